@@ -1,0 +1,56 @@
+/**
+ * Where bytes come from. One short contract; the implementations stand beside it.
+ *
+ * It does not promise that a read is complete: `read` may deliver fewer bytes than asked for, as files, sockets and
+ * ranges do. `readFully` asks again until the range is full, and refuses a source that ends early.
+ * @module
+ */
+import { IoError } from '../errors.ts';
+
+/** Random access to a finite run of bytes that does not change while it is open. */
+export interface ByteSource {
+  /** Bytes in all. */
+  readonly size: number;
+  /** What errors call this source: a path, a URL, `memory`. */
+  readonly name: string;
+  /**
+   * Copies bytes from `offset` on into `into`, up to `into.length`, and returns how many (0 only at the end).
+   * `into` may be a view over wasm memory, which is not grown while a read is under way.
+   */
+  read(into: Uint8Array, offset: number, signal?: AbortSignal): Promise<number>;
+  /** Gives back handles. Harmless when called twice. */
+  close?(): Promise<void>;
+}
+
+/**
+ * Fills `into` with the bytes at `offset`.
+ * @param what named in the error when the source ends early, for example `tensor "blk.0.attn_q.weight"`
+ * @throws {IoError} `TRUNCATED` when the source ends before `into` is full; `IO` when it fails, with the cause
+ */
+export async function readFully(
+  source: ByteSource,
+  into: Uint8Array,
+  offset: number,
+  what: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  let done = 0;
+  while (done < into.length) {
+    signal?.throwIfAborted();
+    let got: number;
+    try {
+      got = await source.read(done === 0 ? into : into.subarray(done), offset + done, signal);
+    } catch (cause) {
+      if (signal?.aborted || cause instanceof IoError) throw cause;
+      throw new IoError('IO', `${source.name}: reading ${what} at byte ${offset + done} failed: ${String(cause)}`, { cause });
+    }
+    if (got === 0) {
+      throw new IoError(
+        'TRUNCATED',
+        `${source.name}: ${what} needs bytes ${offset}..${offset + into.length}, the source ends at ${offset + done}; ` +
+          'is the download complete?',
+      );
+    }
+    done += got;
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * What a container yields, whatever its format: metadata and a table of tensors.
+ * @module
+ */
+
+/** Name of an element type, as ggml spells it. */
+export type TensorType =
+  | 'F32' | 'F16' | 'BF16' | 'Q8_0' | 'TQ1_0' | 'TQ2_0' | 'Q2_0' | 'Q1_0' | 'I2_S';
+
+/** One stored tensor. */
+export interface TensorInfo {
+  readonly name: string;
+  readonly type: TensorType;
+  /** Row-major, outermost first: a matrix of `rows` outputs over `cols` inputs is `[rows, cols]`. A vector is `[n]`. */
+  readonly shape: readonly number[];
+  /** Elements that share one scale in the file: 256 for TQ1_0 and TQ2_0, 64 or 128 for Q2_0, 32 for Q8_0, 1 for floats,
+   *  0 for I2_S (one scale for the whole tensor). */
+  readonly blockElements: number;
+  /** Position of the first byte in the source. */
+  readonly offset: number;
+  /** Bytes in the source. */
+  readonly byteLength: number;
+}
+
+/** A metadata value. Integers beyond 2^53 come as bigint. Arrays of numbers come as JavaScript arrays. */
+export type MetadataValue = number | bigint | boolean | string | MetadataValue[];
+
+/** A parsed container: everything but the weights themselves. */
+export interface Container {
+  readonly format: 'gguf';
+  readonly metadata: ReadonlyMap<string, MetadataValue>;
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  /** Bytes of the whole file. */
+  readonly size: number;
+}

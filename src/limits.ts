@@ -1,0 +1,68 @@
+/**
+ * Every bound of the engine, with its reason. Nothing is allocated, looped over or recursed into from a number
+ * in a file before it has been compared with one of these and with the bytes that are left.
+ * @module
+ */
+
+/** wasm32 addresses 4 GiB; the last 64 KiB page is left unused so that no end pointer wraps to 0. */
+export const MAX_MEMORY_BYTES = 65535 * 65536;
+
+/** Metadata and tensor table of a GGUF file. Real headers with a 256 k vocabulary take about 12 MB. */
+export const MAX_HEADER_BYTES = 50_000_000;
+/** One GGUF string. Vocabulary pieces are under 1 KB and chat templates under 100 KB; ggml itself allows 1 GiB. */
+export const MAX_STRING_BYTES = 10_000_000;
+/** One metadata key; the bound of the GGUF specification. */
+export const MAX_KEY_BYTES = 65_535;
+/** One tensor name; the specification says 64, files in the wild exceed it slightly. */
+export const MAX_NAME_BYTES = 256;
+/** Metadata entries. Real files have fewer than 100. */
+export const MAX_METADATA_ENTRIES = 10_000;
+/** Tensors in one file. A 1024-layer model with 20 tensors a layer stays far below. */
+export const MAX_TENSORS = 100_000;
+/** Elements of one metadata array; also bounded by the bytes that are left. */
+export const MAX_ARRAY_ELEMENTS = 10_000_000;
+/** Dimensions of a tensor; the bound of ggml. */
+export const MAX_DIMS = 4;
+/** One dimension of a tensor. */
+export const MAX_DIM = 2 ** 32;
+/** `general.alignment`: a power of two up to this. Larger values only serve to overflow a rounding. */
+export const MAX_ALIGNMENT = 1 << 20;
+
+/** Layers of a model. The deepest published ones have about 200. */
+export const MAX_LAYERS = 1024;
+/** Width of a residual stream, feed-forward or head; keeps every integer sum of a row exact. */
+export const MAX_WIDTH = 1 << 17;
+/** Attention heads. */
+export const MAX_HEADS = 1024;
+/** Positions in a context. */
+export const MAX_CONTEXT = 1 << 20;
+
+/** Tokens of a vocabulary. */
+export const MAX_VOCAB = 1 << 20;
+/** Bytes of one piece. */
+export const MAX_PIECE_BYTES = 1024;
+/** Merges of a byte-level BPE. */
+export const MAX_MERGES = 1 << 21;
+/** Bytes of one tokenizer file (tokenizer.json of a 256 k vocabulary takes about 35 MB). */
+export const MAX_TOKENIZER_BYTES = 64 << 20;
+/** Characters of text accepted by one call of `encode`. */
+export const MAX_TEXT_CHARS = 4 << 20;
+
+/** Characters of a chat template. */
+export const MAX_TEMPLATE_CHARS = 256 << 10;
+/** Interpreter steps of one rendering. */
+export const MAX_TEMPLATE_STEPS = 1_000_000;
+/** Characters that one rendering may produce. */
+export const MAX_TEMPLATE_OUTPUT_CHARS = 4 << 20;
+/** Items that one loop or `range` of a template may have. */
+export const MAX_TEMPLATE_LOOP = 100_000;
+/** Nesting of blocks, calls and parentheses in a template. */
+export const MAX_TEMPLATE_DEPTH = 64;
+/** Messages of a chat. */
+export const MAX_MESSAGES = 1024;
+
+/** Stop strings of one call, and characters of each. */
+export const MAX_STOP_STRINGS = 16;
+export const MAX_STOP_CHARS = 256;
+/** Entries of a logit bias. */
+export const MAX_LOGIT_BIAS = 1024;

@@ -1,0 +1,52 @@
+/**
+ * The contract of every tokenizer: text ⇄ ids.
+ * @module
+ */
+
+/** Special ids of a vocabulary; absent ones are undefined. */
+export interface SpecialIds {
+  readonly bos?: number;
+  readonly eos?: number;
+  readonly unk?: number;
+  readonly pad?: number;
+  /** Every id that ends a generation: eos, end of turn, end of message. */
+  readonly stop: readonly number[];
+}
+
+export interface EncodeOptions {
+  /** Add bos / eos (or [CLS] … [SEP]) as the model was trained, and read special tokens in the text as such. Default false. */
+  readonly special?: boolean;
+}
+
+export interface DecodeOptions {
+  /** Write special tokens as their text instead of leaving them out. Default false. */
+  readonly special?: boolean;
+}
+
+/** Text ⇄ ids. Immutable after construction; safe to share. */
+export interface Tokenizer {
+  /** Family: `spm`, `bpe`, `wordpiece`, or as `tokenizer.json` says. */
+  readonly kind: string;
+  readonly vocabSize: number;
+  readonly specials: SpecialIds;
+  /** Whether a prompt begins with bos when the model is used as trained. */
+  readonly addBos: boolean;
+  /** @throws {TokenizerError} `TEXT_TOO_LONG` beyond MAX_TEXT_CHARS */
+  encode(text: string, options?: EncodeOptions): number[];
+  /** @throws {TokenizerError} `TOKEN` for an id outside the vocabulary */
+  decode(ids: ArrayLike<number>, options?: DecodeOptions): string;
+  /** Bytes that this id adds to a text that already has begun; special tokens add none. */
+  pieceBytes(id: number): Uint8Array;
+  /** The id's piece as the vocabulary spells it. */
+  piece(id: number): string;
+  /** A decoder of a growing text that never splits a character. */
+  stream(): TokenStream;
+}
+
+/** Decodes ids one by one. The concatenation of everything returned equals `decode(all ids)`. */
+export interface TokenStream {
+  /** Text that became complete with this id; '' while a character is unfinished. */
+  push(id: number): string;
+  /** What is left at the end; an unfinished character becomes one U+FFFD. */
+  flush(): string;
+}
