@@ -1,0 +1,46 @@
+// The inner step of the packed-code kernels: 64 columns of one row against int8 activations. This is the only place
+// where the base and the relaxed build differ; both give the same integer.
+//
+//   a chunk, 16 bytes, 64 codes of 2 bits     byte j   bits 1-0 w[j]   3-2 w[16+j]   5-4 w[32+j]   7-6 w[48+j]
+//
+// relaxed   activations as i8 in natural order, 64 bytes per chunk. `(chunk >> 2k) & 3` are the codes of columns
+//           16k … 16k+15; the relaxed dot gives eight i16 sums of two products. Its second operand is a code, 0 … 3, so
+//           that every engine gives the same answer. At most 2·127·3·4 = 3048 per chunk and lane: eight chunks fit.
+// base      the chunk is read as eight u16 lanes of eight codes. `chunk & (3 << 2k)` is 4^k times the code of columns
+//           16k + 2l, and after a shift by 8 of columns 16k + 2l + 1. The activations are stored as i16, in that order and
+//           already multiplied by 4^(3-k): every product is 64 times the true one, and no further shift is needed.
+//           Even part, then odd part: 128 bytes per chunk.
+
+/** Columns of one chunk. */
+export const CHUNK: i32 = 64;
+/** Chunks that the i16 sums of the relaxed build can hold: 8 · 3048 = 24384. */
+export const CHUNKS_PER_FLUSH: i32 = 8;
+
+/** Bytes of activations per chunk in this build. */
+// @ts-ignore: decorator
+@inline
+export function x_chunk_bytes(): i32 {
+  return ASC_FEATURE_RELAXED_SIMD ? 64 : 128;
+}
+
+/** Where the activations begin in one quantised vector: behind its scale and one i32 sum per chunk. */
+// @ts-ignore: decorator
+@inline
+export function x_data_offset(chunks: i32): i32 {
+  return (16 + (chunks << 2) + 63) & ~63;
+}
+
+/** One sixteen-column group k of a chunk, relaxed build: adds eight sums of two products to `acc`. */
+// @ts-ignore: decorator
+@inline
+export function dot_codes(acc: v128, x: v128, v: v128, k: i32, mask: v128): v128 {
+  const codes = v128.and(k == 0 ? v : i16x8.shr_u(v, k), mask);
+  return i16x8.add(acc, i16x8.relaxed_dot_i8x16_i7x16_s(x, codes));
+}
+
+/** One masked group of a chunk, base build: adds four sums of two products, 64 times too large, to `acc`. */
+// @ts-ignore: decorator
+@inline
+export function dot_masked(acc: v128, x: v128, v: v128, mask: v128): v128 {
+  return i32x4.add(acc, i32x4.dot_i16x8_s(x, v128.and(v, mask)));
+}

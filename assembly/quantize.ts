@@ -1,0 +1,88 @@
+// f32 activations → int8, as the packed-code and the int8 kernels read them. Rounding is half to even, as PyTorch does.
+
+import { CHUNK, x_chunk_bytes, x_data_offset } from './inline/codes';
+import { reduce_i32 } from './inline/lanes';
+
+/** Below this a vector counts as zero: 127 / absmax must stay finite. */
+const ABSMAX_FLOOR: f32 = 1e-30;
+
+/** Largest |x| over n elements; NaN if any is NaN. */
+// @ts-ignore: decorator
+@inline
+function absmax(x: usize, n: i32): f32 {
+  let best = f32x4.splat(0);
+  let i = 0;
+  for (; i + 4 <= n; i += 4) best = f32x4.max(best, f32x4.abs(v128.load(x + (i << 2))));
+  let max: f32 = 0;
+  for (; i < n; i++) max = NativeMathf.max(max, NativeMathf.abs(load<f32>(x + (i << 2))));
+  best = f32x4.max(best, f32x4.splat(max));
+  best = f32x4.max(best, v128.shuffle<i32>(best, best, 2, 3, 0, 1));
+  best = f32x4.max(best, v128.shuffle<i32>(best, best, 1, 0, 3, 2));
+  return f32x4.extract_lane(best, 0);
+}
+
+/** Four activations as i32 in −127 … 127. A NaN or infinite input gives 0: its scale carries the fault to the output. */
+// @ts-ignore: decorator
+@inline
+function quantized(x: usize, inverse: v128): v128 {
+  return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x), inverse)));
+}
+
+/**
+ * s = absmax(x) / 127,   q[i] = round(x[i] · 127 / absmax(x))                              per vector of `count`
+ * x (count, xStride) f32, zero from n to the next multiple of 128     out (count, outStride bytes)
+ * one vector of out:  s f32 │ 12 bytes │ Σq per 64 columns, i32 × chunks │ to a multiple of 64 │ q, see inline/codes.ts
+ * needs: chunks even, chunks · 64 ≥ n, outStride ≥ 64-rounded header + 128 · chunks, 16-aligned
+ * exact: q and the sums are exact; |x| < 1e-30 throughout counts as zero; NaN or ∞ in x give a NaN or infinite s
+ * equals: reference.quantizeAbsmax, bit for bit.   cost: two passes over x, ~1 op per element; once per vector, not per row
+ */
+export function quantize_absmax_i8(x: usize, xStride: i32, n: i32, chunks: i32, out: usize, outStride: i32, count: i32): void {
+  for (let t = 0; t < count; t++, x += <usize>xStride << 2, out += outStride) {
+    const max = absmax(x, n);
+    store<f32>(out, max / 127);
+    const inverse = f32x4.splat(max >= ABSMAX_FLOOR ? <f32>127 / max : 0);
+    let to = out + x_data_offset(chunks);
+    for (let c = 0; c < chunks; c++, to += x_chunk_bytes()) {
+      let sum = i32x4.splat(0);
+      for (let k = 0; k < 4; k++) {
+        const from = x + (((c * CHUNK) + (k << 4)) << 2);
+        const low = i16x8.narrow_i32x4_s(quantized(from, inverse), quantized(from + 16, inverse));
+        const high = i16x8.narrow_i32x4_s(quantized(from + 32, inverse), quantized(from + 48, inverse));
+        const q = i8x16.narrow_i16x8_s(low, high);
+        sum = i32x4.add(sum, i32x4.extadd_pairwise_i16x8_s(i16x8.extadd_pairwise_i8x16_s(q)));
+        if (ASC_FEATURE_RELAXED_SIMD) {
+          v128.store(to + (k << 4), q);
+        } else {
+          const times = (3 - k) << 1; // 4^(3-k)
+          v128.store(to + (k << 4), i16x8.shl(i16x8.shr_s(i16x8.shl(q, 8), 8), times));
+          v128.store(to + (k << 4) + 64, i16x8.shl(i16x8.shr_s(q, 8), times));
+        }
+      }
+      store<i32>(out + 16 + (c << 2), reduce_i32(sum));
+    }
+  }
+}
+
+/**
+ * s[b] = absmax(x[32b … 32b+31]) / 127,   q[i] = round(x[i] / s[b])                         per vector of `count`
+ * x (count, xStride) f32, zero from n to the next multiple of 32     out (count, outStride bytes)
+ * one vector of out:  s f32 × blocks │ to a multiple of 64 │ q as i16 × 32 · blocks, natural order
+ * needs: blocks · 32 ≥ n, 16-aligned.   exact: as above, for each block of 32
+ * equals: reference.quantizeBlock32, bit for bit.   cost: ~1.5 ops per element, once per vector
+ */
+export function quantize_block32_i16(x: usize, xStride: i32, blocks: i32, out: usize, outStride: i32, count: i32): void {
+  const data = ((blocks << 2) + 63) & ~63;
+  for (let t = 0; t < count; t++, x += <usize>xStride << 2, out += outStride) {
+    let from = x;
+    let to = out + data;
+    for (let b = 0; b < blocks; b++, from += 128, to += 64) {
+      const max = absmax(from, 32);
+      store<f32>(out + (b << 2), max / 127);
+      const inverse = f32x4.splat(max >= ABSMAX_FLOOR ? <f32>127 / max : 0);
+      for (let k = 0; k < 4; k++) {
+        const at = from + (k << 5);
+        v128.store(to + (k << 4), i16x8.narrow_i32x4_s(quantized(at, inverse), quantized(at + 16, inverse)));
+      }
+    }
+  }
+}
