@@ -1,0 +1,80 @@
+/** What dist/ and the package promise a user: small, nothing native, nothing run on installation, no host needed. */
+import { readFileSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { checkout } from './checkout.ts';
+
+/** Both builds of the kernels together. */
+const MAX_WASM_BYTES = 64_000;
+/** Everything that an import of the package can load, the kernels in it included, after gzip. */
+const MAX_ENGINE_GZIP_BYTES = 80_000;
+
+const root = checkout();
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+// Bundles are minified: no white space is certain.
+const SPECIFIERS = /(?:\bfrom|\bimport)\s*\(?\s*["']([\w@.:/~-]+)["']/g;
+
+const specifiers = (source: string): string[] => [...source.matchAll(SPECIFIERS)].map((match) => match[1]!);
+
+/** A bundle and every chunk that it can load, now or later. */
+function closure(entry: string): Map<string, string> {
+  const files = new Map<string, string>();
+  const visit = (path: string): void => {
+    if (files.has(path)) return;
+    const source = read(path);
+    files.set(path, source);
+    for (const specifier of specifiers(source)) {
+      if (specifier.startsWith('.')) visit(join(dirname(path), specifier));
+    }
+  };
+  visit(entry);
+  return files;
+}
+
+const size = suite('size');
+
+size('both wasm builds together stay below 64 kB', () => {
+  const bytes = ['base', 'relaxed'].reduce(
+    (sum, build) => sum + statSync(join(root, `dist/wasm/${build}.wasm`)).size,
+    0,
+  );
+  assert.ok(bytes > 0 && bytes < MAX_WASM_BYTES, `${bytes} bytes, at most ${MAX_WASM_BYTES}`);
+});
+
+for (const entry of ['dist/index.js', 'dist/edge.js']) {
+  size(`${entry} with all its chunks stays below 80 kB gzipped`, () => {
+    const bytes = gzipSync([...closure(entry).values()].join('\n'), { level: 9 }).length;
+    assert.ok(bytes > 0 && bytes < MAX_ENGINE_GZIP_BYTES, `${bytes} bytes, at most ${MAX_ENGINE_GZIP_BYTES}`);
+  });
+
+  size(`${entry} imports nothing but its own chunks: no node: module, no package`, () => {
+    const foreign = [...closure(entry)].flatMap(([path, source]) =>
+      specifiers(source).filter((specifier) => !specifier.startsWith('.')).map((specifier) => `${path}: ${specifier}`)
+    );
+    assert.equal(foreign, []);
+  });
+}
+
+size('a Node module that a bundle imports would be seen', () => {
+  assert.equal(specifiers('import{open as a}from"node:fs";x()'), ['node:fs']);
+  assert.equal(specifiers('import"node:fs";'), ['node:fs']);
+  assert.equal(specifiers('const a=await import("node:fs")'), ['node:fs']);
+  assert.equal(specifiers('throw Error(`read from "${name}"`)'), []);
+  assert.equal(specifiers('const a=process.getBuiltinModule("node:fs")'), []);
+});
+
+size('nothing runs when a user installs the package', () => {
+  const { scripts = {} } = JSON.parse(read('package.json')) as Record<
+    string,
+    Record<string, string>
+  >;
+  for (const name of ['preinstall', 'install', 'postinstall']) assert.not(name in scripts, name);
+  const lock = JSON.parse(read('package-lock.json')) as { packages: Record<string, Record<string, unknown>> };
+  const installed = Object.entries(lock.packages).filter(([path, entry]) => path !== '' && entry.dev !== true);
+  assert.equal(installed.filter(([, entry]) => entry.hasInstallScript === true).map(([path]) => path), []);
+});
+
+size.run();
