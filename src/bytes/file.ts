@@ -1,0 +1,86 @@
+/**
+ * Files by path or handle: positional reads straight into the caller's view, so that a file of any size is read without
+ * ever being held whole. Node's file API is asked for at run time; Deno and Bun have it too, browsers do not.
+ * @module
+ */
+import { IoError } from '../errors.ts';
+import type { ByteSource } from './source.ts';
+
+/** What is used of a Node `FileHandle` (`fs.promises.open`). */
+export interface FileHandleLike {
+  read(into: Uint8Array, intoOffset: number, length: number, position: number): Promise<{ bytesRead: number }>;
+  stat(): Promise<{ size: number; isFile?(): boolean }>;
+  close?(): Promise<void>;
+}
+
+interface FileApi {
+  promises: { open(path: string | URL, flags: string): Promise<FileHandleLike> };
+}
+
+/** Hosts refuse reads of 2 GiB and more; a short read is asked again by the caller. */
+const MAX_READ_BYTES = 1 << 30;
+
+/**
+ * Opens a file for positional reads. `close()` of the source closes it.
+ * @param path a path, or a `file:` URL
+ * @throws {IoError} `SOURCE` where the host has no file API; `IO` when the file cannot be opened or is no regular file
+ * @example
+ * const source = await openFile('models/stories.gguf');
+ */
+export async function openFile(path: string | URL): Promise<ByteSource> {
+  const name = String(path);
+  const api = fileApi();
+  if (api === null) {
+    throw new IoError(
+      'SOURCE',
+      `${name} is a path, and this runtime has no file API (Node from 20.16, Deno and Bun have one); ` +
+        'pass a URL, a Blob or File, an ArrayBuffer or Uint8Array, or a ByteSource instead',
+    );
+  }
+  let handle: FileHandleLike;
+  try {
+    handle = await api.promises.open(path, 'r');
+  } catch (cause) {
+    throw new IoError('IO', `${name} cannot be opened: ${String(cause)}`, { cause });
+  }
+  try {
+    const source = await fileHandleSource(handle, name);
+    let closing: Promise<void> | undefined;
+    return { ...source, close: () => (closing ??= handle.close?.() ?? Promise.resolve()) };
+  } catch (cause) {
+    await handle.close?.();
+    throw cause;
+  }
+}
+
+/**
+ * A source over an open file handle. The handle stays the caller's: the source has no `close`.
+ * @param name what errors call it
+ * @throws {IoError} `IO` when the handle cannot be asked for its size, or is not a regular file
+ */
+export async function fileHandleSource(handle: FileHandleLike, name: string = 'file handle'): Promise<ByteSource> {
+  let stat: Awaited<ReturnType<FileHandleLike['stat']>>;
+  try {
+    stat = await handle.stat();
+  } catch (cause) {
+    throw new IoError('IO', `${name}: its size cannot be read: ${String(cause)}`, { cause });
+  }
+  if (stat.isFile?.() === false) {
+    throw new IoError('IO', `${name} is not a regular file; models are read at random places, so pass a file on disk`);
+  }
+  return {
+    size: Number(stat.size),
+    name,
+    async read(into, offset) {
+      if (into.length === 0) return 0;
+      return (await handle.read(into, 0, Math.min(into.length, MAX_READ_BYTES), offset)).bytesRead;
+    },
+  };
+}
+
+/** Asked for by name at run time: a static import of `node:fs` would keep this file from loading in a browser. */
+function fileApi(): FileApi | null {
+  const host = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
+  const api = host.process?.getBuiltinModule?.('node:fs') as Partial<FileApi> | undefined;
+  return typeof api?.promises?.open === 'function' ? (api as FileApi) : null;
+}

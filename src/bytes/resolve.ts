@@ -1,0 +1,107 @@
+/**
+ * From whatever a caller has in hand to a ByteSource.
+ * @module
+ */
+import { IoError, OptionError } from '../errors.ts';
+import { blobSource } from './blob.ts';
+import { type FileHandleLike, fileHandleSource, openFile } from './file.ts';
+import { type HttpOptions, httpSource } from './http.ts';
+import { memorySource } from './memory.ts';
+import type { ByteSource } from './source.ts';
+
+/**
+ * Where a model may come from. A string with the scheme `http:`, `https:`, `blob:` or `file:` is a URL; any other
+ * string is a path, for hosts that have files.
+ */
+export type ModelSource = string | URL | Blob | ArrayBufferLike | ArrayBufferView | FileHandleLike | ByteSource;
+
+/** How sources are opened. Only URLs have options. */
+export type SourceOptions = HttpOptions;
+
+/**
+ * Opens a source. `close()` of the result closes what was opened here, and nothing that the caller handed in: a file
+ * handle or a ByteSource stays the caller's to close.
+ * @throws {OptionError} `OPTION` for a value that is none of these
+ * @throws {IoError} `SOURCE` for a URL of another scheme, or a path where there are no files; `IO`, `HTTP`,
+ *   `HTTP_RANGE` when it cannot be opened
+ * @example
+ * const source = await resolveSource('https://example.org/model.gguf', { signal });
+ */
+export async function resolveSource(source: ModelSource, options: SourceOptions = {}): Promise<ByteSource> {
+  options.signal?.throwIfAborted();
+  if (typeof source === 'string') {
+    const scheme = /^(https?|blob|file):/i.exec(source)?.[1].toLowerCase();
+    return scheme === undefined ? openFile(source) : openUrl(parseUrl(source), options);
+  }
+  if (source instanceof URL) return openUrl(source, options);
+  if (ArrayBuffer.isView(source) || isBuffer(source)) return memorySource(source);
+  if (isBlob(source)) return blobSource(source);
+  if (isByteSource(source)) {
+    return { size: source.size, name: source.name, read: (into, offset, signal) => source.read(into, offset, signal) };
+  }
+  if (isFileHandle(source)) return fileHandleSource(source);
+  throw new OptionError(
+    'OPTION',
+    `a model source is ${Object.prototype.toString.call(source)}; ` +
+      'expected a path, a URL, a Blob or File, an ArrayBuffer or a view of one, a file handle, or a ByteSource',
+  );
+}
+
+async function openUrl(url: URL, options: SourceOptions): Promise<ByteSource> {
+  switch (url.protocol) {
+    case 'http:':
+    case 'https:':
+      return httpSource(url, options);
+    case 'file:':
+      return openFile(url);
+    case 'blob:':
+      return openBlobUrl(url.href, options);
+    default:
+      throw new IoError('SOURCE', `${url.protocol} URLs cannot be opened; use http:, https:, blob: or file:`);
+  }
+}
+
+/** Object URLs are looked up whole: ranges of them are not served everywhere, and the blob itself can be sliced. */
+async function openBlobUrl(url: string, options: SourceOptions): Promise<ByteSource> {
+  try {
+    const response = await (options.fetch ?? fetch)(url, { signal: options.signal });
+    return blobSource(await response.blob(), url);
+  } catch (cause) {
+    if (options.signal?.aborted) throw cause;
+    throw new IoError('IO', `${url} cannot be opened: ${String(cause)}; has it been revoked?`, { cause });
+  }
+}
+
+function parseUrl(text: string): URL {
+  try {
+    return new URL(text);
+  } catch (cause) {
+    throw new OptionError('OPTION', `${text} is not a valid URL`, { cause });
+  }
+}
+
+// By shape, not by class: values may come from another realm (a frame, a test runner's sandbox).
+
+function isBuffer(value: object): value is ArrayBufferLike {
+  return /^\[object (Shared)?ArrayBuffer\]$/.test(Object.prototype.toString.call(value));
+}
+
+function isBlob(value: object): value is Blob {
+  return hasNumber(value, 'size') && hasFunction(value, 'slice') && hasFunction(value, 'arrayBuffer');
+}
+
+function isByteSource(value: object): value is ByteSource {
+  return hasNumber(value, 'size') && hasFunction(value, 'read');
+}
+
+function isFileHandle(value: object): value is FileHandleLike {
+  return hasFunction(value, 'read') && hasFunction(value, 'stat');
+}
+
+function hasFunction(value: object, key: string): boolean {
+  return typeof (value as Record<string, unknown>)?.[key] === 'function';
+}
+
+function hasNumber(value: object, key: string): boolean {
+  return typeof (value as Record<string, unknown>)?.[key] === 'number';
+}
