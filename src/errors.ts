@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'GGUF_ALIGN'
   | 'GGUF_DIMS'
   | 'GGUF_HEADER'
+  | 'GGUF_SHARDS'
   | 'GGUF_WRITE'
   | 'TENSOR_NAME'
   | 'TENSOR_TYPE'

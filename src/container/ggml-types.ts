@@ -1,0 +1,85 @@
+/**
+ * Element types of GGUF files: numbers, names and block sizes, as ggml defines them.
+ *
+ * | type  | id | elements | bytes | layout of a block                                                        |
+ * |-------|----|----------|-------|--------------------------------------------------------------------------|
+ * | Q8_0  |  8 |       32 |    34 | f16 d, 32 × i8                                                           |
+ * | TQ1_0 | 34 |      256 |    54 | 48 bytes of 5 trits, 4 bytes of 4 trits, f16 d                           |
+ * | TQ2_0 | 35 |      256 |    66 | 64 bytes of 2-bit codes, f16 d                                           |
+ * | I2_S  | 36 |      128 |    32 | 2-bit codes; behind the last block of the tensor f32 scale and 28 bytes  |
+ * | Q1_0  | 41 |      128 |    18 | f16 d, 16 bytes of sign bits, lowest bit first                           |
+ * | Q2_0  | 42 |       64 |    18 | f16 d, 16 bytes of 2-bit codes, lowest bits first                        |
+ * | Q2_0  | 42 |      128 |    34 | the older form of the same number: f16 d, 32 bytes                       |
+ * @module
+ */
+import type { TensorType } from './tensor.ts';
+
+/** How one element type is stored. A row is a whole number of blocks. */
+export interface TypeLayout {
+  readonly id: number;
+  readonly blockElements: number;
+  readonly blockBytes: number;
+  /** Bytes behind the last block of a tensor. */
+  readonly tailBytes: number;
+}
+
+const layout = (id: number, blockElements: number, blockBytes: number, tailBytes: number = 0): TypeLayout =>
+  Object.freeze({ id, blockElements, blockBytes, tailBytes });
+
+/** Types that can be read. */
+export const TYPE_LAYOUTS: Readonly<Record<TensorType, TypeLayout>> = {
+  F32: layout(0, 1, 4),
+  F16: layout(1, 1, 2),
+  Q8_0: layout(8, 32, 34),
+  BF16: layout(30, 1, 2),
+  TQ1_0: layout(34, 256, 54),
+  TQ2_0: layout(35, 256, 66),
+  I2_S: layout(36, 128, 32, 32),
+  Q1_0: layout(41, 128, 18),
+  Q2_0: layout(42, 64, 18),
+};
+
+/** Q2_0 as it was written before its groups became 64 wide; told apart by the bytes a tensor takes. */
+export const OLD_Q2_0: TypeLayout = layout(42, 128, 34);
+
+/** Types that exist and are not supported, so that a refusal can name them. */
+export const UNSUPPORTED_TYPES: ReadonlyMap<number, string> = new Map([
+  [2, 'Q4_0'], [3, 'Q4_1'], [4, 'Q4_2'], [5, 'Q4_3'], [6, 'Q5_0'], [7, 'Q5_1'], [9, 'Q8_1'],
+  [10, 'Q2_K'], [11, 'Q3_K'], [12, 'Q4_K'], [13, 'Q5_K'], [14, 'Q6_K'], [15, 'Q8_K'],
+  [16, 'IQ2_XXS'], [17, 'IQ2_XS'], [18, 'IQ3_XXS'], [19, 'IQ1_S'], [20, 'IQ4_NL'], [21, 'IQ3_S'], [22, 'IQ2_S'],
+  [23, 'IQ4_XS'], [24, 'I8'], [25, 'I16'], [26, 'I32'], [27, 'I64'], [28, 'F64'], [29, 'IQ1_M'],
+  [31, 'Q4_0_4_4'], [32, 'Q4_0_4_8'], [33, 'Q4_0_8_8'], [37, 'IQ4_NL_4_8'], [38, 'IQ4_NL_8_8'],
+  [39, 'MXFP4'], [40, 'NVFP4'],
+]);
+
+/** The name of a type number, or undefined for one that cannot be read. */
+export function typeOfId(id: number): TensorType | undefined {
+  return (Object.keys(TYPE_LAYOUTS) as TensorType[]).find((type) => TYPE_LAYOUTS[type].id === id);
+}
+
+/**
+ * Elements of a shape; 1 for a scalar, 0 when any dimension is 0, Infinity when the product is no safe integer.
+ * @param shape non-negative integers
+ */
+export function elementsOf(shape: readonly number[]): number {
+  if (shape.includes(0)) return 0;
+  let elements = 1;
+  for (const dim of shape) {
+    elements *= dim;
+    if (!Number.isSafeInteger(elements)) return Infinity;
+  }
+  return elements;
+}
+
+/** Bytes that `elements` take in a layout, its tail included. `elements` is a multiple of the block. */
+export function layoutBytes(elements: number, { blockElements, blockBytes, tailBytes }: TypeLayout): number {
+  return elements === 0 ? 0 : (elements / blockElements) * blockBytes + tailBytes;
+}
+
+/**
+ * Bytes of a tensor as written today: Q2_0 in groups of 64.
+ * @param shape row-major, outermost first; the innermost dimension is a multiple of the type's block
+ */
+export function tensorBytes(type: TensorType, shape: readonly number[]): number {
+  return layoutBytes(elementsOf(shape), TYPE_LAYOUTS[type]);
+}
