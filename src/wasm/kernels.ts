@@ -22,6 +22,15 @@ type CodeRow = (
 /** Packs one group of four rows. */
 type Pack = (from: Ptr, stride: number, rows: number, cols: number, chunks: number, out: Ptr) => void;
 
+/** File blocks to codes. Returns −1; b ≥ 0: the scale of block b is not finite; −2 − b: block b holds a bad code. */
+type Unpack = (src: Ptr, codes: Ptr, scales: Ptr, blocks: number) => number;
+/** f32 to file blocks. Returns −1, or the index of the first block that cannot be written. */
+type Encode = (x: Ptr, dst: Ptr, blocks: number) => number;
+type InPlace = (x: Ptr, n: number) => void;
+/** The first operand is the result. */
+type Pairwise = (y: Ptr, x: Ptr, n: number) => void;
+type Convert = (src: Ptr, dst: Ptr, n: number) => void;
+
 export interface Kernels {
   // quantize.ts
   quantize_absmax_i8(x: Ptr, xStride: number, n: number, chunks: number, out: Ptr, outStride: number, count: number): void;
@@ -52,4 +61,51 @@ export interface Kernels {
   row_trit2: CodeRow;
   row_bit1: CodeRow;
   row_int8(w: Ptr, scales: Ptr, kind: number, blocks: number, row: number, cols: number, out: Ptr): void;
+  // norm.ts
+  rms_norm_f32(x: Ptr, weight: Ptr, y: Ptr, n: number, eps: number): void;
+  layer_norm_f32(x: Ptr, weight: Ptr, bias: Ptr, y: Ptr, n: number, eps: number): void;
+  // elementwise.ts
+  add_f32: Pairwise;
+  mul_f32: Pairwise;
+  scale_f32(y: Ptr, s: number, n: number): void;
+  silu_f32: InPlace;
+  silu_mul_f32: Pairwise;
+  gelu_f32: InPlace;
+  gelu_mul_f32: Pairwise;
+  relu2_f32: InPlace;
+  relu2_mul_f32: Pairwise;
+  softmax_f32: InPlace;
+  /** Index of the first NaN or ±∞, or −1. */
+  not_finite_f32(x: Ptr, n: number): number;
+  // math.ts
+  math_exp_f32: Convert;
+  math_tanh_f32: Convert;
+  math_erf_f32: Convert;
+  math_sigmoid_f32: Convert;
+  /** Writes sin x and cos x, two f64. */
+  math_sincos_f64(x: number, out: Ptr): void;
+  // convert.ts
+  f16_to_f32: Convert;
+  f32_to_f16: Convert;
+  bf16_to_f32: Convert;
+  f32_to_bf16: Convert;
+  // unpack.ts
+  unpack_tq1_0: Unpack;
+  unpack_tq2_0: Unpack;
+  unpack_q2_0(src: Ptr, codes: Ptr, scales: Ptr, blocks: number, group: number): number;
+  unpack_q1_0: Unpack;
+  unpack_i2_s(src: Ptr, codes: Ptr, n: number): number;
+  unpack_q8_0: Unpack;
+  // encode.ts
+  encode_q8_0: Encode;
+  encode_tq2_0: Encode;
+  encode_tq1_0: Encode;
+  // select.ts
+  /** Index of the largest, the lowest on ties; −1: none; −2: a NaN is among them. */
+  argmax_f32(x: Ptr, n: number): number;
+  /** Returns how many were found, at most k. */
+  top_k_f32(x: Ptr, n: number, k: number, ids: Ptr, values: Ptr): number;
+  /** Σ e^((x − top) · inverse); the terms are written to `y` unless it is 0. */
+  exp_sum_f32(x: Ptr, y: Ptr, n: number, top: number, inverse: number): number;
+  draw_f32(x: Ptr, n: number, top: number, inverse: number, target: number): number;
 }

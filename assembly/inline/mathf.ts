@@ -1,0 +1,145 @@
+/**
+ * Transcendental functions of our own: the host's differ between engines, these give the same bits everywhere.
+ * Four f32 lanes at a time, plain mul and add (never fused); the scalar forms are lane 0 of the same code.
+ * Constants are read from memory: V8 rebuilds v128 constants at every use, a splatting load is one instruction.
+ * Errors are the largest found against f64 over every 64th f32 bit pattern (test/kernels/mathf.test.ts).
+ *
+ *            largest error    at the ends
+ *   exp      1.0 ulp          exp(−∞) = 0, 0 below −87.33654 (results under 2^−126 are flushed), +∞ above 88.72283
+ *   sigmoid  2.5 ulp          0 below −88.72283, 1 above 17
+ *   tanh     2.0 ulp          ±0 kept, ±1 beyond 9.02
+ *   erf      2.0 ulp          ±0 kept, ±1 beyond 4
+ * NaN gives NaN.
+ */
+
+@inline const EXP_LOW: f32 = -87.33654; // below it the result is under 2^-126
+@inline const EXP_HIGH: f32 = 88.72283; // above it the result is over the largest f32
+@inline const ROUND: f32 = 12582912; // 1.5 · 2^23: adding it rounds to an integer, half to even, and leaves it in the low bits
+
+// exp: bounds, log2 e, ln 2 in two parts (9 bits, so that n · high is exact; the rest), (e^r − 1 − r) / r² on |r| ≤ ln 2 / 2
+const EXP: usize = memory.data<f32>([
+  EXP_LOW, EXP_HIGH, 1.44269504, ROUND, 0.693359375, -2.12194440e-4,
+  0.49999994, 0.16666521, 0.04166839, 0.0083687454, 0.001381454,
+  1, 2, Infinity,
+], 16);
+
+// tanh: (tanh a − a) / a³ as a polynomial in a² on a ≤ 0.625
+const TANH: usize = memory.data<f32>([
+  0.625, -0.33333334, 0.1333321, -0.053947207, 0.021702979, -0.0081827007, 0.0021475588,
+], 16);
+
+// erf: erf(a) / a − 1 in a² on a ≤ 1; log erfc(a) in a on 1 ≤ a ≤ 4
+const ERF: usize = memory.data<f32>([
+  1, 0.12837917, -0.37612626, 0.112835854, -0.02685381, 0.0051883277, -8.010193e-4, 7.853858e-5,
+  4, -3.5382508e-4, -1.1270396, -0.63822645, -0.10303665, 0.021804957, -0.0029395116, 1.8556363e-4,
+], 16);
+
+/** The constant at index `i` of a table, in all four lanes. */
+@inline
+function at(table: usize, i: usize): v128 {
+  return v128.load_splat<f32>(table + (i << 2));
+}
+
+/** v · x + c */
+@inline
+function step(v: v128, x: v128, c: v128): v128 {
+  return f32x4.add(f32x4.mul(v, x), c);
+}
+
+/**
+ * e^x: x = n ln 2 + r, e^r = 1 + (r + r² P(r)), and n is added to the exponent bits.
+ */
+@inline
+export function exp4(x: v128): v128 {
+  const low = at(EXP, 0);
+  const high = at(EXP, 1);
+  const c = f32x4.pmin(f32x4.pmax(x, low), high);
+  const z = step(c, at(EXP, 2), at(EXP, 3));
+  const n = f32x4.sub(z, at(EXP, 3));
+  const r = f32x4.sub(f32x4.sub(c, f32x4.mul(n, at(EXP, 4))), f32x4.mul(n, at(EXP, 5)));
+  let p = step(at(EXP, 10), r, at(EXP, 9));
+  p = step(p, r, at(EXP, 8));
+  p = step(p, r, at(EXP, 7));
+  p = step(p, r, at(EXP, 6));
+  p = step(p, f32x4.mul(r, r), r);
+  p = f32x4.add(p, at(EXP, 11));
+  p = i32x4.add(p, i32x4.shl(z, 23));
+  p = v128.andnot(p, f32x4.lt(x, low));
+  p = v128.bitselect(at(EXP, 13), p, f32x4.gt(x, high));
+  return v128.bitselect(x, p, f32x4.ne(x, x));
+}
+
+/** 1 / (1 + e^−x) */
+@inline
+export function sigmoid4(x: v128): v128 {
+  const one = at(EXP, 11);
+  return f32x4.div(one, f32x4.add(one, exp4(f32x4.neg(x))));
+}
+
+/** x · sigmoid(x), as x / (1 + e^−x) */
+@inline
+export function silu4(x: v128): v128 {
+  return f32x4.div(x, f32x4.add(at(EXP, 11), exp4(f32x4.neg(x))));
+}
+
+/** tanh: a polynomial up to 0.625, then 1 − 2 / (e^2a + 1); the sign of x is put back at the end. */
+@inline
+export function tanh4(x: v128): v128 {
+  const a = f32x4.abs(x);
+  const s = f32x4.mul(a, a);
+  let p = step(at(TANH, 6), s, at(TANH, 5));
+  p = step(p, s, at(TANH, 4));
+  p = step(p, s, at(TANH, 3));
+  p = step(p, s, at(TANH, 2));
+  p = step(p, s, at(TANH, 1));
+  p = f32x4.add(a, f32x4.mul(a, f32x4.mul(s, p)));
+  const one = at(EXP, 11);
+  const e = exp4(f32x4.add(a, a));
+  const tail = f32x4.sub(one, f32x4.div(at(EXP, 12), f32x4.add(e, one)));
+  return v128.or(v128.bitselect(p, tail, f32x4.lt(a, at(TANH, 0))), v128.xor(x, a));
+}
+
+/** erf: a polynomial up to 1, then 1 − e^(log erfc a); the sign of x is put back at the end. */
+@inline
+export function erf4(x: v128): v128 {
+  const a = f32x4.abs(x);
+  const s = f32x4.mul(a, a);
+  let p = step(at(ERF, 7), s, at(ERF, 6));
+  p = step(p, s, at(ERF, 5));
+  p = step(p, s, at(ERF, 4));
+  p = step(p, s, at(ERF, 3));
+  p = step(p, s, at(ERF, 2));
+  p = step(p, s, at(ERF, 1));
+  p = step(p, a, a);
+  const t = f32x4.pmin(a, at(ERF, 8));
+  let q = step(at(ERF, 15), t, at(ERF, 14));
+  q = step(q, t, at(ERF, 13));
+  q = step(q, t, at(ERF, 12));
+  q = step(q, t, at(ERF, 11));
+  q = step(q, t, at(ERF, 10));
+  q = step(q, t, at(ERF, 9));
+  q = f32x4.sub(at(EXP, 11), exp4(q));
+  return v128.or(v128.bitselect(p, q, f32x4.lt(a, at(ERF, 0))), v128.xor(x, a));
+}
+
+/** x/2 · (1 + erf(x / √2)) */
+@inline
+export function gelu4(x: v128): v128 {
+  const half = f32x4.mul(x, f32x4.splat(0.5));
+  return f32x4.mul(half, f32x4.add(at(EXP, 11), erf4(f32x4.mul(x, f32x4.splat(0.70710678)))));
+}
+
+/** Lane 0 of `exp4`. */
+export function expf(x: f32): f32 {
+  return f32x4.extract_lane(exp4(f32x4.splat(x)), 0);
+}
+
+/** Lane 0 of `tanh4`. */
+export function tanhf(x: f32): f32 {
+  return f32x4.extract_lane(tanh4(f32x4.splat(x)), 0);
+}
+
+/** Lane 0 of `sigmoid4`. */
+export function sigmoidf(x: f32): f32 {
+  return f32x4.extract_lane(sigmoid4(f32x4.splat(x)), 0);
+}
