@@ -4,7 +4,7 @@ export { trit2_gemm_i8, bit1_gemm_i8 } from './ternary';
 export { int8_gemm_i16 } from './int8';
 export { f32_gemm, f16_gemm, bf16_gemm } from './dense';
 export { rope_freqs_f64, rope_table_f32, rope_apply_f32 } from './rope';
-export { pack_trit2, pack_bit1, pack_int8, pack_scales, uniform_scales, row_trit2, row_bit1, row_int8 } from './pack';
+export { pack_trit2, pack_bit1, pack_int8, pack_scales, uniform_scales, row_trit2, row_bit1, row_int8, copy_f32 } from './pack';
 export { rms_norm_f32, layer_norm_f32 } from './norm';
 export { add_f32, mul_f32, scale_f32, silu_f32, silu_mul_f32, gelu_f32, gelu_mul_f32 } from './elementwise';
 export { relu2_f32, relu2_mul_f32, softmax_f32, not_finite_f32 } from './elementwise';

@@ -150,3 +150,8 @@ export function row_int8(w: usize, scales: usize, kind: i32, blocks: i32, row: i
     store<f32>(out + (c << 2), scale * <f32>load<i8>(base + (<usize>block << 7) + i));
   }
 }
+
+/** dst[i] = src[i], i < n. */
+export function copy_f32(src: usize, dst: usize, n: i32): void {
+  memory.copy(dst, src, <usize>n << 2);
+}

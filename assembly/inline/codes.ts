@@ -17,21 +17,18 @@ export const CHUNK: i32 = 64;
 export const CHUNKS_PER_FLUSH: i32 = 8;
 
 /** Bytes of activations per chunk in this build. */
-// @ts-ignore: decorator
 @inline
 export function x_chunk_bytes(): i32 {
   return ASC_FEATURE_RELAXED_SIMD ? 64 : 128;
 }
 
 /** Where the activations begin in one quantised vector: behind its scale and one i32 sum per chunk. */
-// @ts-ignore: decorator
 @inline
 export function x_data_offset(chunks: i32): i32 {
   return (16 + (chunks << 2) + 63) & ~63;
 }
 
 /** One sixteen-column group k of a chunk, relaxed build: adds eight sums of two products to `acc`. */
-// @ts-ignore: decorator
 @inline
 export function dot_codes(acc: v128, x: v128, v: v128, k: i32, mask: v128): v128 {
   const codes = v128.and(k == 0 ? v : i16x8.shr_u(v, k), mask);
@@ -39,7 +36,6 @@ export function dot_codes(acc: v128, x: v128, v: v128, k: i32, mask: v128): v128
 }
 
 /** One masked group of a chunk, base build: adds four sums of two products, 64 times too large, to `acc`. */
-// @ts-ignore: decorator
 @inline
 export function dot_masked(acc: v128, x: v128, v: v128, mask: v128): v128 {
   return i32x4.add(acc, i32x4.dot_i16x8_s(x, v128.and(v, mask)));

@@ -1,7 +1,6 @@
 // Small lane helpers shared by the kernels. Everything here is inlined.
 
 /** Sums of the lanes of four i32x4, one per result lane: [Σa, Σb, Σc, Σd]. Wraps like i32. */
-// @ts-ignore: decorator
 @inline
 export function reduce4_i32(a: v128, b: v128, c: v128, d: v128): v128 {
   const ab = i32x4.add(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7));
@@ -10,7 +9,6 @@ export function reduce4_i32(a: v128, b: v128, c: v128, d: v128): v128 {
 }
 
 /** The f32 twin of `reduce4_i32`, in one fixed order: (x0 + x2) + (x1 + x3) for each. */
-// @ts-ignore: decorator
 @inline
 export function reduce4_f32(a: v128, b: v128, c: v128, d: v128): v128 {
   const ab = f32x4.add(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7));
@@ -19,14 +17,12 @@ export function reduce4_f32(a: v128, b: v128, c: v128, d: v128): v128 {
 }
 
 /** Sum of four f32 lanes, in the order of `reduce4_f32`. */
-// @ts-ignore: decorator
 @inline
 export function reduce_f32(a: v128): f32 {
   return (f32x4.extract_lane(a, 0) + f32x4.extract_lane(a, 2)) + (f32x4.extract_lane(a, 1) + f32x4.extract_lane(a, 3));
 }
 
 /** Sum of four i32 lanes. */
-// @ts-ignore: decorator
 @inline
 export function reduce_i32(a: v128): i32 {
   return i32x4.extract_lane(a, 0) + i32x4.extract_lane(a, 2) + i32x4.extract_lane(a, 1) + i32x4.extract_lane(a, 3);
@@ -37,21 +33,18 @@ export function reduce_i32(a: v128): i32 {
  * are refused when a file is loaded and never written by our own conversion.
  *   bits of f16   s eeeee mmmmmmmmmm   sign-extended and shifted by 13   s sss eeeee mmmmmmmmmm 0…   mask s 000 …, × 2^112
  */
-// @ts-ignore: decorator
 @inline
 export function load_f16x4(p: usize, mask: v128, scale: v128): v128 {
   return f32x4.mul(v128.and(i32x4.shl(v128.load16x4_s(p), 13), mask), scale);
 }
 
 /** The mask that `load_f16x4` needs; kept in a local by its caller. */
-// @ts-ignore: decorator
 @inline
 export function f16_mask(): v128 {
   return i32x4.splat(0x8fffe000);
 }
 
 /** 2^112, which moves an f16 exponent to where f32 has it. */
-// @ts-ignore: decorator
 @inline
 export function f16_scale(): v128 {
   return f32x4.splat(reinterpret<f32>(0x77800000));

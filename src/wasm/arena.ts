@@ -6,6 +6,7 @@
  * across an `await` or an allocation, because growing a memory detaches them.
  * @module
  */
+import { alignUp } from '../bytes/align.ts';
 import { MemoryError } from '../errors.ts';
 import { MAX_MEMORY_BYTES } from '../limits.ts';
 
@@ -16,11 +17,6 @@ const PAGE = 65536;
 const ALIGN = 64;
 /** Below this lie the module's own constants; the build checks that they fit. */
 export const ARENA_BASE: Ptr = 16384;
-
-/** Rounds up without 32-bit overflow. */
-export function alignUp(value: number, to: number): number {
-  return Math.ceil(value / to) * to;
-}
 
 export class Arena {
   readonly memory: WebAssembly.Memory;

@@ -60,6 +60,7 @@ export interface Kernels {
   uniform_scales(scales: Ptr, fileBlocks: number, rowScales: Ptr): number;
   row_trit2: CodeRow;
   row_bit1: CodeRow;
+  copy_f32(src: Ptr, dst: Ptr, n: number): void;
   row_int8(w: Ptr, scales: Ptr, kind: number, blocks: number, row: number, cols: number, out: Ptr): void;
   // norm.ts
   rms_norm_f32(x: Ptr, weight: Ptr, y: Ptr, n: number, eps: number): void;

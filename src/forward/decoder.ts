@@ -1,0 +1,38 @@
+/**
+ * What every architecture offers to a session: run ids, hand out logits. The contract between forward passes and sessions.
+ *
+ * It does not promise that several calls may be under way at once: a step runs to its end before the next begins.
+ * @module
+ */
+import type { Ptr } from '../wasm/arena.ts';
+
+/** The part of a session that belongs to the architecture. */
+export interface DecoderState {
+  /** Positions it can hold. */
+  readonly context: number;
+  /** Positions it holds. */
+  length: number;
+}
+
+export interface Decoder {
+  readonly vocab: number;
+  /** Most ids that one call of `forward` takes. */
+  readonly batch: number;
+  /** Whether a state can go back to a shorter length; recurrent models cannot. */
+  readonly canRewind: boolean;
+  /** @throws {MemoryError} */
+  createState(): DecoderState;
+  /** Gives the state's memory back for later ones. */
+  freeState(state: DecoderState): void;
+  /** An independent copy. @throws {MemoryError} */
+  forkState(state: DecoderState): DecoderState;
+  /**
+   * Appends up to `batch` ids. The state grows only if all of it succeeds.
+   * @throws {SessionError} `NOT_FINITE` naming the layer that made a NaN or infinity
+   */
+  forward(state: DecoderState, ids: ArrayLike<number>): void;
+  /** Address of the logits of the t-th id of the last `forward`; valid until the next call. @throws {SessionError} */
+  logits(t: number): Ptr;
+  /** Makes room by dropping half of what lies behind the first `keep` positions. */
+  slide(state: DecoderState, keep: number): void;
+}

@@ -1,0 +1,93 @@
+/**
+ * Products of packed matrices with vectors, whatever the layout: choose the kernel, split the rows between lanes.
+ * @module
+ */
+import { firstRow, type Lane } from '../lanes/lane.ts';
+import { codeVectorBytes, int8VectorBytes, VECTOR_PAD } from '../model/layout.ts';
+import { alignUp } from '../bytes/align.ts';
+import type { Ptr } from '../wasm/arena.ts';
+import type { Kernels } from '../wasm/kernels.ts';
+import type { Matrix } from '../wasm/weights.ts';
+
+/** Elements from one vector of a batch to the next. */
+export function strideOf(n: number): number {
+  return alignUp(n, VECTOR_PAD);
+}
+
+/** A lane's own copies of the present activations, in the forms that kernels read. */
+export interface Activations {
+  /** Vectors of `quantize_absmax_i8`, for packed codes. */
+  readonly codes: Ptr;
+  /** Vectors of `quantize_block32_i16`, for int8 rows. */
+  readonly ints: Ptr;
+}
+
+/**
+ * Quantises n vectors of `cols` floats once for all matrices that will read them. Every lane does it for itself: that
+ * costs a few microseconds and saves a barrier.
+ */
+export function quantize(k: Kernels, to: Activations, x: Ptr, n: number, matrices: readonly Matrix[]): void {
+  let codes = false;
+  let ints = false;
+  for (const { layout, cols, units } of matrices) {
+    if ((layout === 'trit2' || layout === 'bit1') && !codes) {
+      k.quantize_absmax_i8(x, strideOf(cols), cols, units, to.codes, codeVectorBytes(cols), n);
+      codes = true;
+    } else if (layout === 'i8' && !ints) {
+      k.quantize_block32_i16(x, strideOf(cols), units, to.ints, int8VectorBytes(cols), n);
+      ints = true;
+    }
+  }
+}
+
+/** y[t] = m · x[t] for n vectors, this lane's rows only. `quantize` has seen m and x. */
+export function matmul(k: Kernels, m: Matrix, x: Ptr, from: Activations, y: Ptr, n: number, lane: Lane): void {
+  const r0 = firstRow(m.paddedRows, lane.index, lane.count);
+  const r1 = firstRow(m.paddedRows, lane.index + 1, lane.count);
+  const out = strideOf(m.rows);
+  switch (m.layout) {
+    case 'trit2':
+      return k.trit2_gemm_i8(
+        m.data, m.scales, m.scaleKind, m.unitsPerScale, m.units,
+        from.codes, codeVectorBytes(m.cols), y, out, r0, r1, n,
+      );
+    case 'bit1':
+      return k.bit1_gemm_i8(
+        m.data, m.scales, m.scaleKind, m.unitsPerScale / 2, m.units,
+        from.codes, codeVectorBytes(m.cols), y, out, r0, r1, n,
+      );
+    case 'i8':
+      return k.int8_gemm_i16(
+        m.data, m.scales, m.scaleKind, m.units,
+        from.ints, int8VectorBytes(m.cols), y, out, r0, r1, n,
+      );
+    case 'f32':
+      return k.f32_gemm(m.data, m.units, x, strideOf(m.cols), y, out, r0, r1, n);
+    case 'f16':
+      return k.f16_gemm(m.data, m.units, x, strideOf(m.cols), y, out, r0, r1, n);
+    case 'bf16':
+      return k.bf16_gemm(m.data, m.units, x, strideOf(m.cols), y, out, r0, r1, n);
+    default:
+      m.layout satisfies never;
+  }
+}
+
+/** out = row `row` of m as floats: an embedding. */
+export function readRow(k: Kernels, m: Matrix, row: number, out: Ptr): void {
+  switch (m.layout) {
+    case 'trit2':
+      return k.row_trit2(m.data, m.scales, m.scaleKind, m.unitsPerScale, m.units, row, m.cols, out);
+    case 'bit1':
+      return k.row_bit1(m.data, m.scales, m.scaleKind, m.unitsPerScale / 2, m.units, row, m.cols, out);
+    case 'i8':
+      return k.row_int8(m.data, m.scales, m.scaleKind, m.units, row, m.cols, out);
+    case 'f32':
+      return k.copy_f32(m.data + row * m.units * 4, out, m.cols);
+    case 'f16':
+      return k.f16_to_f32(m.data + row * m.units * 2, out, m.cols);
+    case 'bf16':
+      return k.bf16_to_f32(m.data + row * m.units * 2, out, m.cols);
+    default:
+      m.layout satisfies never;
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * What a model is: numbers, checked once and frozen. Everything behind this file trusts them.
+ * @module
+ */
+import type { Container, MetadataValue } from '../container/tensor.ts';
+import { DescriptionError } from '../errors.ts';
+
+/** How the two halves of a rotated pair lie in a head: neighbours, or half a head apart. */
+export type RopePairing = 'adjacent' | 'halved';
+
+export interface RopeDescription {
+  readonly theta: number;
+  /** Rotated dimensions of a head; the rest pass unchanged. */
+  readonly dims: number;
+  readonly pairing: RopePairing;
+  /** Positions are divided by this (linear context extension); 1 for none. */
+  readonly linear: number;
+}
+
+/** A decoder of the llama shape: RMSNorm, rotary attention with grouped keys, gated feed-forward. */
+export interface LlamaDescription {
+  readonly kind: 'llama';
+  /** As the file names it: `llama`, `qwen2`, `bitnet-b1.58`, … */
+  readonly architecture: string;
+  readonly name: string;
+  readonly layers: number;
+  readonly width: number;
+  readonly hidden: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly vocab: number;
+  /** Positions the model was trained for; a session may hold more or fewer. */
+  readonly trainedContext: number;
+  readonly normEps: number;
+  readonly rope: RopeDescription;
+  readonly activation: 'silu' | 'relu2' | 'gelu';
+  /** The head is the embedding table. */
+  readonly tied: boolean;
+  /** Weights in all, counted from the tensors. */
+  readonly parameters: number;
+}
+
+/** Every kind of model this engine runs. */
+export type ModelDescription = LlamaDescription;
+
+/** Typed access to metadata: a wrong type or a missing key is refused with the key's name. */
+export class Metadata {
+  readonly #map: ReadonlyMap<string, MetadataValue>;
+
+  constructor(container: Container) {
+    this.#map = container.metadata;
+  }
+
+  string(key: string, absent?: string): string {
+    const value = this.#map.get(key) ?? absent;
+    if (typeof value === 'string') return value;
+    throw wrong(key, value, 'a string');
+  }
+
+  /** A finite number within [min, max]; `absent` where the key is missing. */
+  number(key: string, min: number, max: number, absent?: number): number {
+    const value = this.#map.get(key) ?? absent;
+    if (typeof value === 'number' && value >= min && value <= max) return value;
+    throw wrong(key, value, `a number in ${min} … ${max}`);
+  }
+
+  integer(key: string, min: number, max: number, absent?: number): number {
+    const value = this.#map.get(key) ?? absent;
+    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
+    throw wrong(key, value, `a whole number in ${min} … ${max}`);
+  }
+
+  has(key: string): boolean {
+    return this.#map.has(key);
+  }
+}
+
+function wrong(key: string, value: MetadataValue | undefined, expected: string): DescriptionError {
+  const found = value === undefined ? 'missing' : Array.isArray(value) ? 'an array' : String(value);
+  return new DescriptionError('DESCRIPTION', `metadata "${key}" is ${found}, expected ${expected}`);
+}

@@ -1,0 +1,78 @@
+/**
+ * How a stored matrix lies in wasm memory: which layout serves its type, and how many bytes it takes. Pure arithmetic;
+ * the drawings of the layouts stand in assembly/ternary.ts and assembly/int8.ts.
+ * @module
+ */
+import { alignUp } from '../bytes/align.ts';
+import type { TensorInfo, TensorType } from '../container/tensor.ts';
+
+/** `trit2` and `bit1` hold packed codes, `i8` bytes, the rest floats as stored. */
+export type Layout = 'trit2' | 'bit1' | 'i8' | 'f32' | 'f16' | 'bf16';
+
+/** Rows are padded to this, because kernels take four at a time. */
+export const ROW_GROUP = 4;
+/** Columns of packed codes are padded to this. */
+export const CODE_COLUMNS = 128;
+/** Elements of a vector buffer are padded to this, with zeros. */
+export const VECTOR_PAD = CODE_COLUMNS;
+
+const LAYOUTS: Record<TensorType, Layout> = {
+  F32: 'f32',
+  F16: 'f16',
+  BF16: 'bf16',
+  Q8_0: 'i8',
+  TQ1_0: 'trit2',
+  TQ2_0: 'trit2',
+  Q2_0: 'trit2',
+  I2_S: 'trit2',
+  Q1_0: 'bit1',
+};
+
+/** Sizes of one packed matrix. */
+export interface PackedSize {
+  readonly layout: Layout;
+  readonly rows: number;
+  readonly cols: number;
+  /** Rows padded to a multiple of four. */
+  readonly paddedRows: number;
+  /** `trit2`, `bit1`: chunks of 64 columns; `i8`: blocks of 32; floats: elements of a row. */
+  readonly units: number;
+  /** Units that share one f16 scale; 0 where one f32 serves a row or there is none. */
+  readonly unitsPerScale: number;
+  readonly dataBytes: number;
+  readonly scaleBytes: number;
+}
+
+/** Packed sizes of a matrix. @param info a tensor of two dimensions */
+export function packedSize(info: TensorInfo): PackedSize {
+  const [rows, cols] = info.shape;
+  const layout = LAYOUTS[info.type];
+  const paddedRows = alignUp(rows, ROW_GROUP);
+  const base = { layout, rows, cols, paddedRows };
+  if (layout === 'trit2' || layout === 'bit1') {
+    const units = alignUp(cols, CODE_COLUMNS) / 64;
+    const unitsPerScale = info.blockElements / 64;
+    const scales = unitsPerScale === 0 ? 0 : units / unitsPerScale;
+    // room for the f16 scales of the blocks, and behind them for one f32 per row where these turn out to be equal
+    const scaleBytes = alignUp(paddedRows * scales * 2, 64) + paddedRows * 4;
+    return { ...base, units, unitsPerScale, dataBytes: paddedRows * units * (layout === 'trit2' ? 16 : 8), scaleBytes };
+  }
+  if (layout === 'i8') {
+    const units = Math.ceil(cols / 32);
+    return { ...base, units, unitsPerScale: 1, dataBytes: paddedRows * units * 32, scaleBytes: paddedRows * units * 2 };
+  }
+  const units = alignUp(cols, 8);
+  return { ...base, units, unitsPerScale: 0, dataBytes: paddedRows * units * (layout === 'f32' ? 4 : 2), scaleBytes: 0 };
+}
+
+/** Bytes of one vector quantised for the packed-code kernels; see assembly/quantize.ts. */
+export function codeVectorBytes(cols: number): number {
+  const chunks = alignUp(cols, CODE_COLUMNS) / 64;
+  return alignUp(16 + chunks * 4, 64) + chunks * 128;
+}
+
+/** Bytes of one vector quantised for the int8 kernel. */
+export function int8VectorBytes(cols: number): number {
+  const blocks = Math.ceil(cols / 32);
+  return alignUp(blocks * 4, 64) + blocks * 64;
+}

@@ -1,0 +1,58 @@
+/**
+ * Keeps long calls answerable: lets the host's events in from time to time, so that an abort is seen and a page stays
+ * alive, and chooses batches short enough for that.
+ * @module
+ */
+
+/** Longest stretch of work without a look at events. An abort must be seen within 100 ms. */
+export const MAX_STRETCH_MS = 40;
+
+/** Resolves after the host has handled waiting events. */
+function turn(): Promise<void> {
+  const immediate = (globalThis as { setImmediate?: (run: () => void) => unknown }).setImmediate;
+  if (immediate) return new Promise((resolve) => void immediate(resolve));
+  if (typeof MessageChannel === 'undefined') return new Promise((resolve) => setTimeout(resolve, 0));
+  return new Promise((resolve) => {
+    // not setTimeout: browsers make nested ones wait four milliseconds
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = (): void => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(0);
+  });
+}
+
+/** One pace per call. */
+export class Pace {
+  readonly #signal: AbortSignal | undefined;
+  #since: number = performance.now();
+  #batchStart = 0;
+  #perItem = 0;
+
+  constructor(signal?: AbortSignal) {
+    this.#signal = signal;
+    signal?.throwIfAborted();
+  }
+
+  /** Lets events in when it is time. @throws the signal's reason once aborted */
+  async breathe(): Promise<void> {
+    if (performance.now() - this.#since >= MAX_STRETCH_MS / 2) {
+      await turn();
+      this.#since = performance.now();
+    }
+    this.#signal?.throwIfAborted();
+  }
+
+  /** How many items to take next so that they last at most half a stretch, between 1 and `most`. */
+  next(most: number): number {
+    this.#batchStart = performance.now();
+    if (this.#perItem === 0) return Math.min(most, 4);
+    return Math.max(1, Math.min(most, Math.floor(MAX_STRETCH_MS / this.#perItem)));
+  }
+
+  /** Says that `items` taken by `next` are done. */
+  done(items: number): void {
+    this.#perItem = Math.max((performance.now() - this.#batchStart) / items, 1e-3);
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * One conversation with a model: what it has read so far, and the logits of what may come next.
+ * @module
+ */
+import { OptionError, SessionError } from '../errors.ts';
+import type { Decoder, DecoderState } from '../forward/decoder.ts';
+import type { Arena, Ptr } from '../wasm/arena.ts';
+import { Pace } from './pace.ts';
+
+/** What happens when a session is full: refuse with `CONTEXT_OVERFLOW`, or drop the older half behind `keep` positions. */
+export type Overflow = 'refuse' | 'slide';
+
+export interface SessionOptions {
+  /** Default `refuse`. */
+  readonly overflow?: Overflow;
+  /** Positions that sliding never drops; default 1, the beginning-of-text token. */
+  readonly keep?: number;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * @example
+ * const session = model.session();
+ * let logits = await session.prefill(model.tokenizer.encode('Once', { special: true }));
+ * logits = await session.step(403);
+ */
+export class Session {
+  readonly #decoder: Decoder;
+  readonly #arena: Arena;
+  readonly #overflow: Overflow;
+  readonly #keep: number;
+  #state: DecoderState | null;
+  #busy = false;
+
+  /** Made by `model.session()`. */
+  constructor(decoder: Decoder, arena: Arena, options: SessionOptions = {}, state: DecoderState | null = null) {
+    const { overflow = 'refuse', keep = 1 } = options;
+    if (overflow !== 'refuse' && overflow !== 'slide') {
+      throw new OptionError('OPTION', `overflow is ${JSON.stringify(overflow)}, expected "refuse" or "slide"`);
+    }
+    this.#decoder = decoder;
+    this.#arena = arena;
+    this.#overflow = overflow;
+    this.#state = state ?? decoder.createState();
+    const most = this.#state.context - 2;
+    if (!Number.isInteger(keep) || keep < 0 || (overflow === 'slide' && keep > most)) {
+      throw new OptionError('OPTION', `keep is ${keep}, expected a whole number in 0 … ${most}`);
+    }
+    this.#keep = keep;
+  }
+
+  /** Tokens read so far. */
+  get position(): number {
+    return this.#alive().length;
+  }
+
+  /** Tokens it can hold. */
+  get contextLength(): number {
+    return this.#alive().context;
+  }
+
+  /**
+   * Reads `ids` and returns the logits behind the last one, a copy of `vocab` floats.
+   *
+   * Any split of a text over calls gives the same bits. When aborted or refused, the session is as it was before the call;
+   * only a session that slides stays where it came to.
+   * @throws {SessionError} `CONTEXT_OVERFLOW`, `TOKEN`, `NOT_FINITE`, `BUSY`, `DISPOSED`; the signal's reason
+   */
+  async prefill(ids: ArrayLike<number>, options: CallOptions = {}): Promise<Float32Array> {
+    if (ids.length === 0) throw new SessionError('TOKEN', 'prefill got no ids; give at least one, for example the bos token');
+    let logits: Float32Array | null = null;
+    await this.read(ids, options, ids.length - 1, (at) => {
+      logits = this.#copy(at);
+    });
+    return logits as unknown as Float32Array;
+  }
+
+  /** Reads one id; the same as `prefill([id])`. */
+  step(id: number, options: CallOptions = {}): Promise<Float32Array> {
+    return this.prefill([id], options);
+  }
+
+  /**
+   * Reads `ids` and hands out logits without copying: `see(ptr, i)` for every i from `from` on, the address of the logits
+   * behind ids[i], valid during the call.
+   */
+  async read(ids: ArrayLike<number>, options: CallOptions, from: number, see: (logits: Ptr, i: number) => void): Promise<void> {
+    const state = this.#alive();
+    if (this.#busy) throw new SessionError('BUSY', 'another call on this session is under way; await it, or use a fork');
+    const { vocab } = this.#decoder;
+    for (let i = 0; i < ids.length; i++) checkToken(ids[i], vocab, i);
+    if (this.#overflow === 'refuse' && state.length + ids.length > state.context) {
+      throw new SessionError(
+        'CONTEXT_OVERFLOW',
+        `${state.length} + ${ids.length} tokens do not fit into a context of ${state.context}; ` +
+          'open with a larger contextLength, or use { overflow: "slide" }',
+      );
+    }
+    const before = state.length;
+    let slid = false;
+    this.#busy = true;
+    try {
+      const pace = new Pace(options.signal);
+      for (let done = 0; done < ids.length;) {
+        await pace.breathe();
+        this.#alive();
+        if (state.length === state.context) {
+          this.#decoder.slide(state, this.#keep);
+          slid = true;
+        }
+        const n = Math.min(pace.next(this.#decoder.batch), ids.length - done, state.context - state.length);
+        this.#decoder.forward(state, Array.prototype.slice.call(ids, done, done + n) as number[]);
+        for (let t = Math.max(0, from - done); t < n; t++) see(this.#decoder.logits(t), done + t);
+        pace.done(n);
+        done += n;
+      }
+    } catch (error) {
+      if (!slid) state.length = before;
+      throw error;
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  /** An independent session that has read the same. @throws {MemoryError} */
+  fork(): Session {
+    const state = this.#idle();
+    return new Session(this.#decoder, this.#arena, { overflow: this.#overflow, keep: this.#keep }, this.#decoder.forkState(state));
+  }
+
+  /** Forgets everything from `position` on. @throws {SessionError} `OPTION` where the model cannot go back */
+  rewind(position: number): void {
+    const state = this.#idle();
+    if (!Number.isInteger(position) || position < 0 || position > state.length) {
+      throw new OptionError('OPTION', `rewind to ${position}, expected a whole number in 0 … ${state.length}`);
+    }
+    if (!this.#decoder.canRewind && position !== 0 && position !== state.length) {
+      throw new OptionError('OPTION', 'this model keeps a recurrent state and cannot rewind; fork before reading instead');
+    }
+    state.length = position;
+  }
+
+  /** Back to the beginning. */
+  reset(): void {
+    this.rewind(0);
+  }
+
+  /** Gives its memory back. Harmless when called twice. */
+  dispose(): void {
+    if (!this.#state) return;
+    this.#decoder.freeState(this.#state);
+    this.#state = null;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #alive(): DecoderState {
+    if (this.#state) return this.#state;
+    throw new SessionError('DISPOSED', 'this session was disposed of; make another with model.session()');
+  }
+
+  #idle(): DecoderState {
+    if (this.#busy) throw new SessionError('BUSY', 'a call on this session is under way; await it first');
+    return this.#alive();
+  }
+
+  #copy(at: Ptr): Float32Array {
+    return this.#arena.f32(at, this.#decoder.vocab).slice();
+  }
+}
+
+/** @throws {SessionError} `TOKEN` unless `id` is a whole number below `vocab` */
+function checkToken(id: number, vocab: number, index: number): void {
+  if (Number.isInteger(id) && id >= 0 && id < vocab) return;
+  throw new SessionError('TOKEN', `ids[${index}] is ${String(id)}, expected a whole number in 0 … ${vocab - 1}`);
+}

@@ -1,0 +1,241 @@
+/**
+ * Streams tensors from a byte source into wasm memory, in the layouts of the kernels. No more of the file is held at a
+ * time than one staging buffer; what is found to be no number is refused with the tensor and the row.
+ * @module
+ */
+import { readFully, type ByteSource } from '../bytes/source.ts';
+import type { TensorInfo } from '../container/tensor.ts';
+import { DescriptionError, ModelFileError } from '../errors.ts';
+import { type PackedSize, packedSize, ROW_GROUP } from '../model/layout.ts';
+import { loaderScratch, STAGING_BYTES, vectorBytes } from '../model/plan.ts';
+import { alignUp } from '../bytes/align.ts';
+import type { Container } from '../container/tensor.ts';
+import type { Arena, Ptr } from './arena.ts';
+import type { Kernels } from './kernels.ts';
+
+/** A packed matrix in wasm memory. `scaleKind` 0: one f32 per row; 1: one f16 per `unitsPerScale` units. */
+export interface Matrix extends PackedSize {
+  readonly name: string;
+  readonly data: Ptr;
+  scales: Ptr;
+  scaleKind: 0 | 1;
+  unitsPerScale: number;
+}
+
+/** Progress of a load, in bytes of tensors. */
+export interface LoadProgress {
+  readonly loaded: number;
+  readonly total: number;
+}
+
+export interface LoadOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: LoadProgress) => void;
+}
+
+/** f32 scale of an I2_S tensor: behind the codes, which take a quarter of a byte each. */
+const I2_S_SCALE_BYTES = 4;
+
+/** Loads the tensors of one container. Reserve first, then fill: addresses are fixed before the first byte is read. */
+export class WeightLoader {
+  readonly #k: Kernels;
+  readonly #arena: Arena;
+  readonly #source: ByteSource;
+  readonly #container: Container;
+  readonly #options: LoadOptions;
+  readonly #jobs: (() => Promise<void>)[] = [];
+  readonly #total: number;
+  #loaded = 0;
+  #staging: Ptr = 0;
+  #codes: Ptr = 0;
+  #scales: Ptr = 0;
+
+  constructor(kernels: Kernels, arena: Arena, source: ByteSource, container: Container, options: LoadOptions = {}) {
+    this.#k = kernels;
+    this.#arena = arena;
+    this.#source = source;
+    this.#container = container;
+    this.#options = options;
+    this.#total = [...container.tensors.values()].reduce((sum, info) => sum + info.byteLength, 0);
+  }
+
+  /** Reserves a matrix; it is valid after `fill`. @throws {MemoryError} */
+  matrix(name: string): Matrix {
+    const info = this.#info(name);
+    const size = packedSize(info);
+    const matrix: Matrix = {
+      ...size,
+      name,
+      data: this.#arena.alloc(size.dataBytes, `tensor "${name}"`),
+      scales: this.#arena.alloc(size.scaleBytes, `scales of "${name}"`),
+      scaleKind: size.unitsPerScale === 0 ? 0 : 1,
+      unitsPerScale: size.unitsPerScale || size.units,
+    };
+    this.#jobs.push(() => this.#fillMatrix(info, matrix));
+    return matrix;
+  }
+
+  /** Reserves a vector of f32, padded with zeros; 0 when the container has no such tensor. @throws {MemoryError} */
+  vector(name: string): Ptr {
+    if (!this.#container.tensors.has(name)) return 0;
+    const info = this.#info(name);
+    if (info.type !== 'F32' && info.type !== 'F16' && info.type !== 'BF16') {
+      throw new DescriptionError('DESCRIPTION', `vector "${name}" is ${info.type}; F32, F16 and BF16 are supported`);
+    }
+    const at = this.#arena.alloc(vectorBytes(info.shape[0]), `tensor "${name}"`);
+    this.#jobs.push(() => this.#fillVector(info, at));
+    return at;
+  }
+
+  /** Reads everything that was reserved. @throws {IoError} {ModelFileError} {AbortError} */
+  async fill(): Promise<void> {
+    const scratch = loaderScratch(this.#container);
+    const mark = this.#arena.mark();
+    try {
+      this.#staging = this.#arena.alloc(scratch.staging, 'staging buffer');
+      this.#codes = this.#arena.alloc(scratch.codes, 'code buffer');
+      this.#scales = this.#arena.alloc(scratch.scales, 'scale buffer');
+      for (const job of this.#jobs) await job();
+    } finally {
+      this.#arena.release(mark);
+    }
+  }
+
+  #info(name: string): TensorInfo {
+    const info = this.#container.tensors.get(name);
+    if (info) return info;
+    throw new DescriptionError('DESCRIPTION_TENSORS', `tensor "${name}" is missing`);
+  }
+
+  async #read(info: TensorInfo, at: Ptr, bytes: number, from: number): Promise<void> {
+    const { signal, onProgress } = this.#options;
+    signal?.throwIfAborted();
+    await readFully(this.#source, this.#arena.u8(at, bytes), info.offset + from, `tensor "${info.name}"`, signal);
+    this.#loaded += bytes;
+    onProgress?.({ loaded: this.#loaded, total: this.#total });
+  }
+
+  async #fillVector(info: TensorInfo, at: Ptr): Promise<void> {
+    const n = info.shape[0];
+    if (info.type === 'F32') {
+      await this.#read(info, at, n * 4, 0);
+    } else {
+      await this.#read(info, this.#staging, n * 2, 0);
+      if (info.type === 'F16') this.#k.f16_to_f32(this.#staging, at, n);
+      else this.#k.bf16_to_f32(this.#staging, at, n);
+    }
+    const bad = this.#k.not_finite_f32(at, n);
+    if (bad >= 0) this.#notFinite(info, `element ${bad}`);
+  }
+
+  async #fillMatrix(info: TensorInfo, m: Matrix): Promise<void> {
+    const { rows, cols } = m;
+    const rowBytes = info.type === 'I2_S' ? cols / 4 : info.byteLength / rows;
+    if (info.type === 'I2_S') {
+      if (cols % 128 !== 0) {
+        throw new ModelFileError('TENSOR_BLOCK', `tensor "${info.name}" is I2_S with ${cols} columns; expected a multiple of 128`);
+      }
+      await this.#readI2sScale(info, m);
+    }
+    const step = Math.max(ROW_GROUP, Math.floor(STAGING_BYTES / rowBytes / ROW_GROUP) * ROW_GROUP);
+    let uniform = m.scaleKind === 1 && m.layout !== 'i8';
+    const blocks = m.units / m.unitsPerScale;
+    const rowScales = m.scales + alignUp(m.paddedRows * blocks * 2, 64);
+    for (let row = 0; row < rows; row += step) {
+      const count = Math.min(step, rows - row);
+      await this.#read(info, this.#staging, count * rowBytes, row * rowBytes);
+      for (let r = 0; r < count; r += ROW_GROUP) {
+        const src = this.#staging + r * rowBytes;
+        this.#packGroup(info, m, src, row + r, Math.min(ROW_GROUP, count - r), rowBytes);
+        if (uniform) {
+          const scales = m.scales + (row + r) * blocks * 2;
+          uniform = this.#k.uniform_scales(scales, cols / info.blockElements, rowScales + (row + r) * 4) === 1;
+        }
+      }
+    }
+    if (uniform) {
+      m.scales = rowScales;
+      m.scaleKind = 0;
+      m.unitsPerScale = m.units;
+    }
+  }
+
+  /** One scale for the whole tensor, read as the file has it and never recomputed. */
+  async #readI2sScale(info: TensorInfo, m: Matrix): Promise<void> {
+    await this.#read(info, this.#staging, I2_S_SCALE_BYTES, (m.rows * m.cols) / 4);
+    const scale = this.#arena.f32(this.#staging, 1)[0];
+    if (!Number.isFinite(scale)) this.#notFinite(info, 'its scale');
+    this.#arena.f32(m.scales, m.rows).fill(scale);
+  }
+
+  /** Packs up to four rows that lie at `src` as the file has them. */
+  #packGroup(info: TensorInfo, m: Matrix, src: Ptr, row: number, count: number, rowBytes: number): void {
+    const k = this.#k;
+    const blocks = info.blockElements > 1 ? m.cols / info.blockElements : 0;
+    let bad = -1;
+    switch (info.type) {
+      case 'F32':
+      case 'F16':
+      case 'BF16':
+        return this.#copyRows(info, m, src, row, count, rowBytes);
+      case 'Q8_0':
+        bad = k.unpack_q8_0(src, this.#codes, this.#scales, count * blocks);
+        break;
+      case 'TQ1_0':
+        bad = k.unpack_tq1_0(src, this.#codes, this.#scales, count * blocks);
+        break;
+      case 'TQ2_0':
+        bad = k.unpack_tq2_0(src, this.#codes, this.#scales, count * blocks);
+        break;
+      case 'Q2_0':
+        bad = k.unpack_q2_0(src, this.#codes, this.#scales, count * blocks, info.blockElements);
+        break;
+      case 'Q1_0':
+        bad = k.unpack_q1_0(src, this.#codes, this.#scales, count * blocks);
+        break;
+      case 'I2_S':
+        bad = k.unpack_i2_s(src, this.#codes, count * m.cols);
+        break;
+      default:
+        info.type satisfies never;
+    }
+    if (bad !== -1) this.#badBlock(info, row, blocks, bad);
+    const units = row * m.units;
+    if (m.layout === 'i8') k.pack_int8(this.#codes, m.cols, count, m.cols, m.units, m.data + units * 32);
+    else if (m.layout === 'trit2') k.pack_trit2(this.#codes, m.cols, count, m.cols, m.units, m.data + units * 16);
+    else k.pack_bit1(this.#codes, m.cols, count, m.cols, m.units / 2, m.data + units * 8);
+    if (m.scaleKind === 1) {
+      const packed = m.units / m.unitsPerScale;
+      k.pack_scales(this.#scales, blocks, count, blocks, packed, m.scales + row * packed * 2);
+    }
+  }
+
+  #copyRows(info: TensorInfo, m: Matrix, src: Ptr, row: number, count: number, rowBytes: number): void {
+    const stride = m.dataBytes / m.paddedRows;
+    const bytes = this.#arena.u8(0, m.data + m.dataBytes);
+    for (let r = 0; r < count; r++) {
+      const to = m.data + (row + r) * stride;
+      bytes.copyWithin(to, src + r * rowBytes, src + (r + 1) * rowBytes);
+      let values = to;
+      if (info.type !== 'F32') {
+        values = this.#codes;
+        if (info.type === 'F16') this.#k.f16_to_f32(to, values, m.cols);
+        else this.#k.bf16_to_f32(to, values, m.cols);
+      }
+      const bad = this.#k.not_finite_f32(values, m.cols);
+      if (bad >= 0) this.#notFinite(info, `row ${row + r}, column ${bad}`);
+    }
+  }
+
+  #badBlock(info: TensorInfo, row: number, blocks: number, bad: number): never {
+    // unpackers answer the index of a block whose scale is not finite, and −2 − index for a code that is no trit
+    const index = bad >= 0 ? bad : -2 - bad;
+    const place = `row ${row + Math.floor(index / blocks)}, block ${index % blocks}`;
+    if (bad >= 0) this.#notFinite(info, place);
+    throw new ModelFileError('TERNARY_CODE', `tensor "${info.name}", ${place}: code 3 stands for no ternary weight; the file is damaged`);
+  }
+
+  #notFinite(info: TensorInfo, place: string): never {
+    throw new ModelFileError('WEIGHT_NOT_FINITE', `tensor "${info.name}", ${place}: NaN or infinity; the file is damaged`);
+  }
+}
