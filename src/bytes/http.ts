@@ -108,7 +108,7 @@ async function fetchRange(
   const request = options.fetch ?? fetch;
   const last = offset + into.length - 1;
   const headers = { 'accept-encoding': 'identity', ...options.headers, range: `bytes=${offset}-${last}` };
-  for (let left = options.retries ?? RETRIES, millis = RETRY_MILLIS; ; left--, millis *= 2) {
+  for (let left = options.retries ?? RETRIES, millis = RETRY_MILLIS;; left--, millis *= 2) {
     signal?.throwIfAborted();
     try {
       const response = await request(href, { headers, signal });

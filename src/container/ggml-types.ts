@@ -42,15 +42,20 @@ export const TYPE_LAYOUTS: Readonly<Record<TensorType, TypeLayout>> = {
 /** Q2_0 as it was written before its groups became 64 wide; told apart by the bytes a tensor takes. */
 export const OLD_Q2_0: TypeLayout = layout(42, 128, 34);
 
-/** Types that exist and are not supported, so that a refusal can name them. */
-export const UNSUPPORTED_TYPES: ReadonlyMap<number, string> = new Map([
-  [2, 'Q4_0'], [3, 'Q4_1'], [4, 'Q4_2'], [5, 'Q4_3'], [6, 'Q5_0'], [7, 'Q5_1'], [9, 'Q8_1'],
-  [10, 'Q2_K'], [11, 'Q3_K'], [12, 'Q4_K'], [13, 'Q5_K'], [14, 'Q6_K'], [15, 'Q8_K'],
-  [16, 'IQ2_XXS'], [17, 'IQ2_XS'], [18, 'IQ3_XXS'], [19, 'IQ1_S'], [20, 'IQ4_NL'], [21, 'IQ3_S'], [22, 'IQ2_S'],
-  [23, 'IQ4_XS'], [24, 'I8'], [25, 'I16'], [26, 'I32'], [27, 'I64'], [28, 'F64'], [29, 'IQ1_M'],
-  [31, 'Q4_0_4_4'], [32, 'Q4_0_4_8'], [33, 'Q4_0_8_8'], [37, 'IQ4_NL_4_8'], [38, 'IQ4_NL_8_8'],
-  [39, 'MXFP4'], [40, 'NVFP4'],
-]);
+/** Types that exist and are not supported, so that a refusal can name them: first number and names of each run. */
+const UNSUPPORTED_RUNS: ReadonlyArray<readonly [number, string]> = [
+  [2, 'Q4_0 Q4_1 Q4_2 Q4_3 Q5_0 Q5_1'],
+  [9, 'Q8_1 Q2_K Q3_K Q4_K Q5_K Q6_K Q8_K IQ2_XXS IQ2_XS IQ3_XXS IQ1_S IQ4_NL IQ3_S IQ2_S IQ4_XS'],
+  [24, 'I8 I16 I32 I64 F64 IQ1_M'],
+  [31, 'Q4_0_4_4 Q4_0_4_8 Q4_0_8_8'],
+  [37, 'IQ4_NL_4_8 IQ4_NL_8_8 MXFP4 NVFP4'],
+];
+
+/** The name of a type that exists and is not supported, or undefined. */
+export function unsupportedType(id: number): string | undefined {
+  const run = UNSUPPORTED_RUNS.findLast(([first]) => first <= id);
+  return run?.[1].split(' ')[id - run[0]];
+}
 
 /** The name of a type number, or undefined for one that cannot be read. */
 export function typeOfId(id: number): TensorType | undefined {

@@ -81,8 +81,8 @@ function walk(
       const why = Number(offset) % alignment !== 0
         ? `is not aligned to ${alignment}`
         : Number(offset) < expected
-          ? 'overlaps the one before'
-          : 'leaves a hole behind the one before';
+        ? 'overlaps the one before'
+        : 'leaves a hole behind the one before';
       return refuse('TENSOR_LAYOUT', `has offset ${offset}, expected ${expected}: it ${why}`);
     }
     const blockElements = type === 'I2_S' ? 0 : layout.blockElements;

@@ -5,8 +5,18 @@
 
 /** One value: not an array. */
 export type GgufScalarType =
-  | 'uint8' | 'int8' | 'uint16' | 'int16' | 'uint32' | 'int32' | 'float32'
-  | 'bool' | 'string' | 'uint64' | 'int64' | 'float64';
+  | 'uint8'
+  | 'int8'
+  | 'uint16'
+  | 'int16'
+  | 'uint32'
+  | 'int32'
+  | 'float32'
+  | 'bool'
+  | 'string'
+  | 'uint64'
+  | 'int64'
+  | 'float64';
 
 /** A value or an array of values. Arrays of arrays are not used by any model and are refused. */
 export type GgufValueType = GgufScalarType | `${GgufScalarType}[]`;

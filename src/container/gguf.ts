@@ -25,7 +25,7 @@ import {
   MAX_STRING_BYTES,
   MAX_TENSORS,
 } from '../limits.ts';
-import { elementsOf, TYPE_LAYOUTS, typeOfId, UNSUPPORTED_TYPES } from './ggml-types.ts';
+import { elementsOf, TYPE_LAYOUTS, typeOfId, unsupportedType } from './ggml-types.ts';
 import { placeTensors, type TensorEntry } from './gguf-layout.ts';
 import {
   ARRAY_ID,
@@ -192,7 +192,7 @@ class Header {
     const { bytes } = VALUE_TYPES[type];
     const read = READ[type];
     const values = new Array<MetadataValue>(count);
-    for (let i = 0; i < count; ) {
+    for (let i = 0; i < count;) {
       if (!reader.has(bytes)) await reader.ensure(bytes, what);
       for (const stop = Math.min(count, i + Math.floor(reader.ready / bytes)); i < stop; i++) {
         const value = read(reader);
@@ -294,7 +294,7 @@ class Header {
     const offset = reader.u64();
     const type = typeOfId(id);
     if (type === undefined) {
-      const unsupported = UNSUPPORTED_TYPES.get(id);
+      const unsupported = unsupportedType(id);
       const why = unsupported === undefined ? 'which is unknown' : `${unsupported}, which is not supported`;
       const supported = Object.keys(TYPE_LAYOUTS).join(', ');
       throw this.#error('TENSOR_TYPE', `${what} has type ${id}, ${why}; supported are ${supported}`);

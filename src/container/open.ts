@@ -10,19 +10,27 @@ import { type GgufContainer, readGguf } from './gguf.ts';
 /** What is looked at to tell formats apart. */
 const SNIFF_BYTES = 64;
 
-/** First bytes as text (one character per byte), and what a file that begins so is. */
-const OTHERS: ReadonlyArray<readonly [RegExp, string]> = [
-  [/^PK(\x03\x04|\x05\x06)/, 'a zip archive, such as a PyTorch checkpoint (.pt, .bin)'],
-  [/^[^]{8}\{/, 'a safetensors file'],
-  [/^\x80[\x02-\x05]/, 'a Python pickle, such as an old PyTorch checkpoint'],
-  [/^\x89HDF\r\n/, 'an HDF5 file'],
-  [/^(lmgg|fmgg|tjgg|algg)/, 'a GGML file, the format before GGUF'],
+/** Says whether a file that begins with `head` (one character per byte) is of a format. */
+type Sign = (head: string) => boolean;
+
+const begins = (...magics: string[]): Sign => (head) => magics.some((magic) => head.startsWith(magic));
+
+/** Formats of models that are known and not read. */
+const OTHERS: ReadonlyArray<readonly [Sign, string]> = [
+  [begins('PK\x03\x04', 'PK\x05\x06'), 'a zip archive, such as a PyTorch checkpoint (.pt, .bin)'],
+  [begins('\x80\x02', '\x80\x03', '\x80\x04', '\x80\x05'), 'a Python pickle, such as an old PyTorch checkpoint'],
+  [begins('\x89HDF\r\n'), 'an HDF5 file'],
+  [begins('lmgg', 'fmgg', 'tjgg', 'algg'), 'a GGML file, the format before GGUF'],
+  [(head) => head[8] === '{' && head.slice(4, 8) === '\0\0\0\0', 'a safetensors file'],
 ];
 
 /** Not models at all, though they often lie where a model should be. */
-const MISTAKES: ReadonlyArray<readonly [RegExp, string]> = [
-  [/^version https:\/\/git-lfs/, 'a Git LFS pointer: the model itself was not downloaded (git lfs pull)'],
-  [/^\s*<(!doctype|html|\?xml)/i, 'a web page: the download was answered with an error or a log-in page'],
+const MISTAKES: ReadonlyArray<readonly [Sign, string]> = [
+  [begins('version https://git-lfs'), 'a Git LFS pointer: the model itself was not downloaded (git lfs pull)'],
+  [
+    (head) => /^\s*<(!doctype|html|\?xml)/i.test(head),
+    'a web page: the server answered with an error or a log-in page',
+  ],
 ];
 
 /**
@@ -48,9 +56,9 @@ export async function openContainer(
   const text = String.fromCharCode(...head);
   if (text.startsWith('GGUF')) return readGguf(source, options);
 
-  const mistake = MISTAKES.find(([pattern]) => pattern.test(text));
+  const mistake = MISTAKES.find(([is]) => is(text));
   if (mistake !== undefined) throw new ModelFileError('UNKNOWN_FORMAT', `${source.name} is ${mistake[1]}`);
-  const other = OTHERS.find(([pattern]) => pattern.test(text));
+  const other = OTHERS.find(([is]) => is(text));
   if (other !== undefined) {
     throw new ModelFileError(
       'UNKNOWN_FORMAT',
