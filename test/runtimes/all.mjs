@@ -1,0 +1,125 @@
+#!/usr/bin/env node
+// Runs the tests on every runtime that is present, one after another, and prints a table. `node all.mjs NAME…` runs only
+// these runtimes, `node all.mjs --except NAME…` all others. An absent runtime is skipped, with CI=true it is a failure.
+// Node, Deno and Bun run the unit tests; these, workerd and the browsers run the portable checks on the bundles of dist/.
+// The last line is `N passed, N failed`.
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import process from 'node:process';
+import { bundle } from './bundle.mjs';
+import { find, here, root } from './find.mjs';
+import { run } from './process.mjs';
+import { launch as launchPuppeteer } from './puppeteer.mjs';
+import { absent, count, finish, suite, total } from './report.mjs';
+import { serve } from './server.mjs';
+import { launch as launchWebKit } from './webkit.mjs';
+import { launch as launchWorkerd } from './workerd.mjs';
+
+const UNIT_SECONDS = 420;
+const PAGE_SECONDS = 240;
+const strict = Boolean(process.env.CI);
+const found = find();
+const fixtures = await bundle();
+
+/** The first word with a digit that `PROGRAM --version` prints. */
+function versionOf(program) {
+  const printed = execFileSync(program, ['--version'], { encoding: 'utf8', timeout: 30_000 });
+  return /\d\S*/.exec(printed)?.[0] ?? '?';
+}
+
+/** Node, Deno or Bun: `args` come before the script. */
+async function script(runtime, program, args, env = {}) {
+  if (program === null) return absent(runtime, 'it is not installed', strict);
+  const version = versionOf(program);
+
+  await suite(runtime, version, 'unit', async () => {
+    const file = join(root, 'build', 'test', 'run.js');
+    const { code, output } = await run(program, [...args, file], { cwd: root, env, seconds: UNIT_SECONDS });
+    const lines = [...output.matchAll(/^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/gm)];
+    const [passed, failed, skipped] = (lines.at(-1)?.slice(1) ?? [0, 0, 0]).map((number) => Number(number ?? 0));
+    if (code === 0 && failed === 0 && passed > 0) return { passed, failed, skipped };
+    return { passed, failed: Math.max(failed, 1), skipped, notes: [`exit code ${code}\n${output}`] };
+  });
+
+  await suite(runtime, version, 'portable', async () => {
+    const file = join(here, 'script.mjs');
+    const { code, output } = await run(program, [...args, file, runtime], { cwd: root, env, seconds: PAGE_SECONDS });
+    const report = output.split('\n').findLast((line) => line.startsWith('{"runtime"'));
+    if (code !== 0 || report === undefined) throw new Error(`exit code ${code}\n${output}`);
+    return count(runtime, JSON.parse(report));
+  });
+}
+
+async function workerd(runtime) {
+  if (found.workerd === null) return absent(runtime, 'it is not installed', strict);
+  await suite(runtime, versionOf(found.workerd), 'portable', async () => {
+    const opened = await launchWorkerd(found.workerd, fixtures, strict);
+    try {
+      return count(runtime, await opened.visit(PAGE_SECONDS));
+    } finally {
+      await opened.close();
+    }
+  });
+}
+
+/** One page of a browser: the checks in its window and in a worker. */
+async function page(runtime, opened, isolated) {
+  const server = await serve(isolated);
+  try {
+    const query = `strict=${strict ? 1 : 0}&isolated=${isolated ? 1 : 0}`;
+    const result = await opened.visit(`${server.origin}/page/index.html?${query}`, PAGE_SECONDS);
+    if (result.error) throw new Error(result.error);
+    return total(result.reports.map((report) => count(`${runtime} ${report.runtime}`, report)));
+  } finally {
+    await server.close();
+  }
+}
+
+/** A browser visits a cross-origin isolated page and a plain one. */
+async function browser(runtime, programs, launch) {
+  const missing = programs.filter((name) => found[name] === null);
+  if (missing.length > 0) return absent(runtime, `no ${missing.join(', ')}`, strict);
+  let opened;
+  try {
+    opened = await launch();
+  } catch (error) {
+    return suite(runtime, '?', 'start', () => Promise.reject(error));
+  }
+  try {
+    await suite(runtime, opened.version, 'isolated page', () => page(runtime, opened, true));
+    await suite(runtime, opened.version, 'plain page', () => page(runtime, opened, false));
+  } finally {
+    await opened.close();
+  }
+}
+
+const RELAXED = '--experimental-wasm-relaxed-simd'; // V8 of Node 20 has it behind this flag, later ones without
+const QUIET = { DENO_NO_UPDATE_CHECK: '1', DO_NOT_TRACK: '1' };
+const RUNTIMES = {
+  node: () => script('Node (this one)', process.execPath, []),
+  relaxed: () => script('Node, relaxed SIMD', process.execPath, [RELAXED]),
+  node24: () => script('Node 24', found.node24, []),
+  deno: () => script('Deno', found.deno, ['run', '-A'], QUIET),
+  bun: () => script('Bun', found.bun, ['--no-install'], QUIET),
+  workerd: () => workerd('workerd'),
+  chromium: () => browser('Chromium', ['chromium', 'puppeteer'], () => launchPuppeteer('chrome', found.chromium)),
+  firefox: () => browser('Firefox', ['firefox', 'puppeteer'], () => launchPuppeteer('firefox', found.firefox)),
+  webkit: () => browser('WebKit', ['webkitDriver', 'miniBrowser', 'xvfb'], () => launchWebKit(found)),
+};
+if (Number(process.versions.node.split('.')[0]) >= 22) delete RUNTIMES.relaxed;
+
+/** The names that the arguments choose. */
+function chosen(args) {
+  const except = args[0] === '--except';
+  const named = except ? args.slice(1) : args;
+  const all = Object.keys(RUNTIMES);
+  const unknown = named.filter((name) => !all.includes(name));
+  if (unknown.length > 0) {
+    console.error(`unknown: ${unknown.join(' ')}; there are ${all.join(' ')}`);
+    process.exit(2);
+  }
+  return named.length === 0 ? all : all.filter((name) => named.includes(name) !== except);
+}
+
+for (const name of chosen(process.argv.slice(2))) await RUNTIMES[name]();
+finish();

@@ -1,0 +1,39 @@
+#!/usr/bin/env node
+// Installs the runtimes that the tests run on: those of npm below this folder, and, on a Debian-like system and as its
+// administrator, the browsers of the distribution. Elsewhere it says what is missing.
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import process from 'node:process';
+import { find, here } from './find.mjs';
+
+const MINUTES = 60_000;
+/** Program → Debian package. */
+const PACKAGES = {
+  chromium: 'chromium',
+  firefox: 'firefox-esr',
+  webkitDriver: 'webkit2gtk-driver',
+  miniBrowser: 'webkit2gtk-driver',
+  xvfb: 'xvfb',
+};
+
+const call = (command, args, options = {}) => {
+  console.log(`${command} ${args.join(' ')}`);
+  execFileSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'], timeout: 10 * MINUTES, ...options });
+};
+const absent = () => Object.entries(find()).filter(([, path]) => path === null).map(([name]) => name);
+
+// Binaries come in platform packages; none of them needs its install script.
+call('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: here });
+
+const packages = [...new Set(absent().map((name) => PACKAGES[name]).filter(Boolean))];
+if (packages.length > 0 && existsSync('/etc/debian_version') && process.getuid?.() === 0) {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const quiet = { env, stdio: ['ignore', 'ignore', 'inherit'] };
+  call('apt-get', ['update', '-qq'], quiet);
+  call('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], quiet);
+} else if (packages.length > 0) {
+  console.log(`missing, please install: ${packages.join(' ')} (or what your system calls them)`);
+}
+
+for (const [name, path] of Object.entries(find())) console.log(`${name.padEnd(13)} ${path ?? 'absent'}`);
+if (process.env.CI && absent().length > 0) process.exitCode = 1;

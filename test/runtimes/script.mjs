@@ -1,0 +1,17 @@
+// The portable checks on a runtime with files: Node, Deno and Bun run this script. The report is its last line.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import process from 'node:process';
+import * as ternspike from '../../dist/index.js';
+import { builds, main } from '../../build/portable/portable.js';
+import { shared } from './find.mjs';
+
+const report = await main({
+  runtime: process.argv[2] ?? 'script',
+  open: (source, options) => ternspike.open(source, options),
+  fixture: (path) => readFile(join(shared, path)).then((bytes) => new Uint8Array(bytes), () => null),
+  builds: builds(),
+  threads: [1, 2],
+  strict: Boolean(process.env.CI),
+});
+console.log(JSON.stringify(report));
