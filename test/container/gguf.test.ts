@@ -100,7 +100,10 @@ gguf('version 2 is read like version 3', async () => {
 });
 
 gguf('scalars, empty tensors and dimensions of 1 keep their shape', async () => {
-  const shapes: Array<[number[], number]> = [[[], 4], [[0], 0], [[2, 0], 0], [[0, 7], 0], [[1, 1, 1, 3], 12], [[3, 1], 12]];
+  const shapes: Array<[number[], number]> = [[[], 4], [[0], 0], [[2, 0], 0], [[0, 7], 0], [[1, 1, 1, 3], 12], [
+    [3, 1],
+    12,
+  ]];
   for (const [shape, byteLength] of shapes) {
     const { tensors } = await read({
       tensors: [{ name: 'a', type: 'F32', shape }, { name: 'b', type: 'F32', shape: [2] }],
@@ -231,7 +234,10 @@ gguf('reading sets aside no more than the file and stops behind the header', asy
   await readGguf(small);
   assert.ok(small.counts.largest <= small.size);
   assert.is(small.counts.reads, 1);
-  const header = ggufBytes({ tensors: [{ name: 'a', type: 'F32', shape: [2 ** 30, 256], data: new Uint8Array(0) }], headerOnly: true });
+  const header = ggufBytes({
+    tensors: [{ name: 'a', type: 'F32', shape: [2 ** 30, 256], data: new Uint8Array(0) }],
+    headerOnly: true,
+  });
   const large = countingSource(sparseSource(2 ** 41, [[0, header]]));
   await readGguf(large);
   assert.ok(large.counts.bytes <= 1 << 20, `${large.counts.bytes} bytes were read`);
@@ -268,7 +274,10 @@ gguf('errors name the file and quote what it says', async () => {
   const twice: MetaEntry[] = [[key, 'uint8', 1], [key, 'uint8', 1]];
   const error = await refuses(read({ metadata: twice }), 'GGUF_KEY', 'test.gguf', 'key 1', '"abbb');
   assert.ok(error.message.length < 250);
-  const line = await refuses(read({ metadata: [['x\n\u001b[2J', 'uint8', 1], ['x\n\u001b[2J', 'uint8', 1]] }), 'GGUF_KEY');
+  const line = await refuses(
+    read({ metadata: [['x\n\u001b[2J', 'uint8', 1], ['x\n\u001b[2J', 'uint8', 1]] }),
+    'GGUF_KEY',
+  );
   assert.not.match(line.message, '\n');
   assert.not.match(line.message, '\u001b');
   assert.is(utf8(line.message).includes(27), false);
