@@ -39,9 +39,9 @@ function ofWebKit(name) {
 export function find() {
   return {
     node24: installed(`node-${platform}/bin/node`),
-    deno: installed(`@deno/${platform}-glibc/deno`, `@deno/${platform}/deno`),
-    bun: installed(`@oven/bun-${platform.replace('arm64', 'aarch64')}/bin/bun`),
-    workerd: installed(`@cloudflare/workerd-${platform.replace('x64', '64')}/bin/workerd`),
+    deno: installed(`@deno/${platform}-glibc/deno`) ?? onPath('deno'),
+    bun: installed(`@oven/bun-${platform.replace('arm64', 'aarch64')}/bin/bun`) ?? onPath('bun'),
+    workerd: installed(`@cloudflare/workerd-${platform.replace('x64', '64')}/bin/workerd`) ?? onPath('workerd'),
     puppeteer: existsSync(join(here, 'node_modules', 'puppeteer-core')) ? 'puppeteer-core' : null,
     chromium: onPath('chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome'),
     firefox: onPath('firefox-esr', 'firefox'),
