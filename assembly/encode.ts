@@ -33,7 +33,7 @@ function inverse(d: f32): f32 {
 function round4(v: v128): v128 {
   const whole = f32x4.trunc(v);
   const up = f32x4.ge(f32x4.abs(f32x4.sub(v, whole)), f32x4.splat(0.5)); // the difference is exact
-  const away = i32x4.sub(i32x4.shl(i32x4.shr_s(v, 31), 1), i32x4.splat(-1)); // +1 or −1, the sign of v
+  const away = v128.or(i32x4.shr_s(v, 31), i32x4.splat(1)); // +1 or −1, the sign of v
   return i32x4.add(i32x4.trunc_sat_f32x4_s(whole), v128.and(away, up));
 }
 
@@ -60,7 +60,7 @@ function push(q: v128, c: v128): v128 {
  * Q8_0: d = max |x| / 127 of 32, q = round(x / d), halves away from zero
  * x (blocks, 32) f32    dst (blocks, 34) u8
  * layout: see unpack_q8_0
- * needs: nothing of alignment.   exact: 1 / d and x · (1 / d) are rounded to f32 as ggml does, d itself only when stored
+ * needs: nothing of alignment.   exact: 1 / d and x · (1 / d) are rounded to f32 as in ggml, d itself only when stored
  * equals: reference.encodeQ8, byte for byte.   cost: 4 bytes read, 1.06 written, 4 operations per weight
  */
 export function encode_q8_0(x: usize, dst: usize, blocks: i32): i32 {

@@ -1,6 +1,6 @@
 /** Choosing from logits: largest, k largest, weights e^((x − max) / T) and a draw by them. NaN is never chosen. */
 import { exp4 } from './inline/mathf';
-import { headMask, load4, store4 } from './inline/tail';
+import { headMask, load4, loadHead, store4 } from './inline/tail';
 
 /**
  * index of the largest x, the lowest on ties; −1 where there is none (n = 0 or all −∞); −2 where any x is NaN
@@ -22,7 +22,7 @@ export function argmax_f32(x: usize, n: i32): i32 {
     m = f32x4.pmax(m, a);
     o = f32x4.pmax(o, b);
   }
-  for (let p = x + (<usize>i << 2); i < n; i += 4, p += 16) {
+  for (let p = x + (<usize>i << 2); i < n; i += 4, p += 16) { // at most twice
     const a = v128.bitselect(load4(p, n - i), none, headMask(n - i));
     nan = v128.or(nan, f32x4.ne(a, a));
     m = f32x4.pmax(m, a);
@@ -32,11 +32,12 @@ export function argmax_f32(x: usize, n: i32): i32 {
   m = f32x4.pmax(m, v128.shuffle<i32>(m, m, 2, 3, 0, 1));
   m = f32x4.pmax(m, v128.shuffle<i32>(m, m, 1, 0, 3, 2));
   if (f32x4.extract_lane(m, 0) == -Infinity) return -1;
-  for (i = 0; i < n; i += 4, x += 16) {
-    const hit = v128.and(f32x4.eq(load4(x, n - i), m), headMask(n - i));
+  for (i = 0; i + 4 <= n; i += 4, x += 16) {
+    const hit = f32x4.eq(v128.load(x), m);
     if (v128.any_true(hit)) return i + ctz(i32x4.bitmask(hit));
   }
-  return -1;
+  // it is one of the last three
+  return i + ctz(i32x4.bitmask(v128.and(f32x4.eq(loadHead(x, n - i), m), headMask(n - i))));
 }
 
 /** Whether (v, i) comes after (w, j) in the order wanted: larger values first, then lower indices. */
@@ -138,7 +139,8 @@ function weigh(x: v128, top: v128, inverse: v128): v128 {
  * x (n) f32    y (n) f32, may be x, 0 = only the sum is wanted
  * layout: plain vectors. The sum: element i in f64 lane i mod 4, then (l0 + l2) + (l1 + l3)
  * needs: nothing of alignment or length; top ≥ x and finite.   range: −∞ gives 0
- * equals: reference.expSum within 2 ulp per weight, the same bits in every build.   cost: 8 bytes, 8 operations per element
+ * equals: the sum of reference.expWeights within 2 ulp per weight, the same bits in every build
+ * cost: 8 bytes, 8 operations per element
  */
 export function exp_sum_f32(x: usize, y: usize, n: i32, top: f32, inverse: f32): f64 {
   const t = f32x4.splat(top);
@@ -159,8 +161,8 @@ export function exp_sum_f32(x: usize, y: usize, n: i32, top: f32, inverse: f32):
 }
 
 /**
- * the first i with Σ_{j ≤ i} e^((x[j] − top) · inverse) > target; where rounding leaves the sum at or below it, the last
- *   i of non-zero weight; −1 where there is none
+ * the first i with Σ_{j ≤ i} e^((x[j] − top) · inverse) > target; where rounding leaves the sum at or below it, the
+ *   last i of non-zero weight; −1 where there is none
  * x (n) f32    target f64 = u · exp_sum_f32(x, 0, n, top, inverse), 0 ≤ u < 1
  * layout: plain vector. The sum is f64 and runs over groups of four: ((w0 + w1) + (w2 + w3)) each
  * needs: nothing of alignment or length; top ≥ x and finite.   range: weight 0 is never drawn

@@ -11,7 +11,7 @@ export function f32FromF16(h: v128): v128 {
   return v128.or(v128.or(scaled, special), sign);
 }
 
-/** Four f16 in u32 lanes: nearest, ties to even; finite values over 65504 saturate to it; ±∞ stays; NaN becomes quiet. */
+/** Four f16 in u32 lanes: nearest, ties to even; finite values saturate at 65504; ±∞ stays; NaN becomes quiet. */
 @inline
 export function f16FromF32(x: v128): v128 {
   const a = v128.and(x, i32x4.splat(0x7fffffff));

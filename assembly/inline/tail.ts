@@ -1,6 +1,6 @@
 /**
- * The last 1 to 3 elements of a vector whose length is not a multiple of 4. Nothing beyond them is read or written, so a
- * kernel may be given any slice of a longer vector, at any alignment.
+ * The last 1 to 3 elements of a vector whose length is not a multiple of 4. Nothing beyond them is read or written, so
+ * a kernel may be given any slice of a longer vector, at any alignment.
  */
 
 /** Lane numbers 0 1 2 3. */

@@ -1,0 +1,141 @@
+/** Sums, products, activations, softmax and the check for NaN, against the reference. */
+import * as assert from 'uvu/assert';
+import * as reference from '../reference.ts';
+import { kernelSuite, LENGTHS, NOT_FINITE, normals, patterns, sameBits, ulps } from './harness.ts';
+
+const fround = Math.fround;
+const bounded = (x: Float32Array): Float32Array => x.map((v) => Math.max(-1e4, Math.min(1e4, v)));
+
+await kernelSuite('elementwise', ({ k, arena }, test) => {
+  /** Applies a kernel of one vector in place, on a shifted block and on one that ends with the memory. */
+  function inPlace(kernel: (x: number, n: number) => void, x: Float32Array): Float32Array {
+    const shifted = arena.put(x, 4);
+    kernel(shifted, x.length);
+    const y = arena.f32(shifted, x.length);
+    const end = arena.putAtEnd(x);
+    kernel(end, x.length);
+    sameBits(arena.f32(end, x.length), y, 'at the end of memory');
+    return y;
+  }
+
+  /** The same for kernels of two vectors. */
+  function pairwise(kernel: (y: number, x: number, n: number) => void, y: Float32Array, x: Float32Array): Float32Array {
+    const from = arena.put(x, 12);
+    const result = inPlace((at, n) => kernel(at, from, n), y);
+    const to = arena.put(y);
+    kernel(to, arena.putAtEnd(x), x.length);
+    sameBits(arena.f32(to, x.length), result, 'second operand at the end of memory');
+    sameBits(arena.f32(from, x.length), x, 'the second operand is read only');
+    return result;
+  }
+
+  test('add, mul, scale and squared ReLU equal the reference bit for bit', () => {
+    for (const n of LENGTHS) {
+      const other = normals(n, n + 3);
+      for (const { name, x } of patterns(n)) {
+        arena.reset();
+        const what = `${name} n = ${n}`;
+        sameBits(pairwise(k.add_f32, x, other), x.map((v, i) => reference.add(v, other[i])), `add ${what}`);
+        sameBits(pairwise(k.mul_f32, x, other), x.map((v, i) => reference.mul(v, other[i])), `mul ${what}`);
+        const scaled = inPlace((at, count) => k.scale_f32(at, 0.3, count), x);
+        sameBits(scaled, x.map((v) => reference.mul(v, fround(0.3))), `scale ${what}`);
+        sameBits(inPlace(k.relu2_f32, x), x.map(reference.relu2), `relu2 ${what}`);
+        const gated = pairwise(k.relu2_mul_f32, x, other);
+        sameBits(gated, x.map((v, i) => reference.mul(reference.relu2(v), other[i])), `relu2_mul ${what}`);
+      }
+    }
+  });
+
+  test('SiLU is within 2.5 ulp and GELU within 3e-7 of f64', () => {
+    for (const n of LENGTHS) {
+      for (const { name, x: raw } of patterns(n)) {
+        arena.reset();
+        const x = bounded(raw);
+        const silu = inPlace(k.silu_f32, x);
+        const gelu = inPlace(k.gelu_f32, x);
+        for (let i = 0; i < n; i++) {
+          const truth = reference.silu(x[i]);
+          if (x[i] > -87) assert.ok(ulps(silu[i], truth) <= 2.5, `silu ${name} ${x[i]}: ${silu[i]}`);
+          else assert.ok(Math.abs(silu[i] - truth) < 2 ** -121, `silu ${name} ${x[i]}: ${silu[i]}`);
+          const error = Math.abs(gelu[i] - reference.gelu(x[i]));
+          assert.ok(error <= 3e-7 * Math.max(1, Math.abs(x[i])), `gelu ${name} ${x[i]}: ${gelu[i]}, off by ${error}`);
+        }
+      }
+    }
+  });
+
+  test('the gated forms are the activation, then the product', () => {
+    for (const n of LENGTHS) {
+      arena.reset();
+      const gate = normals(n, n, 4);
+      const up = normals(n, n + 1);
+      const silu = inPlace(k.silu_f32, gate);
+      sameBits(pairwise(k.silu_mul_f32, gate, up), silu.map((v, i) => fround(v * up[i])), `silu n = ${n}`);
+      const gelu = inPlace(k.gelu_f32, gate);
+      sameBits(pairwise(k.gelu_mul_f32, gate, up), gelu.map((v, i) => fround(v * up[i])), `gelu n = ${n}`);
+    }
+  });
+
+  test('NaN survives every activation', () => {
+    const x = Float32Array.of(1, NaN, 2, 3, NaN);
+    const one = arena.put(new Float32Array(5).fill(1));
+    for (const kernel of [k.silu_f32, k.gelu_f32, k.relu2_f32, k.softmax_f32]) {
+      const y = inPlace(kernel, x);
+      assert.ok(Number.isNaN(y[1]) && Number.isNaN(y[4]));
+    }
+    for (const kernel of [k.silu_mul_f32, k.gelu_mul_f32, k.relu2_mul_f32, k.add_f32, k.mul_f32]) {
+      const y = inPlace((at, n) => kernel(at, one, n), x);
+      assert.ok(Number.isNaN(y[1]) && Number.isNaN(y[4]) && !Number.isNaN(y[0]));
+    }
+  });
+
+  test('softmax agrees with f64 and sums to 1', () => {
+    for (const n of LENGTHS) {
+      for (const { name, x } of patterns(n)) {
+        arena.reset();
+        const y = inPlace(k.softmax_f32, x);
+        const truth = reference.softmax(x);
+        for (let i = 0; i < n; i++) {
+          const error = Math.abs(y[i] - truth[i]);
+          assert.ok(ulps(y[i], truth[i]) <= 4 || error <= 2 ** -126, `${name} n = ${n} [${i}] ${y[i]} ${truth[i]}`);
+        }
+        if (n > 0) assert.ok(Math.abs(y.reduce((a, b) => a + b, 0) - 1) <= 1e-6, `${name} n = ${n}`);
+      }
+    }
+  });
+
+  test('softmax of a masked row is zeros, of one element 1, of equal values 1/n, and −∞ gets 0', () => {
+    for (const n of LENGTHS) {
+      arena.reset();
+      sameBits(inPlace(k.softmax_f32, new Float32Array(n).fill(-Infinity)), new Float32Array(n), `masked n = ${n}`);
+      for (const value of [0, -80, 80, 3.4e38]) {
+        const y = inPlace(k.softmax_f32, new Float32Array(n).fill(value));
+        sameBits(y, new Float32Array(n).fill(1 / n), `equal n = ${n}`);
+      }
+    }
+    sameBits(inPlace(k.softmax_f32, Float32Array.of(-Infinity, 5, -Infinity)), [0, 1, 0]);
+    const wide = inPlace(k.softmax_f32, Float32Array.of(80, -80));
+    assert.is(wide[0], 1);
+    assert.is(wide[1], 0);
+    assert.ok(Number.isNaN(inPlace(k.softmax_f32, Float32Array.of(1, Infinity))[1]));
+  });
+
+  test('not_finite_f32 finds the first NaN or infinity, and nothing in finite vectors', () => {
+    for (const n of LENGTHS) {
+      for (const { name, x } of patterns(n)) {
+        arena.reset();
+        assert.is(k.not_finite_f32(arena.putAtEnd(x), n), -1, `${name} n = ${n}`);
+      }
+      for (const bad of NOT_FINITE) {
+        for (const place of new Set([0, n >> 1, n - 1]).values()) {
+          if (place < 0 || place >= n) continue;
+          arena.reset();
+          const x = normals(n, 1);
+          x[place] = bad;
+          x[n - 1] = bad;
+          assert.is(k.not_finite_f32(arena.put(x, 4), n), reference.notFinite(x), `${bad} at ${place} of ${n}`);
+        }
+      }
+    }
+  });
+});
