@@ -94,20 +94,6 @@ export function pack_scales(scales: usize, stride: i32, rows: i32, fileBlocks: i
   }
 }
 
-/**
- * 1 when every real block of each of the four rows has the scale of its first, else 0: then one scale serves the row.
- * scales (blocks, 4) u16 as `pack_scales` wrote them; rowScales (4) f32 receives the scales of block 0
- */
-export function uniform_scales(scales: usize, fileBlocks: i32, rowScales: usize): i32 {
-  const first = load<u64>(scales);
-  v128.store(rowScales, load_f16x4(scales, f16_mask(), f16_scale()));
-  for (let b = 1; b < fileBlocks; b++) {
-    if (load<u64>(scales + (b << 3)) != first) return 0;
-  }
-  return 1;
-}
-
-// @ts-ignore: decorator
 @inline
 function scale_at(scales: usize, kind: i32, row: i32, blocks: i32, block: i32): f32 {
   if (kind == 0) return load<f32>(scales + (<usize>row << 2));

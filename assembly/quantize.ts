@@ -1,6 +1,6 @@
 // f32 activations → int8, as the packed-code and the int8 kernels read them. Rounding is half to even, as PyTorch does.
 
-import { CHUNK, x_chunk_bytes, x_data_offset } from './inline/codes';
+import { CHUNK, CHUNKS_PER_SCALE, x_chunk_bytes, x_data_offset, x_sums_offset } from './inline/codes';
 import { reduce_i32 } from './inline/lanes';
 
 /** Below this a vector counts as zero: 127 / absmax must stay finite. */
@@ -29,20 +29,29 @@ function quantized(x: usize, inverse: v128): v128 {
 }
 
 /**
- * s = absmax(x) / 127,   q[i] = round(x[i] · 127 / absmax(x))                              per vector of `count`
+ * s[b] = absmax(x in block b) / 127,   q[i] = round(x[i] · 127 / absmax)              per vector of `count`, blocks of `span`
  * x (count, xStride) f32, zero from n to the next multiple of 128     out (count, outStride bytes)
- * one vector of out:  s f32 │ 12 bytes │ Σq per 64 columns, i32 × chunks │ to a multiple of 64 │ q, see inline/codes.ts
- * needs: chunks even, chunks · 64 ≥ n, outStride ≥ 64-rounded header + 128 · chunks, 16-aligned
- * exact: q and the sums are exact; |x| < 1e-30 throughout counts as zero; NaN or ∞ in x give a NaN or infinite s
+ * one vector of out:  s f32 × ⌈chunks/4⌉ │ Σq per 64 columns, i32 × chunks │ to a multiple of 64 │ q, see inline/codes.ts
+ * span = 4: a scale for every 256 columns;   span = chunks: one for the vector (absmax per token, BitNet b1.58), in s[0]
+ * needs: chunks even, chunks · 64 ≥ n, outStride ≥ all of this at 128 bytes per chunk, 16-aligned
+ * exact: q and the sums are exact; |x| < 1e-30 throughout a block counts as zero; NaN or ∞ in x give a NaN or infinite s
  * equals: reference.quantizeAbsmax, bit for bit.   cost: two passes over x, ~1 op per element; once per vector, not per row
  */
-export function quantize_absmax_i8(x: usize, xStride: i32, n: i32, chunks: i32, out: usize, outStride: i32, count: i32): void {
+export function quantize_absmax_i8(
+  x: usize, xStride: i32, n: i32, chunks: i32, span: i32, out: usize, outStride: i32, count: i32,
+): void {
   for (let t = 0; t < count; t++, x += <usize>xStride << 2, out += outStride) {
-    const max = absmax(x, n);
-    store<f32>(out, max / 127);
-    const inverse = f32x4.splat(max >= ABSMAX_FLOOR ? <f32>127 / max : 0);
+    let inverse = f32x4.splat(0);
+    let until = 0;
     let to = out + x_data_offset(chunks);
     for (let c = 0; c < chunks; c++, to += x_chunk_bytes()) {
+      if (c == until) {
+        until += span;
+        const left = n - c * CHUNK;
+        const max = absmax(x + (<usize>(c * CHUNK) << 2), min(span * CHUNK, left > 0 ? left : 0));
+        store<f32>(out + (c / CHUNKS_PER_SCALE << 2), max / 127);
+        inverse = f32x4.splat(max >= ABSMAX_FLOOR ? <f32>127 / max : 0);
+      }
       let sum = i32x4.splat(0);
       for (let k = 0; k < 4; k++) {
         const from = x + (((c * CHUNK) + (k << 4)) << 2);
@@ -58,7 +67,7 @@ export function quantize_absmax_i8(x: usize, xStride: i32, n: i32, chunks: i32, 
           v128.store(to + (k << 4) + 64, i16x8.shl(i16x8.shr_s(q, 8), times));
         }
       }
-      store<i32>(out + 16 + (c << 2), reduce_i32(sum));
+      store<i32>(out + x_sums_offset(chunks) + (c << 2), reduce_i32(sum));
     }
   }
 }

@@ -1,14 +1,16 @@
 // Rotary position embedding. Angles are computed in f64 by functions compiled into this module, so that every engine
 // has the same table; the rotation itself is f32.
 
+import { exp64, log64 } from './inline/mathd';
+
 /**
  * freq[i] = theta^(−2i / dims) / (linear · factor[i])                                              i < dims / 2
  * factors (dims/2) f32 or 0 for none    out (dims/2) f64
- * once per model.   error: below 1e-15 relative
+ * once per model.   error: below 1e-14 relative
  */
 export function rope_freqs_f64(theta: f64, dims: i32, linear: f64, factors: usize, out: usize): void {
   for (let i = 0; i < dims >> 1; i++) {
-    let freq = NativeMath.pow(theta, -2.0 * <f64>i / <f64>dims) / linear;
+    let freq = exp64(-2.0 * <f64>i / <f64>dims * log64(theta)) / linear;
     if (factors) freq /= <f64>load<f32>(factors + (i << 2));
     store<f64>(out + (i << 3), freq);
   }

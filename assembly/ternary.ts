@@ -1,6 +1,6 @@
 // Packed codes × int8 activations: ternary rows (2 bits per weight) and binary rows (1 bit per weight).
 
-import { CHUNKS_PER_FLUSH, dot_codes, dot_masked, x_data_offset } from './inline/codes';
+import { CHUNKS_PER_FLUSH, CHUNKS_PER_SCALE, dot_codes, dot_masked, x_data_offset, x_sums_offset } from './inline/codes';
 import { f16_mask, f16_scale, load_f16x4, reduce4_i32 } from './inline/lanes';
 
 /** Scale of a matrix: one f32 per row, or one f16 per block of columns. */
@@ -16,9 +16,10 @@ const MASKS = memory.data<u64>([
 ], 16);
 
 /**
- * y[t,r] = Σ_b scale[r,b] · s[t] · (Σ_{c in block b} (code[r,c] − 1) · q[t,c])                    r0 ≤ r < r1, t < n
+ * y[t,r] = Σ_b scale[r,b] · s[t,b] · (Σ_{c in block b} (code[r,c] − 1) · q[t,c])                    r0 ≤ r < r1, t < n
  * w codes, 4 rows interleaved    x n vectors of `quantize_absmax_i8`, xStride bytes apart    y (n, yStride) f32
- * scales  kind 0: f32 per row, and blockChunks = chunks;   kind 1: f16, (rows/4, blocks, 4), one per blockChunks · 64 columns
+ * scales  kind 0: f32 per row, blockChunks = chunks and x of one scale each;
+ *         kind 1: f16, (rows/4, blocks, 4), one per blockChunks · 64 columns, at most 256, and x of a scale per 256
  *
  *   w   row group 0                                          row group 1 …
  *       chunk 0: row0 16 B │ row1 16 B │ row2 16 B │ row3 16 B │ chunk 1: …          chunk: see inline/codes.ts
@@ -40,10 +41,9 @@ export function trit2_gemm_i8(
     const group = w + (<usize>(r >> 2) * chunks << 6);
     for (let t = 0; t < n; t++) {
       const xt = x + <usize>t * xStride;
-      const xs = f32x4.splat(load<f32>(xt));
       let wp = group;
       let xp = xt + x_data_offset(chunks);
-      let sums = xt + 16;
+      let sums = xt + x_sums_offset(chunks);
       let out = f32x4.splat(0);
       for (let block = 0; block < blocks; block++) {
         let s0 = i32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
@@ -96,6 +96,7 @@ export function trit2_gemm_i8(
         const scale = kind == PER_ROW
           ? v128.load(scales + (<usize>r << 2))
           : load_f16x4(scales + (<usize>((r >> 2) * blocks + block) << 3), f16m, f16s);
+        const xs = v128.load32_splat(xt + (block * blockChunks / CHUNKS_PER_SCALE << 2));
         out = f32x4.add(out, f32x4.mul(f32x4.convert_i32x4_s(sum), f32x4.mul(scale, xs)));
       }
       v128.store(y + (<usize>(t * yStride + r) << 2), out);
@@ -104,7 +105,7 @@ export function trit2_gemm_i8(
 }
 
 /**
- * y[t,r] = Σ_b scale[r,b] · s[t] · (Σ_{c in block b} (2·bit[r,c] − 1) · q[t,c])                  r0 ≤ r < r1, t < n
+ * y[t,r] = Σ_b scale[r,b] · s[t,b] · (Σ_{c in block b} (2·bit[r,c] − 1) · q[t,c])                  r0 ≤ r < r1, t < n
  * w bits, 4 rows interleaved as in `trit2_gemm_i8`; x, y, scales likewise, blockPairs counts pairs of chunks (128 columns)
  *
  *   a pair, 16 bytes, 128 bits     byte j   even bits 2k: column 16k + j     odd bits 2k+1: column 64 + 16k + j
@@ -126,10 +127,9 @@ export function bit1_gemm_i8(
     const group = w + (<usize>(r >> 2) * pairs << 6);
     for (let t = 0; t < n; t++) {
       const xt = x + <usize>t * xStride;
-      const xs = f32x4.splat(load<f32>(xt));
       let wp = group;
       let xp = xt + x_data_offset(chunks);
-      let sums = xt + 16;
+      let sums = xt + x_sums_offset(chunks);
       let out = f32x4.splat(0);
       for (let block = 0; block < blocks; block++) {
         let s0 = i32x4.splat(0), s1 = s0, s2 = s0, s3 = s0;
@@ -179,6 +179,7 @@ export function bit1_gemm_i8(
         const scale = kind == PER_ROW
           ? v128.load(scales + (<usize>r << 2))
           : load_f16x4(scales + (<usize>((r >> 2) * blocks + block) << 3), f16m, f16s);
+        const xs = v128.load32_splat(xt + (block * blockPairs * 2 / CHUNKS_PER_SCALE << 2));
         out = f32x4.add(out, f32x4.mul(f32x4.convert_i32x4_s(sum), f32x4.mul(scale, xs)));
       }
       v128.store(y + (<usize>(t * yStride + r) << 2), out);

@@ -22,10 +22,19 @@ export function x_chunk_bytes(): i32 {
   return ASC_FEATURE_RELAXED_SIMD ? 64 : 128;
 }
 
-/** Where the activations begin in one quantised vector: behind its scale and one i32 sum per chunk. */
+/** Chunks that share one activation scale, unless one serves the whole vector: 256 columns, as ggml's Q8_K. */
+export const CHUNKS_PER_SCALE: i32 = 4;
+
+/** Where the sums begin in one quantised vector: behind its scales. */
+@inline
+export function x_sums_offset(chunks: i32): i32 {
+  return ((chunks + CHUNKS_PER_SCALE - 1) / CHUNKS_PER_SCALE) << 2;
+}
+
+/** Where the activations begin: behind the scales and one i32 sum per chunk. */
 @inline
 export function x_data_offset(chunks: i32): i32 {
-  return (16 + (chunks << 2) + 63) & ~63;
+  return (x_sums_offset(chunks) + (chunks << 2) + 63) & ~63;
 }
 
 /** One sixteen-column group k of a chunk, relaxed build: adds eight sums of two products to `acc`. */

@@ -47,7 +47,7 @@ export class LlamaDecoder implements Decoder {
   constructor(k: Kernels, arena: Arena, d: LlamaDescription, w: LlamaWeights, options: LlamaDecoderOptions) {
     this.#arena = arena;
     this.#options = options;
-    this.#m = { k, d, w, b: llamaBuffers(d, arena, k, w.ropeFactors, SOLO.count) };
+    this.#m = { k, d, w, b: llamaBuffers(d, arena, k, w.ropeFactors, options.context, SOLO.count) };
   }
 
   get vocab(): number {

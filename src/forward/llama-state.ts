@@ -17,7 +17,7 @@ export interface LaneBuffers extends Activations {
   readonly x: Ptr;
   readonly att: Ptr;
   readonly hidden: Ptr;
-  /** Scores of one block of keys. (32) f32 */
+  /** One query and its scores. (headDim + context) f32 */
   readonly scores: Ptr;
 }
 
@@ -38,7 +38,9 @@ export interface LlamaBuffers {
 }
 
 /** Allocates the shared buffers. @throws {MemoryError} */
-export function llamaBuffers(d: LlamaDescription, arena: Arena, k: Kernels, ropeFactors: Ptr, lanes: number): LlamaBuffers {
+export function llamaBuffers(
+  d: LlamaDescription, arena: Arena, k: Kernels, ropeFactors: Ptr, context: number, lanes: number,
+): LlamaBuffers {
   const batch = (n: number, what: string): Ptr => arena.alloc(PREFILL_BATCH * vectorBytes(n), what);
   const q = d.heads * d.headDim;
   const kv = d.kvHeads * d.headDim;
@@ -62,8 +64,9 @@ export function llamaBuffers(d: LlamaDescription, arena: Arena, k: Kernels, rope
       att: batch(q, 'activations'),
       hidden: batch(d.hidden, 'activations'),
       codes: arena.alloc(PREFILL_BATCH * codeVectorBytes(widest), 'quantised activations'),
+      blocks: arena.alloc(PREFILL_BATCH * codeVectorBytes(widest), 'quantised activations'),
       ints: arena.alloc(PREFILL_BATCH * int8VectorBytes(widest), 'quantised activations'),
-      scores: arena.alloc(128, 'scores'),
+      scores: arena.alloc(vectorBytes(d.headDim + context), 'scores'),
     })),
   };
 }

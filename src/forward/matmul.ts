@@ -16,8 +16,10 @@ export function strideOf(n: number): number {
 
 /** A lane's own copies of the present activations, in the forms that kernels read. */
 export interface Activations {
-  /** Vectors of `quantize_absmax_i8`, for packed codes. */
+  /** Vectors of `quantize_absmax_i8` with one scale each, for packed codes with one scale per row. */
   readonly codes: Ptr;
+  /** The same with a scale for every 256 columns, for packed codes with scales per block. */
+  readonly blocks: Ptr;
   /** Vectors of `quantize_block32_i16`, for int8 rows. */
   readonly ints: Ptr;
 }
@@ -27,17 +29,28 @@ export interface Activations {
  * costs a few microseconds and saves a barrier.
  */
 export function quantize(k: Kernels, to: Activations, x: Ptr, n: number, matrices: readonly Matrix[]): void {
-  let codes = false;
-  let ints = false;
-  for (const { layout, cols, units } of matrices) {
-    if ((layout === 'trit2' || layout === 'bit1') && !codes) {
-      k.quantize_absmax_i8(x, strideOf(cols), cols, units, to.codes, codeVectorBytes(cols), n);
-      codes = true;
-    } else if (layout === 'i8' && !ints) {
-      k.quantize_block32_i16(x, strideOf(cols), units, to.ints, int8VectorBytes(cols), n);
-      ints = true;
-    }
+  let done = 0;
+  for (const m of matrices) {
+    const form = formOf(m);
+    if (form === 0 || (done & form) !== 0) continue;
+    done |= form;
+    const { cols, units } = m;
+    if (form === INTS) k.quantize_block32_i16(x, strideOf(cols), units, to.ints, int8VectorBytes(cols), n);
+    else if (form === CODES) k.quantize_absmax_i8(x, strideOf(cols), cols, units, units, to.codes, codeVectorBytes(cols), n);
+    else k.quantize_absmax_i8(x, strideOf(cols), cols, units, UNITS_PER_SCALE, to.blocks, codeVectorBytes(cols), n);
   }
+}
+
+// forms of activations, as bits
+const CODES = 1;
+const BLOCKS = 2;
+const INTS = 4;
+/** Chunks of 64 columns that share an activation scale in the form `blocks`. */
+const UNITS_PER_SCALE = 4;
+
+function formOf({ layout, scaleKind }: Matrix): number {
+  if (layout === 'trit2' || layout === 'bit1') return scaleKind === 0 ? CODES : BLOCKS;
+  return layout === 'i8' ? INTS : 0;
 }
 
 /** y[t] = m · x[t] for n vectors, this lane's rows only. `quantize` has seen m and x. */
@@ -49,12 +62,12 @@ export function matmul(k: Kernels, m: Matrix, x: Ptr, from: Activations, y: Ptr,
     case 'trit2':
       return k.trit2_gemm_i8(
         m.data, m.scales, m.scaleKind, m.unitsPerScale, m.units,
-        from.codes, codeVectorBytes(m.cols), y, out, r0, r1, n,
+        m.scaleKind === 0 ? from.codes : from.blocks, codeVectorBytes(m.cols), y, out, r0, r1, n,
       );
     case 'bit1':
       return k.bit1_gemm_i8(
         m.data, m.scales, m.scaleKind, m.unitsPerScale / 2, m.units,
-        from.codes, codeVectorBytes(m.cols), y, out, r0, r1, n,
+        m.scaleKind === 0 ? from.codes : from.blocks, codeVectorBytes(m.cols), y, out, r0, r1, n,
       );
     case 'i8':
       return k.int8_gemm_i16(

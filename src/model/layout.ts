@@ -37,7 +37,7 @@ export interface PackedSize {
   readonly paddedRows: number;
   /** `trit2`, `bit1`: chunks of 64 columns; `i8`: blocks of 32; floats: elements of a row. */
   readonly units: number;
-  /** Units that share one f16 scale; 0 where one f32 serves a row or there is none. */
+  /** Units that share one scale; all of a row where one serves it, 0 where there are none. */
   readonly unitsPerScale: number;
   readonly dataBytes: number;
   readonly scaleBytes: number;
@@ -51,10 +51,9 @@ export function packedSize(info: TensorInfo): PackedSize {
   const base = { layout, rows, cols, paddedRows };
   if (layout === 'trit2' || layout === 'bit1') {
     const units = alignUp(cols, CODE_COLUMNS) / 64;
-    const unitsPerScale = info.blockElements / 64;
-    const scales = unitsPerScale === 0 ? 0 : units / unitsPerScale;
-    // room for the f16 scales of the blocks, and behind them for one f32 per row where these turn out to be equal
-    const scaleBytes = alignUp(paddedRows * scales * 2, 64) + paddedRows * 4;
+    // one f16 per block of columns, or one f32 per row
+    const unitsPerScale = info.blockElements === 0 ? units : info.blockElements / 64;
+    const scaleBytes = paddedRows * (info.blockElements === 0 ? 4 : (units / unitsPerScale) * 2);
     return { ...base, units, unitsPerScale, dataBytes: paddedRows * units * (layout === 'trit2' ? 16 : 8), scaleBytes };
   }
   if (layout === 'i8') {
@@ -68,7 +67,7 @@ export function packedSize(info: TensorInfo): PackedSize {
 /** Bytes of one vector quantised for the packed-code kernels; see assembly/quantize.ts. */
 export function codeVectorBytes(cols: number): number {
   const chunks = alignUp(cols, CODE_COLUMNS) / 64;
-  return alignUp(16 + chunks * 4, 64) + chunks * 128;
+  return alignUp(Math.ceil(chunks / 4) * 4 + chunks * 4, 64) + chunks * 128;
 }
 
 /** Bytes of one vector quantised for the int8 kernel. */

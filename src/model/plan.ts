@@ -67,15 +67,16 @@ export function llamaStateBytes(d: LlamaDescription, context: number, kv: KvType
 }
 
 /** Shared buffers of a step. */
-export function llamaScratchBytes(d: LlamaDescription, lanes: number): number {
+export function llamaScratchBytes(d: LlamaDescription, context: number, lanes: number): number {
   const q = d.heads * d.headDim;
   const kv = d.kvHeads * d.headDim;
   const widest = Math.max(d.width, d.hidden, q);
   const shared = 2 * vectorBytes(d.width) + 2 * vectorBytes(q) + 2 * vectorBytes(kv) + 2 * vectorBytes(d.hidden);
   const own = vectorBytes(d.width) + vectorBytes(q) + vectorBytes(d.hidden);
-  const lane = own + codeVectorBytes(widest) + int8VectorBytes(widest);
+  const lane = own + 2 * codeVectorBytes(widest) + int8VectorBytes(widest);
   const rope = vectorBytes(d.rope.dims);
-  return PREFILL_BATCH * (shared + rope + lanes * (lane + 128)) + lanes * 256 + vectorBytes(d.rope.dims) + 3 * vectorBytes(d.vocab) + 16384;
+  return PREFILL_BATCH * (shared + rope + lanes * lane) + lanes * vectorBytes(d.headDim + context) + vectorBytes(d.rope.dims) + vectorBytes(d.vocab) +
+    64 * 64;
 }
 
 /**
@@ -90,7 +91,7 @@ export function planLlama(
   const weights = weightsBytes(container);
   const loader = loaderScratch(container);
   const stateBytes = llamaStateBytes(d, options.context, options.kv);
-  const scratchBytes = llamaScratchBytes(d, options.lanes);
+  const scratchBytes = llamaScratchBytes(d, options.context, options.lanes);
   // the loader's buffers lie where state and scratch come to lie afterwards
   const behind = Math.max(stateBytes + scratchBytes, loader.staging + loader.codes + loader.scales);
   const totalBytes = options.base + weights + behind;

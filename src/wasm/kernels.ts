@@ -33,7 +33,9 @@ type Convert = (src: Ptr, dst: Ptr, n: number) => void;
 
 export interface Kernels {
   // quantize.ts
-  quantize_absmax_i8(x: Ptr, xStride: number, n: number, chunks: number, out: Ptr, outStride: number, count: number): void;
+  quantize_absmax_i8(
+    x: Ptr, xStride: number, n: number, chunks: number, span: number, out: Ptr, outStride: number, count: number,
+  ): void;
   quantize_block32_i16(x: Ptr, xStride: number, blocks: number, out: Ptr, outStride: number, count: number): void;
   // ternary.ts, int8.ts, dense.ts
   trit2_gemm_i8: CodeGemm;
@@ -57,7 +59,6 @@ export interface Kernels {
   pack_bit1: Pack;
   pack_int8: Pack;
   pack_scales(scales: Ptr, stride: number, rows: number, fileBlocks: number, blocks: number, out: Ptr): void;
-  uniform_scales(scales: Ptr, fileBlocks: number, rowScales: Ptr): number;
   row_trit2: CodeRow;
   row_bit1: CodeRow;
   copy_f32(src: Ptr, dst: Ptr, n: number): void;

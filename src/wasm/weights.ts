@@ -8,7 +8,6 @@ import type { TensorInfo } from '../container/tensor.ts';
 import { DescriptionError, ModelFileError } from '../errors.ts';
 import { type PackedSize, packedSize, ROW_GROUP } from '../model/layout.ts';
 import { loaderScratch, STAGING_BYTES, vectorBytes } from '../model/plan.ts';
-import { alignUp } from '../bytes/align.ts';
 import type { Container } from '../container/tensor.ts';
 import type { Arena, Ptr } from './arena.ts';
 import type { Kernels } from './kernels.ts';
@@ -17,9 +16,8 @@ import type { Kernels } from './kernels.ts';
 export interface Matrix extends PackedSize {
   readonly name: string;
   readonly data: Ptr;
-  scales: Ptr;
-  scaleKind: 0 | 1;
-  unitsPerScale: number;
+  readonly scales: Ptr;
+  readonly scaleKind: 0 | 1;
 }
 
 /** Progress of a load, in bytes of tensors. */
@@ -68,8 +66,7 @@ export class WeightLoader {
       name,
       data: this.#arena.alloc(size.dataBytes, `tensor "${name}"`),
       scales: this.#arena.alloc(size.scaleBytes, `scales of "${name}"`),
-      scaleKind: size.unitsPerScale === 0 ? 0 : 1,
-      unitsPerScale: size.unitsPerScale || size.units,
+      scaleKind: info.blockElements === 0 ? 0 : 1,
     };
     this.#jobs.push(() => this.#fillMatrix(info, matrix));
     return matrix;
@@ -138,25 +135,12 @@ export class WeightLoader {
       await this.#readI2sScale(info, m);
     }
     const step = Math.max(ROW_GROUP, Math.floor(STAGING_BYTES / rowBytes / ROW_GROUP) * ROW_GROUP);
-    let uniform = m.scaleKind === 1 && m.layout !== 'i8';
-    const blocks = m.units / m.unitsPerScale;
-    const rowScales = m.scales + alignUp(m.paddedRows * blocks * 2, 64);
     for (let row = 0; row < rows; row += step) {
       const count = Math.min(step, rows - row);
       await this.#read(info, this.#staging, count * rowBytes, row * rowBytes);
       for (let r = 0; r < count; r += ROW_GROUP) {
-        const src = this.#staging + r * rowBytes;
-        this.#packGroup(info, m, src, row + r, Math.min(ROW_GROUP, count - r), rowBytes);
-        if (uniform) {
-          const scales = m.scales + (row + r) * blocks * 2;
-          uniform = this.#k.uniform_scales(scales, cols / info.blockElements, rowScales + (row + r) * 4) === 1;
-        }
+        this.#packGroup(info, m, this.#staging + r * rowBytes, row + r, Math.min(ROW_GROUP, count - r), rowBytes);
       }
-    }
-    if (uniform) {
-      m.scales = rowScales;
-      m.scaleKind = 0;
-      m.unitsPerScale = m.units;
     }
   }
 
@@ -212,7 +196,7 @@ export class WeightLoader {
 
   #copyRows(info: TensorInfo, m: Matrix, src: Ptr, row: number, count: number, rowBytes: number): void {
     const stride = m.dataBytes / m.paddedRows;
-    const bytes = this.#arena.u8(0, m.data + m.dataBytes);
+    const bytes = this.#arena.u8(0, this.#arena.used);
     for (let r = 0; r < count; r++) {
       const to = m.data + (row + r) * stride;
       bytes.copyWithin(to, src + r * rowBytes, src + (r + 1) * rowBytes);

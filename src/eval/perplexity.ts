@@ -1,0 +1,83 @@
+/**
+ * Perplexity by the protocol of llama.cpp's `llama-perplexity`, so that figures can be compared: the text is cut into
+ * windows of `contextLength` tokens; the first token of each is replaced by bos; the first half is context only; the
+ * second half is scored. Windows are independent.
+ * @module
+ */
+import { OptionError } from '../errors.ts';
+
+/** What perplexity needs of a model. */
+export interface Scorer {
+  readonly tokenizer: { encode(text: string, options?: { special?: boolean }): number[]; readonly addBos: boolean; readonly specials: { readonly bos?: number } };
+  logits(ids: readonly number[], options: { signal?: AbortSignal; from?: number }): Promise<Float32Array[]>;
+}
+
+export interface PerplexityOptions {
+  /** Tokens of a window. */
+  readonly contextLength: number;
+  /** Most windows; default all. */
+  readonly chunks?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: { chunk: number; chunks: number; ppl: number }) => void;
+}
+
+export interface PerplexityResult {
+  /** e to the mean negative log-likelihood. */
+  readonly ppl: number;
+  /** Standard error of `ppl`. */
+  readonly stderr: number;
+  /** Tokens scored. */
+  readonly tokens: number;
+  readonly chunks: number;
+}
+
+/**
+ * @throws {OptionError} `OPTION` when the text has fewer than two windows of tokens, or a number is out of range
+ * @example
+ * const { ppl } = await perplexity(model, text, { contextLength: 256 });
+ */
+export async function perplexity(model: Scorer, text: string, options: PerplexityOptions): Promise<PerplexityResult> {
+  const { contextLength, signal, onProgress } = options;
+  if (!Number.isInteger(contextLength) || contextLength < 4) {
+    throw new OptionError('OPTION', `contextLength is ${contextLength}, expected a whole number from 4 on`);
+  }
+  const { tokenizer } = model;
+  const ids = tokenizer.encode(text, { special: true });
+  if (ids.length < 2 * contextLength) {
+    throw new OptionError(
+      'OPTION',
+      `the text has ${ids.length} tokens, at least ${2 * contextLength} are needed for windows of ${contextLength}; use a longer text or a smaller context`,
+    );
+  }
+  const chunks = Math.min(Math.floor(ids.length / contextLength), options.chunks ?? Infinity);
+  const first = Math.floor(contextLength / 2);
+  let tokens = 0;
+  let sum = 0;
+  let squares = 0;
+  for (let chunk = 0; chunk < chunks; chunk++) {
+    const window = ids.slice(chunk * contextLength, (chunk + 1) * contextLength);
+    const { bos } = tokenizer.specials;
+    if (tokenizer.addBos && bos !== undefined) window[0] = bos;
+    const rows = await model.logits(window.slice(0, -1), { signal, from: first });
+    for (let i = 0; i < rows.length; i++) {
+      const nll = negativeLogLikelihood(rows[i], window[first + i + 1]);
+      sum += nll;
+      squares += nll * nll;
+      tokens++;
+    }
+    onProgress?.({ chunk: chunk + 1, chunks, ppl: Math.exp(sum / tokens) });
+  }
+  const mean = sum / tokens;
+  const variance = Math.max(0, squares / tokens - mean * mean);
+  const ppl = Math.exp(mean);
+  return { ppl, stderr: tokens > 1 ? ppl * Math.sqrt(variance / (tokens - 1)) : 0, tokens, chunks };
+}
+
+/** −ln softmax(logits)[id], in doubles. */
+export function negativeLogLikelihood(logits: Float32Array, id: number): number {
+  let max = -Infinity;
+  for (const logit of logits) if (logit > max) max = logit;
+  let total = 0;
+  for (const logit of logits) total += Math.exp(logit - max);
+  return max + Math.log(total) - logits[id];
+}

@@ -1,0 +1,271 @@
+/**
+ * A loaded model: text in, text out, and everything in between in the open.
+ * @module
+ */
+import type { Container } from './container/tensor.ts';
+import { OptionError, SessionError, TokenizerError } from './errors.ts';
+import type { Decoder } from './forward/decoder.ts';
+import { MAX_STOP_CHARS, MAX_STOP_STRINGS } from './limits.ts';
+import type { ModelDescription } from './model/description.ts';
+import type { MemoryPlan } from './model/plan.ts';
+import { Sampler, type SamplerMemory } from './sample/sampler.ts';
+import type { SamplerOptions } from './sample/options.ts';
+import { Session, type SessionOptions } from './session/session.ts';
+import { type ChatMessage, type ChatOptions, renderChat } from './tokenizer/template.ts';
+import { StopMatcher } from './tokenizer/stop.ts';
+import type { Tokenizer } from './tokenizer/tokenizer.ts';
+import type { Arena } from './wasm/arena.ts';
+import type { Build } from './wasm/features.ts';
+
+/** Why a generation ended: the model said so or a stop string came, or the number of tokens or the context was used up. */
+export type FinishReason = 'stop' | 'length';
+
+export interface GenerateOptions extends SamplerOptions, SessionOptions {
+  /** Most tokens to generate; default: as many as the context has room for, at most 512. */
+  readonly maxTokens?: number;
+  /** Generation ends before the first of these appears in the text. */
+  readonly stop?: readonly string[];
+  /** Continue this session instead of a new one; it stays open afterwards. */
+  readonly session?: Session;
+  readonly signal?: AbortSignal;
+}
+
+/** Counts and times of one generation. */
+export interface GenerateUsage {
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  readonly prefillMs: number;
+  readonly decodeMs: number;
+}
+
+/** A piece of a generation. The last one has a `finishReason` and `usage`. */
+export interface GenerateChunk {
+  /** Whole characters that became complete; may be empty. All of them together are `tokenizer.decode(ids)`. */
+  readonly text: string;
+  /** The id this chunk came from; null for the last chunk. */
+  readonly id: number | null;
+  readonly finishReason: FinishReason | null;
+  readonly usage?: GenerateUsage;
+}
+
+/** Sizes and counts of a loaded model. */
+export interface ModelStats {
+  readonly build: Build | 'custom';
+  readonly loadMs: number;
+  readonly weightsBytes: number;
+  readonly stateBytes: number;
+  readonly memoryBytes: number;
+}
+
+/** What `open` hands to the constructor. */
+export interface ModelParts {
+  readonly container: Container;
+  readonly description: ModelDescription;
+  readonly plan: MemoryPlan;
+  readonly decoder: Decoder;
+  readonly arena: Arena;
+  readonly sampler: SamplerMemory;
+  readonly tokenizer: Tokenizer | null;
+  readonly build: Build | 'custom';
+  readonly loadMs: number;
+}
+
+/** Tokens of a generation that states no number. */
+const DEFAULT_MAX_TOKENS = 512;
+
+export class Model {
+  #parts: ModelParts | null;
+
+  /** Made by `open`. */
+  constructor(parts: ModelParts) {
+    this.#parts = parts;
+  }
+
+  /** Text ⇄ ids. @throws {TokenizerError} `TOKENIZER_MISSING` when the file has none and none was given */
+  get tokenizer(): Tokenizer {
+    const { tokenizer } = this.#alive();
+    if (tokenizer) return tokenizer;
+    throw new TokenizerError('TOKENIZER_MISSING', 'this model file has no vocabulary; pass the option tokenizer, or use ids');
+  }
+
+  /** The numbers of the model. */
+  describe(): ModelDescription {
+    return this.#alive().description;
+  }
+
+  /** Metadata and tensor table of the file. */
+  get container(): Container {
+    return this.#alive().container;
+  }
+
+  /** The memory plan it was loaded by. */
+  get plan(): MemoryPlan {
+    return this.#alive().plan;
+  }
+
+  stats(): ModelStats {
+    const { build, loadMs, plan, arena } = this.#alive();
+    return {
+      build,
+      loadMs,
+      weightsBytes: plan.weightsBytes,
+      stateBytes: plan.stateBytes,
+      memoryBytes: arena.memory.buffer.byteLength,
+    };
+  }
+
+  /** A new conversation. @throws {MemoryError} when its state does not fit */
+  session(options: SessionOptions = {}): Session {
+    const { decoder, arena } = this.#alive();
+    return new Session(decoder, arena, options);
+  }
+
+  /** Ids of a prompt as the model was trained to see it: text is encoded with special tokens, ids are taken as they are. */
+  promptIds(prompt: string | readonly number[]): number[] {
+    return typeof prompt === 'string' ? this.tokenizer.encode(prompt, { special: true }) : [...prompt];
+  }
+
+  /**
+   * Generates text. Ends by itself; `break` or an abort stop it between two tokens.
+   * @param prompt text, or ids
+   * @throws {SessionError} `CONTEXT_OVERFLOW` when prompt and `maxTokens` do not fit and the session does not slide
+   * @throws {OptionError} for an option out of range; the signal's reason
+   * @example
+   * for await (const { text } of model.generate('Once upon a time', { temperature: 0 })) write(text);
+   */
+  async *generate(prompt: string | readonly number[], options: GenerateOptions = {}): AsyncGenerator<GenerateChunk, void> {
+    const { decoder, sampler: memory } = this.#alive();
+    const tokenizer = this.tokenizer;
+    const stops = checkStops(options.stop);
+    const sampler = new Sampler(options, decoder.vocab, memory);
+    const ids = this.promptIds(prompt);
+    if (ids.length === 0) throw new SessionError('TOKEN', 'the prompt is empty and this vocabulary adds no bos token; give some text');
+    const session = options.session ?? this.session(options);
+    try {
+      const limit = checkMaxTokens(options, session, ids.length);
+      for (const id of ids) sampler.accept(id);
+      const stream = tokenizer.stream();
+      const matcher = new StopMatcher(stops);
+      const stopIds = new Set(tokenizer.specials.stop);
+      let id = -1;
+      let completion = 0;
+      let finishReason: FinishReason = 'length';
+      const start = performance.now();
+      let decodeStart = start;
+      const see = (logits: number): void => {
+        id = sampler.sample(logits);
+        sampler.accept(id);
+      };
+      if (limit > 0) await session.read(ids, options, ids.length - 1, see);
+      decodeStart = performance.now();
+      for (let first = true; completion < limit; first = false) {
+        if (!first) await session.read([id], options, 0, see);
+        if (stopIds.has(id)) {
+          finishReason = 'stop';
+          break;
+        }
+        completion++;
+        const { text, stopped } = matcher.push(stream.push(id));
+        yield { text, id, finishReason: null };
+        if (stopped) {
+          finishReason = 'stop';
+          break;
+        }
+      }
+      const usage = {
+        promptTokens: ids.length,
+        completionTokens: completion,
+        prefillMs: decodeStart - start,
+        decodeMs: performance.now() - decodeStart,
+      };
+      yield { text: matcher.finish(stream.flush()), id: null, finishReason, usage };
+    } finally {
+      if (!options.session) session.dispose();
+    }
+  }
+
+  /** Renders messages by the model's chat template and generates the answer. @throws {TemplateError} */
+  chat(messages: readonly ChatMessage[], options: GenerateOptions & ChatOptions = {}): AsyncGenerator<GenerateChunk, void> {
+    return this.generate(this.chatIds(messages, options), options);
+  }
+
+  /** Ids of messages as the model's chat template writes them. @throws {TemplateError} `TEMPLATE` when it has none */
+  chatIds(messages: readonly ChatMessage[], options: ChatOptions = {}): number[] {
+    const { tokenizer } = this;
+    const text = renderChat(tokenizer, messages, options);
+    const ids = tokenizer.encode(text, { special: true });
+    // templates write bos themselves; do not begin twice
+    const { bos } = tokenizer.specials;
+    return bos !== undefined && ids[0] === bos && ids[1] === bos ? ids.slice(1) : ids;
+  }
+
+  /**
+   * Logits behind every id, teacher-forced: one array of `vocab` floats per id.
+   * @param options.from first id whose logits are wanted; default 0
+   * @throws {SessionError}
+   */
+  async logits(ids: readonly number[], options: { signal?: AbortSignal; from?: number } = {}): Promise<Float32Array[]> {
+    const { decoder, arena } = this.#alive();
+    const session = this.session();
+    try {
+      const rows: Float32Array[] = [];
+      await session.read(ids, options, options.from ?? 0, (at) => void rows.push(arena.f32(at, decoder.vocab).slice()));
+      return rows;
+    } finally {
+      session.dispose();
+    }
+  }
+
+  /** Gives the memory back. Harmless when called twice. */
+  dispose(): void {
+    this.#parts = null;
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.dispose();
+    return Promise.resolve();
+  }
+
+  #alive(): ModelParts {
+    if (this.#parts) return this.#parts;
+    throw new SessionError('DISPOSED', 'this model was disposed of; open it again');
+  }
+}
+
+function checkStops(stop: readonly string[] | undefined): readonly string[] {
+  if (stop === undefined) return [];
+  if (!Array.isArray(stop) || stop.length > MAX_STOP_STRINGS) {
+    throw new OptionError('OPTION', `stop is not an array of at most ${MAX_STOP_STRINGS} strings`);
+  }
+  stop.forEach((text, i) => {
+    if (typeof text === 'string' && text.length > 0 && text.length <= MAX_STOP_CHARS) return;
+    throw new OptionError('OPTION', `stop[${i}] is ${JSON.stringify(text)}, expected 1 … ${MAX_STOP_CHARS} characters`);
+  });
+  return stop;
+}
+
+function checkMaxTokens(options: GenerateOptions, session: Session, prompt: number): number {
+  const { maxTokens, overflow } = options;
+  const room = session.contextLength - session.position - prompt + 1; // the last token is never read
+  if (maxTokens === undefined) {
+    if (room < 1 && overflow !== 'slide') throw overflowError(session, prompt, 1);
+    return overflow === 'slide' ? DEFAULT_MAX_TOKENS : Math.min(DEFAULT_MAX_TOKENS, room);
+  }
+  if (!Number.isInteger(maxTokens) || maxTokens < 0) {
+    throw new OptionError('OPTION', `maxTokens is ${String(maxTokens)}, expected a whole number from 0 on`);
+  }
+  if (maxTokens > room && overflow !== 'slide') throw overflowError(session, prompt, maxTokens);
+  return maxTokens;
+}
+
+function overflowError(session: Session, prompt: number, tokens: number): SessionError {
+  return new SessionError(
+    'CONTEXT_OVERFLOW',
+    `${session.position + prompt} tokens of prompt and ${tokens} to generate do not fit into a context of ` +
+      `${session.contextLength}; open with a larger contextLength, or use { overflow: "slide" }`,
+  );
+}

@@ -1,0 +1,133 @@
+/**
+ * From a byte source to a loaded model: container, description, plan, memory, kernels, weights, tokenizer.
+ * @module
+ */
+import { type ModelSource, resolveSource } from './bytes/resolve.ts';
+import type { ByteSource } from './bytes/source.ts';
+import { openContainer } from './container/open.ts';
+import { MemoryError, OptionError } from './errors.ts';
+import { LlamaDecoder } from './forward/llama-decoder.ts';
+import { llamaWeights } from './forward/llama-weights.ts';
+import { MAX_CONTEXT, MAX_MEMORY_BYTES } from './limits.ts';
+import { SOLO } from './lanes/lane.ts';
+import { Model } from './model.ts';
+import { describeLlama } from './model/llama.ts';
+import { type KvType, planLlama } from './model/plan.ts';
+import { samplerBytes, samplerMemory } from './sample/sampler.ts';
+import { openTokenizer, tokenizerFromMetadata } from './tokenizer/open.ts';
+import type { Tokenizer } from './tokenizer/tokenizer.ts';
+import { Arena, ARENA_BASE } from './wasm/arena.ts';
+import type { Build } from './wasm/features.ts';
+import { instantiate } from './wasm/instantiate.ts';
+import { WeightLoader } from './wasm/weights.ts';
+
+/** Progress of `open`. `fraction` is of the weights' bytes. */
+export interface OpenProgress {
+  readonly phase: 'header' | 'weights';
+  readonly loaded: number;
+  readonly total: number;
+  readonly fraction: number;
+}
+
+export interface OpenOptions {
+  /** Positions of a session; default: what the model was trained for, but at least 512 and at most 4096. */
+  readonly contextLength?: number;
+  /** How keys and values are kept: `f16` (default) or `f32`. */
+  readonly kv?: KvType;
+  /** A tokenizer for files that have none, or instead of theirs: ready-made, or the bytes of tokenizer.json, of a
+   *  SentencePiece .model, of tiktoken ranks or of a WordPiece vocab.txt. */
+  readonly tokenizer?: Tokenizer | Uint8Array;
+  /** Kernels to use: `base` or `relaxed`; default: the best this host has. Both give the same bits. */
+  readonly build?: Build;
+  /** Refuse a model that would take more; default the 4 GiB of wasm32. */
+  readonly maxMemoryBytes?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: OpenProgress) => void;
+  /** Used for URLs instead of the global fetch. */
+  readonly fetch?: typeof fetch;
+  /** A compiled kernels module, for hosts that forbid compiling. */
+  readonly module?: WebAssembly.Module;
+}
+
+/** Finds the kernels: compiled here, or handed in. */
+export type ModuleProvider = (options: OpenOptions) => Promise<{ module: WebAssembly.Module; build: Build | 'custom' }>;
+
+/** Smallest and largest default of `contextLength`. */
+const MIN_DEFAULT_CONTEXT = 512;
+const MAX_DEFAULT_CONTEXT = 4096;
+
+/** The body of `open` in every entry. */
+export async function openWith(provider: ModuleProvider, source: ModelSource, options: OpenOptions = {}): Promise<Model> {
+  const start = performance.now();
+  checkOptions(options);
+  options.signal?.throwIfAborted();
+  const { module, build } = await provider(options);
+  const bytes = await resolveSource(source, options);
+  try {
+    return await load(bytes, module, build, options, start);
+  } finally {
+    await bytes.close?.();
+  }
+}
+
+async function load(
+  source: ByteSource, module: WebAssembly.Module, build: Build | 'custom', options: OpenOptions, start: number,
+): Promise<Model> {
+  const { signal, onProgress } = options;
+  onProgress?.({ phase: 'header', loaded: 0, total: source.size, fraction: 0 });
+  const container = await openContainer(source, { signal });
+  const description = describeLlama(container);
+  const tokenizer = options.tokenizer === undefined
+    ? tokenizerFromMetadata(container.metadata)
+    : options.tokenizer instanceof Uint8Array
+    ? openTokenizer(options.tokenizer, 'the tokenizer option')
+    : options.tokenizer;
+
+  const { kv = 'f16', maxMemoryBytes = MAX_MEMORY_BYTES } = options;
+  const context = options.contextLength ??
+    Math.min(Math.max(description.trainedContext, MIN_DEFAULT_CONTEXT), MAX_DEFAULT_CONTEXT);
+  const plan = planLlama(container, description, {
+    context,
+    kv,
+    lanes: SOLO.count,
+    maxBytes: Math.min(maxMemoryBytes, MAX_MEMORY_BYTES),
+    base: ARENA_BASE + samplerBytes(description.vocab),
+  });
+
+  const arena = new Arena(createMemory(), maxMemoryBytes);
+  const kernels = instantiate(module, arena.memory);
+  arena.reserve(plan.totalBytes, 'the model');
+  const loader = new WeightLoader(kernels, arena, source, container, {
+    signal,
+    onProgress: onProgress && (({ loaded, total }) => onProgress({ phase: 'weights', loaded, total, fraction: loaded / total })),
+  });
+  const weights = llamaWeights(description, loader);
+  await loader.fill();
+  const decoder = new LlamaDecoder(kernels, arena, description, weights, { context, kv });
+  const sampler = samplerMemory(kernels, arena, description.vocab);
+  const loadMs = performance.now() - start;
+  return new Model({ container, description, plan, decoder, arena, sampler, tokenizer, build, loadMs });
+}
+
+function createMemory(): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: 1 });
+  } catch (cause) {
+    throw new MemoryError('MEMORY', `the host refused a WebAssembly memory: ${String(cause)}`, { cause });
+  }
+}
+
+function checkOptions({ contextLength, kv, maxMemoryBytes, onProgress }: OpenOptions): void {
+  const whole = (name: string, value: number | undefined, max: number): void => {
+    if (value === undefined || (Number.isInteger(value) && value >= 1 && value <= max)) return;
+    throw new OptionError('OPTION', `${name} is ${String(value)}, expected a whole number in 1 … ${max}`);
+  };
+  whole('contextLength', contextLength, MAX_CONTEXT);
+  whole('maxMemoryBytes', maxMemoryBytes, Number.MAX_SAFE_INTEGER);
+  if (kv !== undefined && kv !== 'f16' && kv !== 'f32') {
+    throw new OptionError('OPTION', `kv is ${JSON.stringify(kv)}, expected "f16" or "f32"`);
+  }
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw new OptionError('OPTION', `onProgress is ${typeof onProgress}, expected a function`);
+  }
+}
