@@ -31,7 +31,8 @@ const LAST_WINDOW_BYTES = 4 << 20;
 /** Up to this length ASCII is put together by hand, which beats a call of the decoder. */
 const SHORT_BYTES = 12;
 
-const decoder = (fatal: boolean): TextDecoder => new TextDecoder('utf-8', { ignoreBOM: true, fatal });
+const STRICT: TextDecoder = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true });
+const LENIENT: TextDecoder = new TextDecoder('utf-8', { ignoreBOM: true, fatal: false });
 
 export class Reader {
   readonly #source: ByteSource;
@@ -39,8 +40,6 @@ export class Reader {
   readonly #limitCode: ErrorCode;
   readonly #limitBytes: number;
   readonly #signal: AbortSignal | undefined;
-  readonly #strict: TextDecoder = decoder(true);
-  readonly #lenient: TextDecoder = decoder(false);
   /** Valid bytes of the window; the view covers exactly these. */
   #window: Uint8Array = new Uint8Array(0);
   #view: DataView = new DataView(this.#window.buffer);
@@ -177,9 +176,9 @@ export class Reader {
       if (i === end) return text;
     }
     const bytes = this.#window.subarray(at, end);
-    if (!strict) return this.#lenient.decode(bytes);
+    if (!strict) return LENIENT.decode(bytes);
     try {
-      return this.#strict.decode(bytes);
+      return STRICT.decode(bytes);
     } catch {
       return null;
     }

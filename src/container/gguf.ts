@@ -191,13 +191,13 @@ class Header {
     const reader = this.#reader;
     const { bytes } = VALUE_TYPES[type];
     const read = READ[type];
-    const values = new Array<MetadataValue>(count);
+    const values: MetadataValue[] = []; // grows with what was read, whatever was declared
     for (let i = 0; i < count;) {
       if (!reader.has(bytes)) await reader.ensure(bytes, what);
       for (const stop = Math.min(count, i + Math.floor(reader.ready / bytes)); i < stop; i++) {
         const value = read(reader);
         if (value === null) throw this.#error('GGUF_TYPE', `${what} is a bool that is neither 0 nor 1 (element ${i})`);
-        values[i] = value;
+        values.push(value);
       }
     }
     return values;
@@ -205,14 +205,14 @@ class Header {
 
   async #strings(count: number, what: string): Promise<string[]> {
     const reader = this.#reader;
-    const values = new Array<string>(count);
+    const values: string[] = [];
     for (let i = 0; i < count; i++) {
       if (!reader.has(8)) await reader.ensure(8, what);
       const length = this.#length('GGUF_STRING', MAX_STRING_BYTES, what, i);
       if (!reader.has(length)) await reader.ensure(length, what);
       const text = reader.utf8(length, true);
       if (text === null) throw this.#error('GGUF_STRING', `${what}, element ${i}, is not UTF-8`);
-      values[i] = text;
+      values.push(text);
     }
     return values;
   }

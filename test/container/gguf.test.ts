@@ -6,6 +6,7 @@ import type { TensorType } from '../../src/container/tensor.ts';
 import { type BuiltTensor, bytesOf, ggufBytes, type GgufParts, type MetaEntry, utf8 } from '../builders.ts';
 import { countingSource, sparseSource, trickle } from '../faults.ts';
 import { refuses } from '../refusal.ts';
+import { bestMillis } from './checks.ts';
 
 const gguf = suite('gguf');
 
@@ -254,13 +255,12 @@ gguf('a vocabulary of 128k pieces with 280k merges is read within a second', asy
     ],
   });
   const source = countingSource(memorySource(bytes));
-  const start = performance.now();
   const { metadata } = await readGguf(source);
-  const millis = performance.now() - start;
   assert.equal(metadata.get('tokenizer.ggml.tokens'), tokens);
   assert.equal(metadata.get('tokenizer.ggml.merges'), merges);
-  assert.ok(millis < 1000, `${millis} ms`);
   assert.ok(source.counts.reads < 12, `${source.counts.reads} reads`);
+  const millis = await bestMillis(1000, () => readGguf(memorySource(bytes)));
+  assert.ok(millis < 1000, `${millis} ms`);
 });
 
 gguf('an abort ends reading with the reason given', async () => {
