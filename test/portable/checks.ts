@@ -2,13 +2,20 @@
  * The checks that run on every runtime, against the bundle that users get.
  * @module
  */
-import type { Check, Env, Model, OpenOptions } from './env.ts';
+import type { Model, ModelSource } from '../../src/index.ts';
+import { randomModel } from '../../src/eval/random-model.ts';
+import type { Check, Env, Way } from './env.ts';
 import { Skip } from './env.ts';
-import { fnv1aText } from './hash.ts';
+import { golden } from './golden.ts';
+import { fnv1aFloats, fnv1aText } from './hash.ts';
 
 const MODEL = 'models/stories260K.gguf';
 const ANSWERS = 'conformance/llama/stories260K.f32.json';
 const PROMPT = 'Once upon a time';
+
+/** Ids of the logits: within the vocabulary of the tiny shape, some of them twice. */
+const IDS = [1, 7, 500, 23, 23, 401, 64, 0, 255, 256, 7, 311];
+const TYPES = ['f32', 'f16', 'bf16', 'q8_0', 'tq1_0', 'tq2_0', 'q2_0', 'q1_0'];
 
 /** Every file that the checks ask for; hosts without files are given these in advance. */
 export const fixtures: string[] = [MODEL, ANSWERS];
@@ -30,33 +37,30 @@ async function text(model: Model, prompt: string, options: Parameters<Model['gen
   return all;
 }
 
-/** Opens the model once for every build and number of threads of this runtime. */
-async function everyWay(env: Env, run: (model: Model, way: string) => Promise<void>): Promise<void> {
-  const bytes = await fixture(env, MODEL);
-  for (const build of env.builds) {
-    for (const threads of env.threads) {
-      const model = await env.open(bytes, { build, threads });
-      try {
-        await run(model, `${build} build, ${threads} thread(s)`);
-      } finally {
-        await model.close();
-      }
-    }
-  }
+/** Every build and number of threads of this runtime. */
+function ways(env: Env): Way[] {
+  return env.builds.flatMap((build) => env.threads.map((threads) => ({ build, threads })));
 }
 
-/** Opens the model in the simplest way. */
-async function once(env: Env, run: (model: Model, bytes: Uint8Array) => Promise<void>): Promise<void> {
-  const bytes = await fixture(env, MODEL);
-  const model = await env.open(bytes, simple(env));
+const named = ({ build, threads }: Way): string => `${build} build, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
+const simple = (env: Env): Way => ({ build: env.builds.at(-1)!, threads: 1 });
+
+/** Lends a model, opened in one way, to `run`. */
+async function lend(env: Env, source: ModelSource, way: Way, run: (model: Model) => Promise<void>): Promise<void> {
+  const model = await env.open(source, way);
   try {
-    await run(model, bytes);
+    await run(model);
   } finally {
-    await model.close();
+    model.dispose();
   }
 }
 
-const simple = (env: Env): OpenOptions => ({ build: env.builds.at(-1)!, threads: 1 });
+/** All values of some vectors, one after another. */
+function joined(rows: readonly Float32Array[]): Float32Array {
+  const all = new Float32Array(rows.reduce((sum, row) => sum + row.length, 0));
+  rows.reduce((at, row) => (all.set(row, at), at + row.length), 0);
+  return all;
+}
 
 /** That `work` rejects, and with the reason that was given to the signal. */
 async function rejects(work: Promise<unknown>, reason: Error, what: string): Promise<void> {
@@ -68,63 +72,84 @@ async function rejects(work: Promise<unknown>, reason: Error, what: string): Pro
 
 export const checks: Check[] = [
   {
+    name:
+      'golden logits: random models of every type give the recorded bits, in every build and with any number of threads',
+    async run(env, facts) {
+      for (const type of TYPES) {
+        const fact = `logits of a random ${type} model`;
+        for (const way of ways(env)) {
+          await lend(env, await randomModel('tiny', type), way, async (model) => {
+            const hash = fnv1aFloats(joined(await model.logits(IDS)));
+            equal(hash, golden[fact] ?? facts.get(fact) ?? hash, `${fact} (${named(way)})`);
+            facts.set(fact, hash);
+          });
+        }
+      }
+    },
+  },
+  {
     name: 'golden text: greedy stories are those of the reference, in every build and with any number of threads',
     async run(env) {
       const { cases } = JSON.parse(new TextDecoder().decode(await fixture(env, ANSWERS))) as {
         cases: { prompt: string; greedy: number[]; text: string }[];
       };
-      await everyWay(env, async (model, way) => {
-        for (const { prompt, greedy, text: expected } of cases) {
-          equal(
-            await text(model, prompt, { maxTokens: greedy.length, temperature: 0 }),
-            expected,
-            `${prompt} (${way})`,
-          );
-        }
-      });
+      const bytes = await fixture(env, MODEL);
+      for (const way of ways(env)) {
+        await lend(env, bytes, way, async (model) => {
+          for (const { prompt, greedy, text: expected } of cases) {
+            const story = await text(model, prompt, { maxTokens: greedy.length, temperature: 0 });
+            equal(story, expected, `${prompt} (${named(way)})`);
+          }
+        });
+      }
     },
   },
   {
     name: 'same seed, same text, in every build and with any number of threads; another seed, another text',
     async run(env, facts) {
-      const seen = new Set<string>();
-      await everyWay(env, async (model) => {
-        const sampled = { maxTokens: 48, temperature: 0.8 };
-        const first = await text(model, PROMPT, { ...sampled, seed: 7 });
-        seen.add(first);
-        seen.add(await text(model, PROMPT, { ...sampled, seed: 7 }));
-        if (first === (await text(model, PROMPT, { ...sampled, seed: 8 }))) throw new Error('seeds 7 and 8 agree');
-      });
-      equal(seen.size, 1, 'different texts of one seed');
-      facts.set('text of seed 7', fnv1aText([...seen].join()));
+      const bytes = await fixture(env, MODEL);
+      const fact = 'text of seed 7';
+      for (const way of ways(env)) {
+        await lend(env, bytes, way, async (model) => {
+          const sampled = (seed: number): Promise<string> =>
+            text(model, PROMPT, { maxTokens: 48, temperature: 0.8, seed });
+          const [first, again, other] = [await sampled(7), await sampled(7), await sampled(8)];
+          equal(again, first, `seed 7, repeated (${named(way)})`);
+          if (other === first) throw new Error(`seeds 7 and 8 agree (${named(way)}): ${first}`);
+          const hash = fnv1aText(first);
+          equal(hash, golden[fact] ?? facts.get(fact) ?? hash, `${fact} (${named(way)}): ${first}`);
+          facts.set(fact, hash);
+        });
+      }
     },
   },
   {
     name: 'a Blob opens like the bytes in it',
     async run(env) {
-      await once(env, async (model, bytes) => {
-        const expected = await text(model, PROMPT, { maxTokens: 24, temperature: 0 });
-        const blob = new Blob([bytes as Uint8Array<ArrayBuffer>]);
-        const other = await env.open(blob, simple(env));
-        try {
-          equal(await text(other, PROMPT, { maxTokens: 24, temperature: 0 }), expected, 'text');
-        } finally {
-          await other.close();
-        }
-      });
+      const bytes = await fixture(env, MODEL);
+      const blob = new Blob([bytes as Uint8Array<ArrayBuffer>]);
+      const stories: string[] = [];
+      for (const source of [bytes, blob]) {
+        await lend(env, source, simple(env), async (model) => {
+          stories.push(await text(model, PROMPT, { maxTokens: 24, temperature: 0 }));
+        });
+      }
+      equal(stories[1], stories[0], 'text');
     },
   },
   {
     name: 'an aborted open or generation rejects with the reason, and the model can be used again',
     async run(env) {
+      const bytes = await fixture(env, MODEL);
       const reason = new Error('enough');
-      await once(env, async (model, bytes) => {
-        await rejects(env.open(bytes, { ...simple(env), signal: AbortSignal.abort(reason) }), reason, 'open');
+      const aborted = { ...simple(env), signal: AbortSignal.abort(reason) };
+      await rejects(env.open(bytes, aborted), reason, 'open');
+      await lend(env, bytes, simple(env), async (model) => {
         const expected = await text(model, PROMPT, { maxTokens: 16, temperature: 0 });
         const controller = new AbortController();
+        const options = { maxTokens: 64, temperature: 0, signal: controller.signal };
         let pieces = 0;
         const cut = async (): Promise<void> => {
-          const options = { maxTokens: 64, temperature: 0, signal: controller.signal };
           for await (const _ of model.generate(PROMPT, options)) if (++pieces === 3) controller.abort(reason);
         };
         await rejects(cut(), reason, 'generate');

@@ -3,29 +3,19 @@
  * @module
  */
 
-/** Which build of the kernels a model runs on. */
-export type Build = 'base' | 'relaxed';
+import type { Build, Model, ModelSource, OpenOptions } from '../../src/index.ts';
 
-/** The part of the public API that the checks use. */
-export interface Model {
-  generate(
-    prompt: string,
-    options?: { maxTokens?: number; temperature?: number; seed?: number; signal?: AbortSignal },
-  ): AsyncIterable<{ readonly text: string }>;
-  close(): Promise<void> | void;
-}
-
-export interface OpenOptions {
-  build: Build;
-  threads: number;
-  signal?: AbortSignal;
+/** How a model is opened: one of the ways that must all give the same. */
+export interface Way extends OpenOptions {
+  readonly build: Build;
+  readonly threads: number;
 }
 
 export interface Env {
   /** Name for logs: `chromium worker`, `workerd`, `deno`. */
   runtime: string;
   /** Opens a model with the shipped bundle of this runtime. */
-  open(source: Uint8Array | Blob, options: OpenOptions): Promise<Model>;
+  open(source: ModelSource, way: Way): Promise<Model>;
   /** A file of the conformance material; null where it is not there. */
   fixture(path: string): Promise<Uint8Array | null>;
   /** The builds this runtime can run. */

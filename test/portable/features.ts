@@ -2,8 +2,8 @@
  * The first check: WebAssembly here is what the documentation promises for this runtime.
  * @module
  */
-import { hasRelaxedSimd, hasSimd } from '../../src/wasm/features.ts';
-import type { Build, Check } from './env.ts';
+import { type Build, hasRelaxedSimd, hasSimd } from '../../src/wasm/features.ts';
+import type { Check } from './env.ts';
 
 /** The builds that this runtime can run. */
 export function builds(): Build[] {

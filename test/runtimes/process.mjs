@@ -1,6 +1,9 @@
 // Child processes that always end: each leads its own group, has a time limit, and is killed with all its children
 // when this process ends, however it ends.
 import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import process from 'node:process';
 
 const alive = new Set();
@@ -17,6 +20,33 @@ process.on('exit', () => {
   for (const child of alive) signal(child, 'SIGKILL');
 });
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => process.exit(1));
+
+/** Watches over a group leader that something else started; call the result when it has ended. */
+export function adopt(child) {
+  alive.add(child);
+  return () => {
+    signal(child, 'SIGKILL');
+    alive.delete(child);
+  };
+}
+
+/** A new folder for a profile; `remove()` deletes it, and so does the end of this process. */
+export function scratch() {
+  const path = mkdtempSync(join(tmpdir(), 'ternspike-'));
+  const clean = () => {
+    try {
+      rmSync(path, { recursive: true, force: true, maxRetries: 5 }); // a program just killed may still write
+    } catch {
+      // left to the system's own cleaning of temporary files
+    }
+  };
+  process.once('exit', clean);
+  const remove = () => {
+    process.off('exit', clean);
+    clean();
+  };
+  return { path, remove };
+}
 
 /** Starts a program. `output()` is what it printed so far, `ended` resolves to its exit code, `stop()` ends it. */
 export function start(command, args, { env = {}, cwd, stdio = ['ignore', 'pipe', 'pipe'] } = {}) {

@@ -1,9 +1,9 @@
 // Chromium and Firefox: the browsers of the system, headless, driven by puppeteer (CDP and WebDriver BiDi).
-import { within } from './process.mjs';
+import { adopt, scratch, within } from './process.mjs';
 
 const START_SECONDS = 60;
 
-/** A profile of its own comes from puppeteer; nothing outside this machine may be asked. */
+/** Nothing outside this machine may be asked. */
 const CHROMIUM = [
   '--no-sandbox', // containers run as root, where the sandbox refuses to start
   '--disable-gpu',
@@ -37,13 +37,16 @@ const FIREFOX = {
  */
 export async function launch(name, executablePath) {
   const { default: puppeteer } = await import('puppeteer-core');
+  const profile = scratch();
   const browser = await puppeteer.launch({
     browser: name,
     executablePath,
     headless: true,
+    userDataDir: profile.path,
     timeout: START_SECONDS * 1000,
     ...(name === 'firefox' ? { extraPrefsFirefox: FIREFOX } : { args: CHROMIUM }),
   });
+  const kill = adopt(browser.process());
   const version = (await browser.version()).replace(/^[^/]*\//, '');
 
   async function visit(url, seconds) {
@@ -63,9 +66,9 @@ export async function launch(name, executablePath) {
   }
 
   async function close() {
-    const child = browser.process();
     await within(10, 'closing the browser', browser.close()).catch(() => {});
-    if (child?.exitCode === null) child.kill('SIGKILL');
+    kill();
+    profile.remove();
   }
 
   return { version, visit, close };

@@ -1,10 +1,6 @@
 // WebKit: WebKitGTK's MiniBrowser on a virtual screen, driven by its WebDriver over plain HTTP.
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import process from 'node:process';
-import { start, until } from './process.mjs';
+import { scratch, start, until } from './process.mjs';
 
 const START_SECONDS = 60;
 
@@ -33,9 +29,7 @@ async function command(base, method, path, body) {
 
 /** Starts the browser: `visit(url, seconds)` opens a page and waits for its `__result`; `close()` ends everything. */
 export async function launch({ webkitDriver, miniBrowser, xvfb }) {
-  const home = mkdtempSync(join(tmpdir(), 'ternspike-webkit-'));
-  const clean = () => rmSync(home, { recursive: true, force: true });
-  process.once('exit', clean);
+  const { path: home, remove } = scratch();
   const programs = [];
   let session = null;
   let base = '';
@@ -43,8 +37,7 @@ export async function launch({ webkitDriver, miniBrowser, xvfb }) {
   async function close() {
     if (session !== null) await command(base, 'DELETE', session).catch(() => {});
     for (const program of programs.reverse()) await program.stop();
-    process.off('exit', clean);
-    clean();
+    remove();
   }
 
   try {
