@@ -41,6 +41,8 @@ export const MAX_CONTEXT = 1 << 20;
 export const MAX_VOCAB = 1 << 20;
 /** Bytes of one piece. */
 export const MAX_PIECE_BYTES = 1024;
+/** Characters of all pieces together; bounds every index built over them. A 256 k vocabulary has about 2 million. */
+export const MAX_VOCAB_CHARS = 8 << 20;
 /** Merges of a byte-level BPE. */
 export const MAX_MERGES = 1 << 21;
 /** Bytes of one tokenizer file (tokenizer.json of a 256 k vocabulary takes about 35 MB). */
@@ -50,7 +52,7 @@ export const MAX_TEXT_CHARS = 4 << 20;
 
 /** Characters of a chat template. */
 export const MAX_TEMPLATE_CHARS = 256 << 10;
-/** Interpreter steps of one rendering. */
+/** Interpreter steps of one rendering; an evaluation takes 4, a round of a loop 128. */
 export const MAX_TEMPLATE_STEPS = 1_000_000;
 /** Characters that one rendering may produce. */
 export const MAX_TEMPLATE_OUTPUT_CHARS = 4 << 20;

@@ -31,6 +31,8 @@ export interface Tokenizer {
   readonly specials: SpecialIds;
   /** Whether a prompt begins with bos when the model is used as trained. */
   readonly addBos: boolean;
+  /** The chat template that came with the vocabulary, as it was written; see `renderChat`. */
+  readonly chatTemplate?: string;
   /** @throws {TokenizerError} `TEXT_TOO_LONG` beyond MAX_TEXT_CHARS */
   encode(text: string, options?: EncodeOptions): number[];
   /** @throws {TokenizerError} `TOKEN` for an id outside the vocabulary */
@@ -39,11 +41,14 @@ export interface Tokenizer {
   pieceBytes(id: number): Uint8Array;
   /** The id's piece as the vocabulary spells it. */
   piece(id: number): string;
-  /** A decoder of a growing text that never splits a character. */
-  stream(): TokenStream;
+  /**
+   * A decoder of a growing text that never splits a character.
+   * @param options.continues the ids go on from a text before them: a leading space is part of what they say
+   */
+  stream(options?: { readonly continues?: boolean }): TokenStream;
 }
 
-/** Decodes ids one by one. The concatenation of everything returned equals `decode(all ids)`. */
+/** Decodes ids one by one. Without `continues`, the concatenation of everything returned equals `decode(all ids)`. */
 export interface TokenStream {
   /** Text that became complete with this id; '' while a character is unfinished. */
   push(id: number): string;

@@ -1,0 +1,178 @@
+/**
+ * Tokenizers from what carries them: the metadata of a GGUF file, or a tokenizer's own file, told apart by content.
+ * @module
+ */
+import type { MetadataValue } from '../container/tensor.ts';
+import { TokenizerError } from '../errors.ts';
+import { MAX_TEMPLATE_CHARS, MAX_TOKENIZER_BYTES } from '../limits.ts';
+import { ByteLevelFamily, listedMerges } from './bytelevel.ts';
+import { Charsmap } from './charsmap.ts';
+import { openTokenizerJson } from './json.ts';
+import { preTokenizer } from './pretokenize.ts';
+import { isSentencePiece, SENTENCEPIECE_KEY, sentencePieceMetadata } from './sentencepiece.ts';
+import { SpmFamily } from './spm.ts';
+import { isTiktoken, openTiktoken } from './tiktoken.ts';
+import type { SpecialIds, Tokenizer } from './tokenizer.ts';
+import { checkVocabulary, CONTROL, NORMAL, refuse, UNKNOWN, validId, withStops, type Vocabulary } from './vocabulary.ts';
+import { type Family, VocabularyTokenizer } from './vocabulary-tokenizer.ts';
+import { cleanBert, UNCASED, WordPieceFamily } from './wordpiece.ts';
+
+type Metadata = ReadonlyMap<string, MetadataValue>;
+
+const NAME = 'tokenizer.ggml';
+const MODELS = ['llama', 'gpt2', 'bert', 't5'];
+
+/**
+ * The tokenizer that a GGUF file carries.
+ * @returns null when it carries none
+ * @throws {TokenizerError} `TOKENIZER` when the vocabulary is malformed or of an unknown kind
+ */
+export function tokenizerFromMetadata(metadata: Metadata): Tokenizer | null {
+  const model = metadata.get(`${NAME}.model`);
+  const tokens = metadata.get(`${NAME}.tokens`);
+  if (model === undefined || model === 'none' || model === 'no_vocab') return null;
+  if (typeof model !== 'string' || !MODELS.includes(model)) {
+    refuse(NAME, `the model "${String(model).slice(0, 40)}" is not supported; ${MODELS.join(', ')} are`);
+  }
+  if (!Array.isArray(tokens)) refuse(NAME, 'tokenizer.ggml.tokens is missing');
+  const types = metadata.get(`${NAME}.token_type`);
+  const given = types === undefined ? null : numbers(types, 'token_type');
+  const spelled = model === 'llama' || model === 't5';
+  const vocabulary = checkVocabulary(NAME, tokens as string[], given ?? (spelled ? null : new Uint8Array(tokens.length)));
+  const id = (key: string): number | undefined => validId(vocabulary, metadata.get(`${NAME}.${key}_token_id`));
+  const specials = withStops(
+    vocabulary,
+    { bos: id('bos') ?? id('cls'), eos: id('eos'), unk: id('unknown') ?? firstUnknown(vocabulary), pad: id('padding') },
+    [id('eot'), id('eom')],
+  );
+  const flag = (key: string, usual: boolean): boolean => {
+    const value = metadata.get(`${NAME}.${key}`);
+    return typeof value === 'boolean' ? value : usual;
+  };
+  const pre = metadata.get(`${NAME}.pre`);
+  const way = model === 'gpt2' ? preTokenizer(typeof pre === 'string' ? pre : 'default', NAME) : undefined;
+  const separator = id('seperator') ?? id('separator');
+  const addBos = flag('add_bos_token', model === 'llama' || model === 'bert' || way?.addBos === true || way?.addSep === true);
+  const addSep = flag('add_sep_token', model === 'bert' || way?.addSep === true);
+  const addEos = flag('add_eos_token', model === 't5');
+  const begin = specials.bos;
+  const end = addSep ? (separator ?? specials.eos) : addEos ? specials.eos : undefined;
+  const template = metadata.get('tokenizer.chat_template');
+  return new VocabularyTokenizer({
+    vocabulary,
+    family: family(model, metadata, vocabulary, specials, way),
+    specials,
+    prefix: addBos && begin !== undefined ? [begin] : [],
+    suffix: end === undefined ? [] : [end],
+    chatTemplate: typeof template === 'string' && template.length <= MAX_TEMPLATE_CHARS ? template : undefined,
+  });
+
+  function family(
+    kind: string,
+    from: Metadata,
+    words: Vocabulary,
+    ids: SpecialIds,
+    cut: ReturnType<typeof preTokenizer> | undefined,
+  ): Family {
+    if (kind === 'bert') {
+      const lowercase = flag('normalizer.lowercase', true);
+      const stripAccents = flag('normalizer.strip_accents', lowercase);
+      return new WordPieceFamily(words, ids.unk, (text) => cleanBert(text, { ...UNCASED, lowercase, stripAccents }));
+    }
+    if (cut !== undefined) {
+      const merges = from.get(`${NAME}.merges`);
+      if (!Array.isArray(merges)) refuse(NAME, 'tokenizer.ggml.merges is missing');
+      return new ByteLevelFamily(words, listedMerges(words, merges), cut.patterns, cut.wholeWords === true, ids.unk);
+    }
+    const charsmap = from.get(`${NAME}.precompiled_charsmap`);
+    const scores = from.get(`${NAME}.scores`);
+    if (scores === undefined) refuse(NAME, 'tokenizer.ggml.scores is missing');
+    return new SpmFamily(words, {
+      scores: numbers(scores, 'scores'),
+      unknown: ids.unk,
+      algorithm: kind === 't5' ? 'unigram' : 'bpe',
+      charsmap: charsmap === undefined ? null : new Charsmap(Uint8Array.from(numbers(charsmap, 'precompiled_charsmap')), NAME),
+      addSpacePrefix: flag('add_space_prefix', true),
+      removeExtraWhitespaces: flag('remove_extra_whitespaces', false),
+      asSentencePiece: kind === 't5' || from.get(SENTENCEPIECE_KEY) === true,
+    });
+  }
+}
+
+/** What `openTokenizer` may be told besides the file. */
+export interface OpenTokenizerOptions {
+  /** The text of the `tokenizer_config.json` beside a `tokenizer.json`: bos, eos and chat template. */
+  readonly config?: string;
+}
+
+/**
+ * Opens a tokenizer's own file: `tokenizer.json`, a SentencePiece `.model`, tiktoken ranks of Llama 3, or `vocab.txt` of BERT.
+ * @param bytes the file, or its text
+ * @param name what errors call it
+ * @throws {TokenizerError} `TOKENIZER` when the content is none of these, or malformed
+ * @example openTokenizer(await readFile('tokenizer.json'), 'tokenizer.json').encode('hello')
+ */
+export function openTokenizer(bytes: Uint8Array | string, name: string, options: OpenTokenizerOptions = {}): Tokenizer {
+  if (bytes.length > MAX_TOKENIZER_BYTES) {
+    refuse(name, `the file has ${bytes.length} bytes, at most ${MAX_TOKENIZER_BYTES} are accepted`);
+  }
+  if (typeof bytes !== 'string' && isSentencePiece(bytes)) {
+    const tokenizer = renamed(name, () => tokenizerFromMetadata(sentencePieceMetadata(bytes, name)));
+    if (tokenizer !== null) return tokenizer;
+  }
+  const text = typeof bytes === 'string' ? bytes : decode(bytes, name);
+  if (/^\s*\{/.test(text)) return openTokenizerJson(text, name, options.config);
+  if (isTiktoken(text)) return openTiktoken(text, name);
+  if (/(^|\n)\[UNK\]\r?(\n|$)/.test(text)) return openVocabTxt(text, name);
+  return refuse(name, 'not a tokenizer.json, SentencePiece .model, Llama 3 tiktoken file or BERT vocab.txt; a GGUF file is opened as a model');
+}
+
+/** A vocab.txt of BERT: a piece for each line. */
+function openVocabTxt(text: string, name: string): Tokenizer {
+  const pieces = text.split(/\r?\n/);
+  if (pieces.at(-1) === '') pieces.pop();
+  const control = new Set(['[CLS]', '[SEP]', '[PAD]', '[MASK]']);
+  const types = Uint8Array.from(pieces, (piece) => (piece === '[UNK]' ? UNKNOWN : control.has(piece) ? CONTROL : NORMAL));
+  const vocabulary = checkVocabulary(name, pieces, types);
+  const id = (piece: string): number | undefined => vocabulary.ids.get(piece);
+  const [cls, sep, unk] = [id('[CLS]'), id('[SEP]'), id('[UNK]')];
+  if (cls === undefined || sep === undefined) refuse(name, 'the vocabulary lacks [CLS] or [SEP]');
+  // A cased vocabulary tells itself: it has upper-case letters.
+  const lowercase = !vocabulary.ids.has('The') && !vocabulary.ids.has('A');
+  return new VocabularyTokenizer({
+    vocabulary,
+    family: new WordPieceFamily(vocabulary, unk, (text) => cleanBert(text, { ...UNCASED, lowercase, stripAccents: lowercase })),
+    specials: withStops(vocabulary, { bos: cls, eos: sep, unk, pad: id('[PAD]') }, []),
+    prefix: [cls],
+    suffix: [sep],
+  });
+}
+
+function firstUnknown(vocabulary: Vocabulary): number | undefined {
+  const at = vocabulary.types.indexOf(UNKNOWN);
+  return at === -1 ? vocabulary.ids.get('[UNK]') : at;
+}
+
+function numbers(value: MetadataValue, key: string): number[] {
+  if (!Array.isArray(value)) refuse(NAME, `tokenizer.ggml.${key} is not an array`);
+  return value.map(Number);
+}
+
+function decode(bytes: Uint8Array, name: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    return refuse(name, 'the file is neither a SentencePiece model nor UTF-8 text');
+  }
+}
+
+/** Errors of the shared path name the metadata keys of GGUF; here they name the file. */
+function renamed<T>(name: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (!(error instanceof TokenizerError) || !error.message.includes(`${NAME}: `)) throw error;
+    throw new TokenizerError(error.code, error.message.replace(`TOKENIZER: ${NAME}: `, `${name}: `), { cause: error });
+  }
+}
