@@ -1,0 +1,110 @@
+/** Attention against f64, and rotation against its formula. */
+import * as assert from 'uvu/assert';
+import { f16, f16Bits } from '../reference.ts';
+import { attention, rope } from '../reference-matrix.ts';
+import { kernelSuite, normals, sameBits } from './harness.ts';
+
+const COUNTS = [1, 2, 31, 32, 33, 64, 65, 200];
+const HEAD_DIMS = [4, 8, 64, 80];
+
+await kernelSuite('attention and rotation', ({ k, arena }, test) => {
+  const run = (half: boolean, q: Float32Array, keys: Float32Array, values: Float32Array, count: number, scale: number): Float32Array => {
+    const dim = q.length;
+    const store = (x: Float32Array): number => arena.put(half ? Uint16Array.from(x, f16Bits) : x);
+    const out = arena.alloc(dim * 4);
+    const scratch = arena.alloc((dim + Math.ceil(count / 4) * 4 + 32) * 4);
+    (half ? k.attention_f16 : k.attention_f32)(arena.put(q), store(keys), store(values), out, dim, count, scale, scratch);
+    return arena.f32(out, dim);
+  };
+
+  for (const half of [false, true]) {
+    const name = half ? 'f16' : 'f32';
+
+    test(`over an ${name} cache it is close to f64, for every number of keys and head width`, () => {
+      for (const count of COUNTS) {
+        for (const dim of HEAD_DIMS) {
+          for (const size of [0.1, 1, 10]) {
+            arena.reset();
+            const q = normals(dim, count, size);
+            const read = (x: Float32Array): Float32Array => (half ? x.map((v) => f16(f16Bits(v))) : x);
+            const keys = normals(count * dim, dim);
+            const values = normals(count * dim, dim + 1);
+            const got = run(half, q, keys, values, count, 1 / Math.sqrt(dim));
+            const truth = attention(q, read(keys), read(values), count, 1 / Math.sqrt(dim), half);
+            // a probability next to a rounding boundary of f16 may fall on its other side
+            const bound = half ? 1e-3 : 5e-6;
+            for (let i = 0; i < dim; i++) {
+              if (Math.abs(got[i] - truth[i]) > bound) assert.unreachable(`${count} keys, dim ${dim}: ${got[i]}, truth ${truth[i]}`);
+            }
+          }
+        }
+      }
+    });
+
+    test(`over an ${name} cache, equal scores give the mean, one key gives its value, a huge score wins`, () => {
+      const dim = 8;
+      const values = normals(40 * dim, 3).map((v) => f16(f16Bits(v)));
+      const zeros = new Float32Array(40 * dim);
+      const mean = run(half, new Float32Array(dim), zeros, new Float32Array(32 * dim).fill(0.5), 32, 1);
+      assert.ok(mean.every((v) => Math.abs(v - 0.5) < 1e-6));
+      sameBits(run(half, normals(dim, 1), normals(dim, 2), values.subarray(0, dim), 1, 1), values.subarray(0, dim));
+      const keys = new Float32Array(40 * dim);
+      keys[37 * dim] = 100;
+      const q = new Float32Array(dim);
+      q[0] = 80;
+      sameBits(run(half, q, keys, values, 40, 1), values.subarray(37 * dim, 38 * dim));
+    });
+
+    test(`over an ${name} cache, NaN in the query comes out`, () => {
+      const q = new Float32Array(8).fill(NaN);
+      assert.ok(run(half, q, normals(24, 1), normals(24, 2), 3, 1).every(Number.isNaN));
+    });
+  }
+
+  test('rotation equals its formula, in both pairings, and leaves further dimensions alone', () => {
+    for (const dims of [0, 2, 8, 64]) {
+      for (const extra of [0, 4]) {
+        for (const halved of [false, true]) {
+          arena.reset();
+          const half = dims / 2;
+          const angles = Array.from({ length: half }, (_, i) => i + 0.3);
+          const cos = Float32Array.from(angles, Math.cos);
+          const sin = Float32Array.from(angles, Math.sin);
+          const heads = [normals(dims + extra, 1), normals(dims + extra, 2)];
+          const x = arena.put(Float32Array.from([...heads[0], ...heads[1]]));
+          const table = arena.put(Float32Array.from([...cos, ...sin]));
+          k.rope_apply_f32(x, 2, dims + extra, table, half, halved ? 1 : 0);
+          const expected = heads.flatMap((head) => [...rope(head, cos, sin, halved)]);
+          sameBits(arena.f32(x, expected.length), expected, `${dims} + ${extra} ${halved}`);
+        }
+      }
+    }
+  });
+
+  test('frequencies and tables are exact to their last digits at position 0, 1, 2^20 and behind 0', () => {
+    const dims = 64;
+    const half = dims / 2;
+    for (const theta of [1, 10000, 1000042, 1e6]) {
+      for (const linear of [1, 4]) {
+        arena.reset();
+        const factors = Float32Array.from({ length: half }, (_, i) => 1 + i / 8);
+        const freqs = arena.alloc(half * 8);
+        k.rope_freqs_f64(theta, dims, linear, arena.put(factors), freqs);
+        const got = arena.f64(freqs, half);
+        for (let i = 0; i < half; i++) {
+          const truth = theta ** ((-2 * i) / dims) / linear / factors[i];
+          assert.ok(Math.abs(got[i] / truth - 1) < 1e-14, `theta ${theta} pair ${i}: ${got[i]}, truth ${truth}`);
+        }
+        for (const pos of [0, 1, 100, 2 ** 20, -7]) {
+          const table = arena.alloc(dims * 4);
+          k.rope_table_f32(freqs, half, pos, 1, table);
+          const values = arena.f32(table, dims);
+          for (let i = 0; i < half; i++) {
+            assert.ok(Math.abs(values[i] - Math.cos(pos * got[i])) < 1e-7, `cos at ${pos}`);
+            assert.ok(Math.abs(values[half + i] - Math.sin(pos * got[i])) < 1e-7, `sin at ${pos}`);
+          }
+        }
+      }
+    }
+  });
+});
