@@ -5,12 +5,12 @@
  * A tensor repeats a tile of random blocks. Their scales are chosen so that activations keep a natural size.
  * @module
  */
-import { memorySource } from '../bytes/memory.ts';
+import { alignUp } from '../bytes/align.ts';
 import type { ByteSource } from '../bytes/source.ts';
-import { openContainer } from '../container/open.ts';
-import { TYPE_LAYOUTS } from '../container/ggml-types.ts';
+import { tensorBytes, TYPE_LAYOUTS } from '../container/ggml-types.ts';
+import { DEFAULT_ALIGNMENT } from '../container/gguf-types.ts';
 import { type GgufEntry, type GgufTensor, writeGguf } from '../container/gguf-write.ts';
-import type { TensorInfo, TensorType } from '../container/tensor.ts';
+import type { TensorType } from '../container/tensor.ts';
 import { OptionError } from '../errors.ts';
 import { LLAMA_LAYER_TENSORS, layerTensorName } from '../model/llama.ts';
 
@@ -61,22 +61,13 @@ export async function randomModel(shape: string, type: string, layers?: number):
     throw new OptionError('OPTION', `type is ${JSON.stringify(type)}, expected one of ${Object.keys(RANDOM_TYPES).join(', ')}`);
   }
   const dims = layers === undefined ? s : { ...s, layers };
-  const parts: Uint8Array[] = [];
-  await writeGguf({ write: async (bytes) => void parts.push(bytes.slice()) }, {
+  let header = new Uint8Array(0);
+  const list = tensors(dims, matrices);
+  await writeGguf({ write: async (bytes) => void (header = bytes.slice()) }, {
     metadata: metadata(dims, `random-${shape}-${type}`),
-    tensors: tensors(dims, matrices),
+    tensors: list,
   });
-  const header = parts[0];
-  const last = tensors(dims, matrices).length;
-  const container = await openContainer(extended(header));
-  if (container.tensors.size !== last) throw new OptionError('OPTION', `shape ${shape} makes no readable file`);
-  return new RandomSource(header, [...container.tensors.values()]);
-}
-
-/** The header as a source that claims to be long enough for any tensor; only the header is ever read from it. */
-function extended(header: Uint8Array): ByteSource {
-  const source = memorySource(header);
-  return { ...source, name: 'random model', size: 2 ** 40, read: (into, at, signal) => source.read(into, at, signal) };
+  return new RandomSource(header, list);
 }
 
 function metadata(s: Shape, name: string): Map<string, GgufEntry> {
@@ -124,19 +115,30 @@ function tensors(s: Shape, type: TensorType): GgufTensor[] {
   return list;
 }
 
+/** A tensor and where it lies. */
+interface Placed extends GgufTensor {
+  readonly offset: number;
+  readonly byteLength: number;
+}
+
 /** Header bytes, then tiles. */
 class RandomSource implements ByteSource {
   readonly name = 'random model';
   readonly size: number;
   readonly #header: Uint8Array;
-  readonly #tensors: readonly TensorInfo[];
+  readonly #tensors: readonly Placed[];
   readonly #tiles = new Map<string, Uint8Array>();
 
-  constructor(header: Uint8Array, tensors: readonly TensorInfo[]) {
+  constructor(header: Uint8Array, tensors: readonly GgufTensor[]) {
     this.#header = header;
-    this.#tensors = [...tensors].sort((a, b) => a.offset - b.offset);
-    const last = this.#tensors[this.#tensors.length - 1];
-    this.size = last.offset + last.byteLength;
+    let end = header.length;
+    this.#tensors = tensors.map((tensor) => {
+      const offset = alignUp(end, DEFAULT_ALIGNMENT);
+      const byteLength = tensorBytes(tensor.type, tensor.shape);
+      end = offset + byteLength;
+      return { ...tensor, offset, byteLength };
+    });
+    this.size = end;
   }
 
   read(into: Uint8Array, offset: number): Promise<number> {
@@ -158,7 +160,7 @@ class RandomSource implements ByteSource {
     return Promise.resolve(Math.max(0, n));
   }
 
-  #tile(tensor: TensorInfo): Uint8Array {
+  #tile(tensor: Placed): Uint8Array {
     const vector = tensor.shape.length === 1;
     const cols = tensor.shape[tensor.shape.length - 1];
     const key = `${tensor.type} ${vector} ${cols}`;

@@ -1,0 +1,79 @@
+/**
+ * Small models for tests: decoders without tokenizer or sampler, and files of random weights.
+ * @module
+ */
+import { resolveSource } from '../src/bytes/resolve.ts';
+import type { ByteSource } from '../src/bytes/source.ts';
+import { openContainer } from '../src/container/open.ts';
+import { LlamaDecoder } from '../src/forward/llama-decoder.ts';
+import { llamaWeights } from '../src/forward/llama-weights.ts';
+import type { LlamaDescription } from '../src/model/description.ts';
+import { describeLlama } from '../src/model/llama.ts';
+import type { KvType } from '../src/model/plan.ts';
+import { Session, type SessionOptions } from '../src/session/session.ts';
+import { Arena } from '../src/wasm/arena.ts';
+import { builtinModule } from '../src/wasm/builtin.ts';
+import type { Build } from '../src/wasm/features.ts';
+import { instantiate } from '../src/wasm/instantiate.ts';
+import { WeightLoader } from '../src/wasm/weights.ts';
+
+/** A decoder over its own memory. */
+export interface Bare {
+  readonly d: LlamaDescription;
+  readonly arena: Arena;
+  readonly decoder: LlamaDecoder;
+  session(options?: SessionOptions): Session;
+}
+
+/** Loads a model without tokenizer and sampler. */
+export async function bare(
+  source: string | ByteSource, options: { build?: Build; kv?: KvType; context?: number } = {},
+): Promise<Bare> {
+  const { module } = await builtinModule(options.build);
+  const bytes = await resolveSource(source);
+  const container = await openContainer(bytes);
+  const d = describeLlama(container);
+  const arena = new Arena(new WebAssembly.Memory({ initial: 1 }));
+  const kernels = instantiate(module, arena.memory);
+  const loader = new WeightLoader(kernels, arena, bytes, container);
+  const weights = llamaWeights(d, loader);
+  await loader.fill();
+  await bytes.close?.();
+  const decoder = new LlamaDecoder(kernels, arena, d, weights, { context: options.context ?? 256, kv: options.kv ?? 'f16' });
+  return { d, arena, decoder, session: (session) => new Session(decoder, arena, session) };
+}
+
+/** Logits behind every id, one array each. */
+export async function allLogits({ session, arena, d }: Bare, ids: readonly number[]): Promise<Float32Array[]> {
+  const rows: Float32Array[] = [];
+  using own = session();
+  await own.read(ids, {}, 0, (at) => void rows.push(arena.f32(at, d.vocab).slice()));
+  return rows;
+}
+
+/** Index of the largest, the lowest on ties. */
+export function argmax(row: ArrayLike<number>): number {
+  let best = 0;
+  for (let i = 1; i < row.length; i++) if (row[i] > row[best]) best = i;
+  return best;
+}
+
+/** The ids a greedy generation chooses. */
+export async function greedy({ session }: Bare, prompt: readonly number[], n: number): Promise<number[]> {
+  using own = session();
+  const ids: number[] = [];
+  let row = await own.prefill(prompt);
+  for (;;) {
+    ids.push(argmax(row));
+    if (ids.length === n) return ids;
+    row = await own.step(ids[ids.length - 1]);
+  }
+}
+
+/** softmax in f64. */
+export function softmax(row: Float32Array): Float64Array {
+  const max = row.reduce((a, b) => Math.max(a, b), -Infinity);
+  const powers = Float64Array.from(row, (x) => Math.exp(x - max));
+  const total = powers.reduce((a, b) => a + b, 0);
+  return powers.map((p) => p / total);
+}
