@@ -37,6 +37,9 @@ export const MAX_HEADS = 1024;
 /** Positions in a context. */
 export const MAX_CONTEXT = 1 << 20;
 
+/** Lanes of one model. More than any machine of its users has; keeps the plan bounded. */
+export const MAX_LANES = 256;
+
 /** Tokens of a vocabulary. */
 export const MAX_VOCAB = 1 << 20;
 /** Bytes of one piece. */

@@ -5,7 +5,6 @@
 import type { Container } from './container/tensor.ts';
 import { OptionError, SessionError, TokenizerError } from './errors.ts';
 import type { Decoder } from './forward/decoder.ts';
-import { MAX_STOP_CHARS, MAX_STOP_STRINGS } from './limits.ts';
 import type { ModelDescription } from './model/description.ts';
 import type { MemoryPlan } from './model/plan.ts';
 import { Sampler, type SamplerMemory } from './sample/sampler.ts';
@@ -27,6 +26,9 @@ export interface GenerateOptions extends SamplerOptions, SessionOptions {
   readonly stop?: readonly string[];
   /** Continue this session instead of a new one; it stays open afterwards. */
   readonly session?: Session;
+  /** Keep the space that joins the text to the prompt, where the vocabulary has it. Default false: all pieces together are
+   *  `tokenizer.decode(ids)`, which for SentencePiece vocabularies leaves a leading space out. */
+  readonly joined?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -40,7 +42,7 @@ export interface GenerateUsage {
 
 /** A piece of a generation. The last one has a `finishReason` and `usage`. */
 export interface GenerateChunk {
-  /** Whole characters that became complete; may be empty. All of them together are `tokenizer.decode(ids)`. */
+  /** Whole characters that became complete; may be empty. */
   readonly text: string;
   /** The id this chunk came from; null for the last chunk. */
   readonly id: number | null;
@@ -136,7 +138,7 @@ export class Model {
   async *generate(prompt: string | readonly number[], options: GenerateOptions = {}): AsyncGenerator<GenerateChunk, void> {
     const { decoder, sampler: memory } = this.#alive();
     const tokenizer = this.tokenizer;
-    const stops = checkStops(options.stop);
+    const matcher = new StopMatcher(options.stop ?? []);
     const sampler = new Sampler(options, decoder.vocab, memory);
     const ids = this.promptIds(prompt);
     if (ids.length === 0) throw new SessionError('TOKEN', 'the prompt is empty and this vocabulary adds no bos token; give some text');
@@ -144,8 +146,7 @@ export class Model {
     try {
       const limit = checkMaxTokens(options, session, ids.length);
       for (const id of ids) sampler.accept(id);
-      const stream = tokenizer.stream();
-      const matcher = new StopMatcher(stops);
+      const stream = tokenizer.stream({ continues: options.joined === true });
       const stopIds = new Set(tokenizer.specials.stop);
       let id = -1;
       let completion = 0;
@@ -178,7 +179,9 @@ export class Model {
         prefillMs: decodeStart - start,
         decodeMs: performance.now() - decodeStart,
       };
-      yield { text: matcher.finish(stream.flush()), id: null, finishReason, usage };
+      const rest = matcher.push(stream.flush());
+      if (rest.stopped) finishReason = 'stop';
+      yield { text: rest.text + matcher.finish(), id: null, finishReason, usage };
     } finally {
       if (!options.session) session.dispose();
     }
@@ -234,18 +237,6 @@ export class Model {
     if (this.#parts) return this.#parts;
     throw new SessionError('DISPOSED', 'this model was disposed of; open it again');
   }
-}
-
-function checkStops(stop: readonly string[] | undefined): readonly string[] {
-  if (stop === undefined) return [];
-  if (!Array.isArray(stop) || stop.length > MAX_STOP_STRINGS) {
-    throw new OptionError('OPTION', `stop is not an array of at most ${MAX_STOP_STRINGS} strings`);
-  }
-  stop.forEach((text, i) => {
-    if (typeof text === 'string' && text.length > 0 && text.length <= MAX_STOP_CHARS) return;
-    throw new OptionError('OPTION', `stop[${i}] is ${JSON.stringify(text)}, expected 1 … ${MAX_STOP_CHARS} characters`);
-  });
-  return stop;
 }
 
 function checkMaxTokens(options: GenerateOptions, session: Session, prompt: number): number {

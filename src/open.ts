@@ -2,13 +2,13 @@
  * From a byte source to a loaded model: container, description, plan, memory, kernels, weights, tokenizer.
  * @module
  */
-import { type ModelSource, resolveSource } from './bytes/resolve.ts';
+import { type ModelSource, resolveSource, type SourceOptions } from './bytes/resolve.ts';
 import type { ByteSource } from './bytes/source.ts';
 import { openContainer } from './container/open.ts';
 import { MemoryError, OptionError } from './errors.ts';
 import { LlamaDecoder } from './forward/llama-decoder.ts';
 import { llamaWeights } from './forward/llama-weights.ts';
-import { MAX_CONTEXT, MAX_MEMORY_BYTES } from './limits.ts';
+import { MAX_CONTEXT, MAX_LANES, MAX_MEMORY_BYTES } from './limits.ts';
 import { SOLO } from './lanes/lane.ts';
 import { Model } from './model.ts';
 import { describeLlama } from './model/llama.ts';
@@ -29,7 +29,7 @@ export interface OpenProgress {
   readonly fraction: number;
 }
 
-export interface OpenOptions {
+export interface OpenOptions extends SourceOptions {
   /** Positions of a session; default: what the model was trained for, but at least 512 and at most 4096. */
   readonly contextLength?: number;
   /** How keys and values are kept: `f16` (default) or `f32`. */
@@ -39,12 +39,11 @@ export interface OpenOptions {
   readonly tokenizer?: Tokenizer | Uint8Array;
   /** Kernels to use: `base` or `relaxed`; default: the best this host has. Both give the same bits. */
   readonly build?: Build;
+  /** Most lanes to run on; results do not depend on it. This version runs on one. */
+  readonly threads?: number;
   /** Refuse a model that would take more; default the 4 GiB of wasm32. */
   readonly maxMemoryBytes?: number;
-  readonly signal?: AbortSignal;
   readonly onProgress?: (progress: OpenProgress) => void;
-  /** Used for URLs instead of the global fetch. */
-  readonly fetch?: typeof fetch;
   /** A compiled kernels module, for hosts that forbid compiling. */
   readonly module?: WebAssembly.Module;
 }
@@ -104,7 +103,7 @@ async function load(
   const weights = llamaWeights(description, loader);
   await loader.fill();
   const decoder = new LlamaDecoder(kernels, arena, description, weights, { context, kv });
-  const sampler = samplerMemory(kernels, arena, description.vocab);
+  const sampler = samplerMemory(arena, kernels, description.vocab);
   const loadMs = performance.now() - start;
   return new Model({ container, description, plan, decoder, arena, sampler, tokenizer, build, loadMs });
 }
@@ -117,12 +116,13 @@ function createMemory(): WebAssembly.Memory {
   }
 }
 
-function checkOptions({ contextLength, kv, maxMemoryBytes, onProgress }: OpenOptions): void {
+function checkOptions({ contextLength, kv, threads, maxMemoryBytes, onProgress }: OpenOptions): void {
   const whole = (name: string, value: number | undefined, max: number): void => {
     if (value === undefined || (Number.isInteger(value) && value >= 1 && value <= max)) return;
     throw new OptionError('OPTION', `${name} is ${String(value)}, expected a whole number in 1 … ${max}`);
   };
   whole('contextLength', contextLength, MAX_CONTEXT);
+  whole('threads', threads, MAX_LANES);
   whole('maxMemoryBytes', maxMemoryBytes, Number.MAX_SAFE_INTEGER);
   if (kv !== undefined && kv !== 'f16' && kv !== 'f32') {
     throw new OptionError('OPTION', `kv is ${JSON.stringify(kv)}, expected "f16" or "f32"`);
