@@ -1,0 +1,134 @@
+/**
+ * The options of a sampler: defaults, ranges, and the refusal of everything else.
+ * @module
+ */
+import { OptionError } from '../errors.ts';
+import { MAX_CONTEXT, MAX_LOGIT_BIAS, MAX_VOCAB } from '../limits.ts';
+import { checkSeed } from './rng.ts';
+
+/**
+ * How the next token is chosen. The defaults are llama.cpp's, so that a model speaks here as its readers know it, and
+ * its top-k of 40 also keeps the work of a draw independent of the size of the vocabulary.
+ */
+export interface SamplerOptions {
+  /** Divides the logits before the draw; 0 … 100. 0, or less than 1e-6, always takes the largest logit. Default 0.8. */
+  readonly temperature?: number;
+  /** Only the k largest logits are candidates; an integer, 0 = all. Default 40. */
+  readonly topK?: number;
+  /** The fewest candidates whose probabilities sum to p; 0 … 1, 1 = off, 0 leaves one. Default 0.95. */
+  readonly topP?: number;
+  /** Drops candidates less probable than m times the most probable one; 0 … 1, 0 = off. Default 0.05. */
+  readonly minP?: number;
+  /** Divides positive and multiplies negative logits of recent tokens; 0.01 … 100, 1 = off. Default 1. */
+  readonly repeatPenalty?: number;
+  /** How many tokens are recent for the three penalties; 0 = none, −1 = all since the start. Default 64. */
+  readonly repeatLastN?: number;
+  /** Subtracted from a logit once for every time the token is among the recent; −100 … 100. Default 0. */
+  readonly frequencyPenalty?: number;
+  /** Subtracted once from the logits of recent tokens; −100 … 100. Default 0. */
+  readonly presencePenalty?: number;
+  /** Added to the logits of single tokens, by id; −10000 … 10000, or −Infinity, which bans the token. */
+  readonly logitBias?: Readonly<Record<number, number>> | ReadonlyMap<number, number>;
+  /** Starts the sequence of draws; an integer, 0 … 2^53 − 1. Drawn at random when it is left out. */
+  readonly seed?: number;
+}
+
+/** Options with every default filled in; `seed` is undefined where none was given. */
+export interface CheckedSamplerOptions {
+  readonly temperature: number;
+  readonly topK: number;
+  readonly topP: number;
+  readonly minP: number;
+  readonly repeatPenalty: number;
+  readonly repeatLastN: number;
+  readonly frequencyPenalty: number;
+  readonly presencePenalty: number;
+  readonly logitBias: ReadonlyMap<number, number>;
+  readonly seed: number | undefined;
+}
+
+/** Below it a temperature is taken as 0: the quotient of two close logits would leave the range of f32. */
+export const LEAST_TEMPERATURE = 1e-6;
+const MAX_BIAS = 10_000;
+
+type Numeric = Exclude<keyof CheckedSamplerOptions, 'logitBias' | 'seed'>;
+
+/** Default, least, most, and whether only integers will do. */
+const RANGES: Readonly<Record<Numeric, readonly [fallback: number, least: number, most: number, whole?: boolean]>> = {
+  temperature: [0.8, 0, 100],
+  topK: [40, 0, 2 ** 31 - 1, true],
+  topP: [0.95, 0, 1],
+  minP: [0.05, 0, 1],
+  repeatPenalty: [1, 0.01, 100],
+  repeatLastN: [64, -1, MAX_CONTEXT, true],
+  frequencyPenalty: [0, -100, 100],
+  presencePenalty: [0, -100, 100],
+};
+
+/** A value as an error shows it. */
+function show(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : String(value);
+}
+
+function number(options: SamplerOptions, name: Numeric): number {
+  const [fallback, least, most, whole] = RANGES[name];
+  const value: unknown = options[name] ?? fallback;
+  // written so that NaN fails
+  if (!(typeof value === 'number' && value >= least && value <= most) || (whole && !Number.isInteger(value))) {
+    throw new OptionError(
+      'OPTION',
+      `${name} is ${show(value)}, must be ${whole ? 'an integer' : 'a number'} from ${least} to ${most}`,
+    );
+  }
+  return value;
+}
+
+function bias(given: SamplerOptions['logitBias'], vocab: number): ReadonlyMap<number, number> {
+  if (given === undefined) return new Map();
+  if (typeof given !== 'object' || given === null) {
+    throw new OptionError('OPTION', `logitBias is ${show(given)}, must be an object or a Map from token id to number`);
+  }
+  const entries: [unknown, unknown][] = given instanceof Map ? [...given] : Object.entries(given);
+  if (entries.length > MAX_LOGIT_BIAS) {
+    throw new OptionError('OPTION', `logitBias has ${entries.length} entries, at most ${MAX_LOGIT_BIAS}`);
+  }
+  const checked = new Map<number, number>();
+  for (const [key, value] of entries) {
+    const id = typeof key === 'string' && /^\d{1,10}$/.test(key) ? Number(key) : key;
+    if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id >= vocab) {
+      throw new OptionError('OPTION', `logitBias names token ${show(key)}, must be an integer from 0 to ${vocab - 1}`);
+    }
+    if (!(typeof value === 'number' && ((value >= -MAX_BIAS && value <= MAX_BIAS) || value === -Infinity))) {
+      throw new OptionError(
+        'OPTION',
+        `logitBias of token ${id} is ${show(value)}, must be from ${-MAX_BIAS} to ${MAX_BIAS}, or -Infinity to ban it`,
+      );
+    }
+    checked.set(id, value);
+  }
+  return checked;
+}
+
+/**
+ * Fills in the defaults and checks every value; other properties are ignored.
+ * @param vocab bound of the ids in `logitBias`
+ * @throws {OptionError} `OPTION` naming the option, its value and the bound
+ * @example checkSamplerOptions({ temperature: 0 }).topK // 40
+ */
+export function checkSamplerOptions(options: SamplerOptions = {}, vocab: number = MAX_VOCAB): CheckedSamplerOptions {
+  if (typeof options !== 'object' || options === null) {
+    throw new OptionError('OPTION', `sampler options are ${show(options)}, must be an object`);
+  }
+  return Object.freeze({
+    temperature: number(options, 'temperature'),
+    topK: number(options, 'topK'),
+    topP: number(options, 'topP'),
+    minP: number(options, 'minP'),
+    repeatPenalty: number(options, 'repeatPenalty'),
+    repeatLastN: number(options, 'repeatLastN'),
+    frequencyPenalty: number(options, 'frequencyPenalty'),
+    presencePenalty: number(options, 'presencePenalty'),
+    logitBias: bias(options.logitBias, vocab),
+    seed: options.seed === undefined ? undefined : checkSeed(options.seed),
+  });
+}
