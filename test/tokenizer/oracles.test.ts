@@ -6,7 +6,7 @@ import { openTokenizer, tokenizerFromMetadata } from '../../src/tokenizer/open.t
 import { sentencePieceMetadata } from '../../src/tokenizer/sentencepiece.ts';
 import type { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
 import { json, sharedTest } from '../shared.ts';
-import { ggufMetadata } from './metadata.ts';
+import { ggufMetadata, vocabularyCases } from './metadata.ts';
 
 const test = suite('tokenizer/oracles');
 
@@ -14,13 +14,6 @@ interface Expected {
   readonly bos: number;
   readonly eos: number;
   readonly cases: readonly { readonly text: string; readonly ids: number[]; readonly decoded: string }[];
-}
-
-/** The strings and ids beside a vocabulary of llama.cpp's tests. */
-export function vocabularyCases(path: string): { text: string; ids: number[] }[] {
-  const texts = readFileSync(`${path}.inp`, 'utf8').split('\n__ggml_vocab_test__\n');
-  const lines = readFileSync(`${path}.out`, 'utf8').split('\n');
-  return texts.slice(0, -1).map((text, i) => ({ text, ids: lines[i].trim() === '' ? [] : lines[i].trim().split(/ +/).map(Number) }));
 }
 
 for (const name of ['bert-bge', 'gpt-2', 'llama-spm', 'phi-3']) {

@@ -1,0 +1,221 @@
+/** tokenizer.json: the same vocabularies written in its form give the same ids, and hostile ones are refused. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { TokenizerError } from '../../src/errors.ts';
+import { openTokenizer } from '../../src/tokenizer/open.ts';
+import type { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
+import { sharedTest } from '../shared.ts';
+import { byteLevelMetadata, charsmap, spmMetadata, tokenizerOf } from './builders.ts';
+import { ggufMetadata, vocabularyCases } from './metadata.ts';
+
+const test = suite('tokenizer/json');
+
+type Metadata = ReadonlyMap<string, unknown>;
+const list = (metadata: Metadata, key: string): string[] => metadata.get(`tokenizer.ggml.${key}`) as string[];
+const vocab = (tokens: readonly string[]): Record<string, number> => Object.fromEntries(tokens.map((token, id) => [token, id]));
+
+interface Added {
+  id: number;
+  content: string;
+  special: boolean;
+  lstrip?: boolean;
+  rstrip?: boolean;
+}
+
+/** A byte-level vocabulary as GPT-2's tokenizer.json. */
+function byteLevelJson(metadata: Metadata, added: Added[] = []): Record<string, unknown> {
+  return {
+    added_tokens: added,
+    normalizer: null,
+    pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false },
+    post_processor: { type: 'ByteLevel' },
+    decoder: { type: 'ByteLevel' },
+    model: { type: 'BPE', vocab: vocab(list(metadata, 'tokens')), merges: list(metadata, 'merges') },
+  };
+}
+
+/** An SPM vocabulary as Llama 2's tokenizer.json: the merges are every way to make a piece of two. */
+function llamaJson(metadata: Metadata): Record<string, unknown> {
+  const tokens = list(metadata, 'tokens');
+  const scores = metadata.get('tokenizer.ggml.scores') as number[];
+  const types = metadata.get('tokenizer.ggml.token_type') as number[];
+  const ids = new Map(tokens.flatMap((token, id) => (types[id] === 1 ? [[token, id] as const] : [])));
+  const merges: [number, number, string, string][] = [];
+  for (const [token, id] of ids) {
+    for (let cut = 1; cut < token.length; cut++) {
+      const [left, right] = [token.slice(0, cut), token.slice(cut)];
+      if (ids.has(left) && ids.has(right)) merges.push([-scores[id], merges.length, left, right]);
+    }
+  }
+  merges.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+  return {
+    added_tokens: [
+      { id: 0, content: '<unk>', special: true },
+      { id: 1, content: '<s>', special: true },
+      { id: 2, content: '</s>', special: true },
+    ],
+    normalizer: {
+      type: 'Sequence',
+      normalizers: [
+        { type: 'Prepend', prepend: '▁' },
+        { type: 'Replace', pattern: { String: ' ' }, content: '▁' },
+      ],
+    },
+    pre_tokenizer: null,
+    post_processor: {
+      type: 'TemplateProcessing',
+      single: [{ SpecialToken: { id: '<s>', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }],
+      pair: [],
+      special_tokens: { '<s>': { id: '<s>', ids: [1], tokens: ['<s>'] } },
+    },
+    decoder: {
+      type: 'Sequence',
+      decoders: [
+        { type: 'Replace', pattern: { String: '▁' }, content: ' ' },
+        { type: 'ByteFallback' },
+        { type: 'Fuse' },
+        { type: 'Strip', content: ' ', start: 1, stop: 0 },
+      ],
+    },
+    model: { type: 'BPE', unk_token: '<unk>', fuse_unk: true, byte_fallback: true, vocab: vocab(tokens), merges: merges.map(([, , a, b]) => [a, b]) },
+  };
+}
+
+const open = (json: unknown, config?: unknown): Tokenizer =>
+  openTokenizer(JSON.stringify(json), 'tokenizer.json', config === undefined ? {} : { config: JSON.stringify(config) });
+
+function refused(json: unknown, pattern: RegExp): void {
+  try {
+    open(json);
+  } catch (error) {
+    assert.instance(error, TokenizerError);
+    assert.match((error as Error).message, pattern);
+    return;
+  }
+  assert.unreachable(`not refused: ${pattern}`);
+}
+
+const TEXTS = ['hello world', 'he  llo\n w', 'é😀中', '', ' ', 'a <s> b', '▁', 'hell-wello\t'];
+
+test('a byte-level vocabulary gives the ids it gives as GGUF', () => {
+  const metadata = byteLevelMetadata();
+  const [json, gguf] = [open(byteLevelJson(metadata)), tokenizerOf(metadata)];
+  for (const text of TEXTS) {
+    assert.equal(json.encode(text), gguf.encode(text), text);
+    assert.is(json.decode(json.encode(text)), text);
+  }
+});
+
+test('a byte-fallback vocabulary gives the ids it gives as GGUF', () => {
+  const metadata = spmMetadata();
+  const [json, gguf] = [open(llamaJson(metadata)), tokenizerOf(metadata)];
+  for (const text of TEXTS) {
+    assert.equal(json.encode(text), gguf.encode(text), text);
+    assert.equal(json.encode(text, { special: true })[0], 1);
+    assert.is(json.decode(json.encode(text)), gguf.decode(gguf.encode(text)));
+  }
+  assert.is(json.specials.bos, 1);
+  assert.is(json.addBos, true);
+  assert.equal(json.specials.stop, [2]);
+});
+
+test('special tokens are text unless asked for; others are found always, and may take white space with them', () => {
+  const metadata = byteLevelMetadata();
+  const end = list(metadata, 'tokens').length - 1;
+  const json = byteLevelJson(metadata, [
+    { id: end, content: '<|end|>', special: true },
+    { id: end + 1, content: '<tool>', special: false, lstrip: true, rstrip: true },
+  ]);
+  const tokenizer = open(json);
+  assert.not.ok(tokenizer.encode('a<|end|>').includes(end));
+  assert.equal(tokenizer.encode('a<|end|>', { special: true }).slice(-1), [end]);
+  assert.equal(tokenizer.encode('a  <tool>  b').length, 3);
+  assert.is(tokenizer.decode([end, end + 1]), '<tool>');
+});
+
+test('WordPiece with the cleaning of BERT', () => {
+  const tokenizer = open({
+    added_tokens: [{ id: 1, content: '[CLS]', special: true }, { id: 2, content: '[SEP]', special: true }],
+    normalizer: { type: 'BertNormalizer', clean_text: true, handle_chinese_chars: true, strip_accents: null, lowercase: true },
+    pre_tokenizer: { type: 'BertPreTokenizer' },
+    post_processor: { type: 'BertProcessing', sep: ['[SEP]', 2], cls: ['[CLS]', 1] },
+    decoder: { type: 'WordPiece', prefix: '##' },
+    model: { type: 'WordPiece', unk_token: '[UNK]', vocab: vocab(['[UNK]', '[CLS]', '[SEP]', 'cafe', '##s', '!', '\u{20000}']) },
+  });
+  assert.equal(tokenizer.encode('Cafés!\u{20000}\u{20000}', { special: true }), [1, 3, 4, 5, 6, 6, 2]);
+  assert.is(tokenizer.decode([1, 3, 4, 3, 2]), 'cafes cafe');
+});
+
+test('Unigram with a compiled character map', () => {
+  const tokenizer = open({
+    added_tokens: [{ id: 0, content: '<unk>', special: true }],
+    normalizer: { type: 'Sequence', normalizers: [{ type: 'Precompiled', precompiled_charsmap: btoa(String.fromCharCode(...charsmap())) }] },
+    pre_tokenizer: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always' },
+    post_processor: null,
+    decoder: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always' },
+    model: { type: 'Unigram', unk_id: 0, vocab: [['<unk>', 0], ['▁', -2], ['b', -3], ['▁b', -4]] },
+  });
+  assert.equal(tokenizer.encode('A b'), [3, 3]);
+  assert.is(tokenizer.decode([3, 3]), 'b b');
+});
+
+test('tokenizer_config.json names bos, eos and the chat template', () => {
+  const metadata = byteLevelMetadata();
+  const end = list(metadata, 'tokens').length - 1;
+  const json = byteLevelJson(metadata, [{ id: end, content: '<|end|>', special: true }]);
+  const tokenizer = open(json, { bos_token: { content: '<|end|>' }, eos_token: '<|end|>', add_bos_token: true, chat_template: '{{ messages }}' });
+  assert.equal(tokenizer.specials, { bos: end, eos: end, unk: undefined, pad: undefined, stop: [end] });
+  assert.equal(tokenizer.encode('', { special: true }), [end]);
+  assert.is(tokenizer.chatTemplate, '{{ messages }}');
+});
+
+test('what is malformed or not supported is refused', () => {
+  const whole = byteLevelJson(byteLevelMetadata());
+  const model = whole.model as Record<string, unknown>;
+  assert.throws(() => openTokenizer('{"model":', 'tokenizer.json'), /not JSON/);
+  refused({ ...whole, model: undefined }, /model is not an object/);
+  refused({ ...whole, model: { ...model, type: 'Magic' } }, /"Magic" is not supported; BPE/);
+  refused({ ...whole, model: { ...model, vocab: { a: -1 } } }, /has the id -1/);
+  refused({ ...whole, model: { ...model, vocab: { a: 2 ** 30 } } }, /has the id 1073741824/);
+  refused({ ...whole, model: { ...model, vocab: { a: 0, b: 0 } } }, /belongs to "a" and to "b"/);
+  refused({ ...whole, model: { ...model, merges: [['h', 'zz']] } }, /merge 0 needs the piece "zz"/);
+  refused({ ...whole, model: { ...model, end_of_word_suffix: '</w>' } }, /end_of_word_suffix is not supported/);
+  refused({ ...whole, added_tokens: [{ id: 'x' }] }, /added token 0 lacks/);
+  refused({ ...whole, pre_tokenizer: { type: 'Mystery' } }, /not supported.*Mystery/);
+  refused({ ...whole, normalizer: { type: 'Mystery' } }, /not supported.*Mystery/);
+  refused({ ...whole, post_processor: { type: 'Mystery' } }, /not supported.*Mystery/);
+  refused({ ...whole, pre_tokenizer: { type: 'Split', behavior: 'Contiguous', pattern: { String: 'a' } } }, /behaviour contiguous/);
+});
+
+test('patterns that could run for ever are refused, the published ones are not', () => {
+  const whole = byteLevelJson(byteLevelMetadata());
+  const split = (Regex: string): unknown => ({
+    ...whole,
+    pre_tokenizer: {
+      type: 'Sequence',
+      pretokenizers: [
+        { type: 'Split', pattern: { Regex }, behavior: 'Isolated', invert: false },
+        { type: 'ByteLevel', add_prefix_space: false, use_regex: false },
+      ],
+    },
+  });
+  for (const pattern of ['(a+)+$', '(?:a*)*b', '((a|b)*c*)*', '(a)\\1+', '([a-z]+){2,}x', '(\\s+){10}']) refused(split(pattern), /repeats what repeats/);
+  const llama3 =
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+  const tokenizer = open(split(llama3));
+  const gguf = tokenizerOf(byteLevelMetadata(undefined, 'llama-bpe'));
+  for (const text of [...TEXTS, "WE'LL 12345 \r\n\r\n x"]) assert.equal(tokenizer.encode(text), gguf.encode(text));
+  refused(split('a{'.repeat(5000)), /at most 4096 characters/);
+});
+
+sharedTest(test, 'GPT-2 as tokenizer.json gives the ids of llama.cpp', 'tokenizers/ggml-vocab-gpt-2.gguf', async (path) => {
+  const tokenizer = open(byteLevelJson(await ggufMetadata(path)));
+  for (const { text, ids } of vocabularyCases(path)) assert.equal(tokenizer.encode(text), ids, JSON.stringify(text));
+});
+
+sharedTest(test, 'Llama 2 as tokenizer.json gives the ids of llama.cpp', 'tokenizers/ggml-vocab-llama-spm.gguf', async (path) => {
+  const tokenizer = open(llamaJson(await ggufMetadata(path)));
+  for (const { text, ids } of vocabularyCases(path)) assert.equal(tokenizer.encode(text), ids, JSON.stringify(text));
+});
+
+test.run();
