@@ -38,14 +38,19 @@ export function load_f16x4(p: usize, mask: v128, scale: v128): v128 {
   return f32x4.mul(v128.and(i32x4.shl(v128.load16x4_s(p), 13), mask), scale);
 }
 
+// V8 rebuilds v128 constants at every use; a load from memory is free beside that.
+const F16_CONSTANTS = memory.data<u32>([
+  0x8fffe000, 0x8fffe000, 0x8fffe000, 0x8fffe000, 0x77800000, 0x77800000, 0x77800000, 0x77800000,
+], 16);
+
 /** The mask that `load_f16x4` needs; kept in a local by its caller. */
 @inline
 export function f16_mask(): v128 {
-  return i32x4.splat(0x8fffe000);
+  return v128.load(F16_CONSTANTS);
 }
 
 /** 2^112, which moves an f16 exponent to where f32 has it. */
 @inline
 export function f16_scale(): v128 {
-  return f32x4.splat(reinterpret<f32>(0x77800000));
+  return v128.load(F16_CONSTANTS, 16);
 }
