@@ -143,13 +143,16 @@ function guarded(kernels: Kernels, arena: Guarded): Kernels {
  */
 export async function kernelSuite(name: string, define: (env: KernelEnv, test: Test) => void): Promise<void> {
   const digests = new Map<Build, number>();
-  for (const build of builds) {
-    const { module } = await builtinModule(build);
+  // all modules first: once a suite is running, awaiting would let it finish alone
+  for (const { module, build } of await Promise.all(builds.map((build) => builtinModule(build)))) {
     const arena = new Guarded();
     const test = suite(`${name} (${build})`);
     test.before.each(() => arena.reset());
     define({ build, k: guarded(instantiate(module, arena.memory), arena), arena }, test);
-    test.after(() => void digests.set(build, arena.digest));
+    test.after(() => {
+      digests.set(build, arena.digest);
+      if (process.env.TERNSPIKE_VERBOSE) console.log(`${name} ${build}: ${(arena.digest >>> 0).toString(16)}`);
+    });
     test.run();
   }
   const same = suite(`${name}: builds`);

@@ -284,8 +284,7 @@ const RECORDED: readonly (readonly number[])[] = [
   [726, 30, 917, 644, 57, 674, 330, 363],
 ];
 
-for (const build of builds) {
-  const { module } = await builtinModule(build);
+for (const { module, build } of await Promise.all(builds.map((build) => builtinModule(build)))) {
   const test = suite(`sampler (${build})`);
   define(test, module);
   test('the sequence of a seed is the one on record', () => {
