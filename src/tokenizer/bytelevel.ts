@@ -12,7 +12,9 @@ import { textPieces, WordMerger } from './words.ts';
 
 /** The character that stands for each byte. */
 export const BYTE_CHARACTERS: readonly string[] = alphabet();
-const CHARACTER_BYTES: ReadonlyMap<string, number> = new Map(BYTE_CHARACTERS.map((character, byte) => [character, byte]));
+const CHARACTER_BYTES: ReadonlyMap<string, number> = new Map(
+  BYTE_CHARACTERS.map((character, byte) => [character, byte]),
+);
 
 function alphabet(): string[] {
   let next = 0x100;
@@ -98,8 +100,14 @@ export function listedMerges(vocabulary: Vocabulary, merges: readonly unknown[])
   const rules = new ListedMerges(merges.length);
   merges.forEach((merge, i) => {
     const space = typeof merge === 'string' ? merge.indexOf(' ', 1) : -1;
-    const [left, right] = typeof merge === 'string' ? [merge.slice(0, space), merge.slice(space + 1)] : Array.isArray(merge) ? merge : [];
-    if ((typeof merge === 'string' && space === -1) || typeof left !== 'string' || typeof right !== 'string' || right === '') {
+    const [left, right] =
+      typeof merge === 'string' ? [merge.slice(0, space), merge.slice(space + 1)] : Array.isArray(merge) ? merge : [];
+    if (
+      (typeof merge === 'string' && space === -1) ||
+      typeof left !== 'string' ||
+      typeof right !== 'string' ||
+      right === ''
+    ) {
       refuse(name, `merge ${i} is not two pieces with a space between them`);
     }
     const [a, b, both] = [ids.get(left), ids.get(right), ids.get(left + right)];
@@ -107,7 +115,8 @@ export function listedMerges(vocabulary: Vocabulary, merges: readonly unknown[])
       const missing = a === undefined ? left : b === undefined ? right : left + right;
       refuse(name, `merge ${i} needs the piece "${missing.slice(0, 40)}", which the vocabulary lacks`);
     }
-    if (types[both] !== NORMAL && types[both] !== USER_DEFINED) refuse(name, `merge ${i} makes piece ${both}, which is no text`);
+    if (types[both] !== NORMAL && types[both] !== USER_DEFINED)
+      refuse(name, `merge ${i} makes piece ${both}, which is no text`);
     if (!rules.add(a, b, both)) refuse(name, `merge ${i} is there twice`);
   });
   return rules;

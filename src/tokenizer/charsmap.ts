@@ -90,9 +90,13 @@ export class Charsmap {
         seen[at] = 1;
         if (root) this.#starts[byte] = 1;
         const next = at ^ offset(units[at]);
-        if (next >= units.length) refuse(name, `unit ${next} of the character map is out of range, it has ${units.length}`);
+        if (next >= units.length)
+          refuse(name, `unit ${next} of the character map is out of range, it has ${units.length}`);
         if ((units[at] & HAS_LEAF) !== 0 && (units[next] & 0x7fffffff) >= this.#texts.length) {
-          refuse(name, `unit ${next} of the character map names replacement ${units[next] & 0x7fffffff} of ${this.#texts.length} bytes`);
+          refuse(
+            name,
+            `unit ${next} of the character map names replacement ${units[next] & 0x7fffffff} of ${this.#texts.length} bytes`,
+          );
         }
         open.push(next);
       }

@@ -3,7 +3,12 @@
  * Node's rules for modules.
  * @module
  */
-import * as library from '@huggingface/jinja';
+import {
+  Environment as LibraryEnvironment,
+  Interpreter as LibraryInterpreter,
+  parse,
+  tokenize,
+} from '@huggingface/jinja';
 
 /** A lexical token of a template. */
 export interface Token {
@@ -46,4 +51,9 @@ interface Library {
 }
 
 /** The library, typed. */
-export const jinja: Library = library as unknown as Library;
+export const jinja: Library = {
+  tokenize,
+  parse,
+  Environment: LibraryEnvironment,
+  Interpreter: LibraryInterpreter,
+} as unknown as Library;

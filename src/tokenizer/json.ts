@@ -1,15 +1,26 @@
 /**
- * `tokenizer.json` (Hugging Face): normalisers, pre-tokenizers and post-processors run by `@huggingface/tokenizers`;
- * merging, special tokens and decoding are the same code as for every other format here, since they must stand any text.
+ * `tokenizer.json` (Hugging Face): normalisers and pre-tokenizers are those of `@huggingface/tokenizers`; merging,
+ * special tokens and decoding are the same code as for every other format here, since they must stand any text.
  * @module
  */
-import { Tokenizer as Pipeline } from '@huggingface/tokenizers';
 import { MAX_TEMPLATE_CHARS, MAX_VOCAB } from '../limits.ts';
 import { listedMerges, spelledBytes } from './bytelevel.ts';
-import { checkNormalizers, checkPatterns, normalizer } from './json-pipeline.ts';
+import { cutter, frame, normalizer } from './json-pipeline.ts';
 import { segmenter } from './spm.ts';
 import type { SpecialIds, Tokenizer } from './tokenizer.ts';
-import { BYTE, byteOf, checkVocabulary, CONTROL, NORMAL, refuse, UNKNOWN, UNUSED, USER_DEFINED, withStops, type Vocabulary } from './vocabulary.ts';
+import {
+  BYTE,
+  byteOf,
+  CONTROL,
+  checkVocabulary,
+  NORMAL,
+  refuse,
+  UNKNOWN,
+  UNUSED,
+  USER_DEFINED,
+  type Vocabulary,
+  withStops,
+} from './vocabulary.ts';
 import { type Family, VocabularyTokenizer } from './vocabulary-tokenizer.ts';
 import { WordPieceFamily } from './wordpiece.ts';
 import { textPieces, WordMerger } from './words.ts';
@@ -43,18 +54,25 @@ export function openTokenizerJson(text: string, name: string, config?: string): 
   }
   const added = addedTokens(file.added_tokens, name);
   const vocabulary = readVocabulary(model, added, name);
-  const pipeline = openPipeline(file, name);
-  const family = openFamily(kind, model, vocabulary, pipeline, file);
-  const [prefix, suffix] = frame(pipeline, vocabulary);
+  const family = openFamily(kind, model, vocabulary, file);
+  const [prefix, suffix] = frame(file.post_processor, name).map((pieces) =>
+    pieces.map(
+      (piece) =>
+        vocabulary.ids.get(piece) ?? refuse(name, `the post-processor adds "${piece.slice(0, 40)}", which is no piece`),
+    ),
+  );
   const specials = findSpecials(vocabulary, model, prefix, settings);
   const template = settings.chat_template;
   return new VocabularyTokenizer({
     vocabulary,
     family,
     specials,
-    prefix: prefix.length === 0 && settings.add_bos_token === true && specials.bos !== undefined ? [specials.bos] : prefix,
+    prefix:
+      prefix.length === 0 && settings.add_bos_token === true && specials.bos !== undefined ? [specials.bos] : prefix,
     suffix,
-    strips: new Map(added.filter(({ left, right }) => left || right).map(({ id, left, right }) => [id, { left, right }])),
+    strips: new Map(
+      added.filter(({ left, right }) => left || right).map(({ id, left, right }) => [id, { left, right }]),
+    ),
     chatTemplate: typeof template === 'string' && template.length <= MAX_TEMPLATE_CHARS ? template : undefined,
   });
 }
@@ -66,10 +84,14 @@ function readVocabulary(model: Json, added: readonly AddedToken[], name: string)
   const pieces: string[] = [];
   for (const [piece, id] of [...listed, ...added.map((token): [string, number] => [token.content, token.id])]) {
     if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id >= MAX_VOCAB) {
-      refuse(name, `the piece ${JSON.stringify(piece)?.slice(0, 40)} has the id ${String(id)}; ids are 0 to ${MAX_VOCAB - 1}`);
+      refuse(
+        name,
+        `the piece ${JSON.stringify(piece)?.slice(0, 40)} has the id ${String(id)}; ids are 0 to ${MAX_VOCAB - 1}`,
+      );
     }
     if (typeof piece !== 'string') refuse(name, `piece ${id} is not a string`);
-    if (pieces[id] !== undefined && pieces[id] !== piece) refuse(name, `the id ${id} belongs to "${pieces[id]}" and to "${piece}"`);
+    if (pieces[id] !== undefined && pieces[id] !== piece)
+      refuse(name, `the id ${id} belongs to "${pieces[id]}" and to "${piece}"`);
     pieces[id] = piece;
   }
   const types = new Uint8Array(pieces.length).fill(NORMAL);
@@ -90,7 +112,8 @@ function addedTokens(list: unknown, name: string): AddedToken[] {
   if (!Array.isArray(list)) refuse(name, 'added_tokens is not a list');
   return list.map((entry: unknown, i) => {
     const token = object(entry, name, `added token ${i}`);
-    if (typeof token.content !== 'string' || typeof token.id !== 'number') refuse(name, `added token ${i} lacks its id or content`);
+    if (typeof token.content !== 'string' || typeof token.id !== 'number')
+      refuse(name, `added token ${i} lacks its id or content`);
     if (token.single_word === true) refuse(name, `added token ${i} asks for single_word, which is not supported`);
     return {
       id: token.id,
@@ -102,32 +125,10 @@ function addedTokens(list: unknown, name: string): AddedToken[] {
   });
 }
 
-/** The library's pipeline with an empty model: it normalises, cuts and frames; it never merges. */
-function openPipeline(file: Json, name: string): Pipeline {
-  checkPatterns(file.pre_tokenizer, name);
-  try {
-    return new Pipeline(
-      {
-        normalizer: null,
-        pre_tokenizer: file.pre_tokenizer ?? null,
-        post_processor: file.post_processor ?? null,
-        decoder: null,
-        added_tokens: [],
-        model: { type: 'WordPiece', vocab: { '[UNK]': 0 }, unk_token: '[UNK]' },
-      },
-      {},
-    );
-  } catch (cause) {
-    return refuse(name, `the pre- or post-processing is not supported: ${String(cause)}`);
-  }
-}
-
-function openFamily(kind: string, model: Json, vocabulary: Vocabulary, pipeline: Pipeline, file: Json): Family {
+function openFamily(kind: string, model: Json, vocabulary: Vocabulary, file: Json): Family {
   const { name } = vocabulary;
-  checkNormalizers(file.normalizer, name);
   const normalise = normalizer(file.normalizer, name);
-  const cut = (text: string, start: boolean): string[] =>
-    pipeline.pre_tokenizer === null ? [text] : pipeline.pre_tokenizer.pre_tokenize(text, { section_index: start ? 0 : 1 });
+  const cut = cutter(file.pre_tokenizer, name);
   const unknown = vocabulary.types.indexOf(UNKNOWN);
   const unk = unknown === -1 ? undefined : unknown;
   if (kind === 'WordPiece') {
@@ -164,7 +165,13 @@ function bpe(model: Json, vocabulary: Vocabulary, unknown: number | undefined): 
     if (model[key]) refuse(name, `model.${key} is not supported`);
   }
   if (!Array.isArray(model.merges)) refuse(name, 'model.merges is missing');
-  const merger = new WordMerger(vocabulary, textPieces(vocabulary), listedMerges(vocabulary, model.merges), unknown, model.fuse_unk === true);
+  const merger = new WordMerger(
+    vocabulary,
+    textPieces(vocabulary),
+    listedMerges(vocabulary, model.merges),
+    unknown,
+    model.fuse_unk === true,
+  );
   if (model.ignore_merges !== true) return (word, out) => merger.encode(word, out);
   return (word, out) => {
     const whole = merger.ids.get(word);
@@ -173,30 +180,19 @@ function bpe(model: Json, vocabulary: Vocabulary, unknown: number | undefined): 
   };
 }
 
-function unigram(model: Json, vocabulary: Vocabulary, unknown: number | undefined): (word: string, out: number[]) => void {
+function unigram(
+  model: Json,
+  vocabulary: Vocabulary,
+  unknown: number | undefined,
+): (word: string, out: number[]) => void {
   const scores = new Float64Array(vocabulary.pieces.length);
   (model.vocab as unknown[]).forEach((entry, id) => {
     const score = Array.isArray(entry) ? entry[1] : undefined;
-    if (typeof score !== 'number' || !Number.isFinite(score)) refuse(vocabulary.name, `piece ${id} has no finite score`);
+    if (typeof score !== 'number' || !Number.isFinite(score))
+      refuse(vocabulary.name, `piece ${id} has no finite score`);
     scores[id] = score;
   });
   return segmenter(vocabulary, scores, unknown);
-}
-
-/** Ids before and after a text, found by letting the post-processor frame a stand-in. */
-function frame(pipeline: Pipeline, vocabulary: Vocabulary): [number[], number[]] {
-  if (pipeline.post_processor === null) return [[], []];
-  const probe = '\u0000text\u0000';
-  let tokens: string[];
-  try {
-    tokens = pipeline.post_processor.post_process([probe], null, true).tokens;
-  } catch (cause) {
-    return refuse(vocabulary.name, `the post-processor does not work: ${String(cause)}`);
-  }
-  const at = tokens.indexOf(probe);
-  const id = (token: string): number =>
-    vocabulary.ids.get(token) ?? refuse(vocabulary.name, `the post-processor adds "${token.slice(0, 40)}", which is no piece`);
-  return at === -1 ? [[], []] : [tokens.slice(0, at).map(id), tokens.slice(at + 1).map(id)];
 }
 
 function findSpecials(vocabulary: Vocabulary, model: Json, prefix: readonly number[], settings: Json): SpecialIds {
@@ -211,14 +207,21 @@ function findSpecials(vocabulary: Vocabulary, model: Json, prefix: readonly numb
   };
   const bos = named('bos_token') ?? prefix[0] ?? named('', '<s>', '<|begin_of_text|>', '<bos>');
   const eos = named('eos_token', '</s>', '<|end_of_text|>', '<|endoftext|>', '<eos>', '[SEP]');
-  return withStops(vocabulary, { bos, eos, unk: named('unk_token', model.unk_token), pad: named('pad_token', '<pad>', '[PAD]') }, []);
+  return withStops(
+    vocabulary,
+    { bos, eos, unk: named('unk_token', model.unk_token), pad: named('pad_token', '<pad>', '[PAD]') },
+    [],
+  );
 }
 
 /** Whether a pipeline step, or one within a sequence, is of this type. */
 function uses(step: unknown, type: string): boolean {
   if (typeof step !== 'object' || step === null) return false;
   const { type: its, pretokenizers, decoders } = step as Json;
-  return its === type || [pretokenizers, decoders].some((list) => Array.isArray(list) && list.some((inner) => uses(inner, type)));
+  return (
+    its === type ||
+    [pretokenizers, decoders].some((list) => Array.isArray(list) && list.some((inner) => uses(inner, type)))
+  );
 }
 
 function parse(text: string, name: string): Json {

@@ -13,7 +13,16 @@ import { isSentencePiece, SENTENCEPIECE_KEY, sentencePieceMetadata } from './sen
 import { SpmFamily } from './spm.ts';
 import { isTiktoken, openTiktoken } from './tiktoken.ts';
 import type { SpecialIds, Tokenizer } from './tokenizer.ts';
-import { checkVocabulary, CONTROL, NORMAL, refuse, UNKNOWN, validId, withStops, type Vocabulary } from './vocabulary.ts';
+import {
+  CONTROL,
+  checkVocabulary,
+  NORMAL,
+  refuse,
+  UNKNOWN,
+  type Vocabulary,
+  validId,
+  withStops,
+} from './vocabulary.ts';
 import { type Family, VocabularyTokenizer } from './vocabulary-tokenizer.ts';
 import { cleanBert, UNCASED, WordPieceFamily } from './wordpiece.ts';
 
@@ -38,7 +47,11 @@ export function tokenizerFromMetadata(metadata: Metadata): Tokenizer | null {
   const types = metadata.get(`${NAME}.token_type`);
   const given = types === undefined ? null : numbers(types, 'token_type');
   const spelled = model === 'llama' || model === 't5';
-  const vocabulary = checkVocabulary(NAME, tokens as string[], given ?? (spelled ? null : new Uint8Array(tokens.length)));
+  const vocabulary = checkVocabulary(
+    NAME,
+    tokens as string[],
+    given ?? (spelled ? null : new Uint8Array(tokens.length)),
+  );
   const id = (key: string): number | undefined => validId(vocabulary, metadata.get(`${NAME}.${key}_token_id`));
   const specials = withStops(
     vocabulary,
@@ -52,7 +65,10 @@ export function tokenizerFromMetadata(metadata: Metadata): Tokenizer | null {
   const pre = metadata.get(`${NAME}.pre`);
   const way = model === 'gpt2' ? preTokenizer(typeof pre === 'string' ? pre : 'default', NAME) : undefined;
   const separator = id('seperator') ?? id('separator');
-  const addBos = flag('add_bos_token', model === 'llama' || model === 'bert' || way?.addBos === true || way?.addSep === true);
+  const addBos = flag(
+    'add_bos_token',
+    model === 'llama' || model === 'bert' || way?.addBos === true || way?.addSep === true,
+  );
   const addSep = flag('add_sep_token', model === 'bert' || way?.addSep === true);
   const addEos = flag('add_eos_token', model === 't5');
   const begin = specials.bos;
@@ -91,7 +107,8 @@ export function tokenizerFromMetadata(metadata: Metadata): Tokenizer | null {
       scores: numbers(scores, 'scores'),
       unknown: ids.unk,
       algorithm: kind === 't5' ? 'unigram' : 'bpe',
-      charsmap: charsmap === undefined ? null : new Charsmap(Uint8Array.from(numbers(charsmap, 'precompiled_charsmap')), NAME),
+      charsmap:
+        charsmap === undefined ? null : new Charsmap(Uint8Array.from(numbers(charsmap, 'precompiled_charsmap')), NAME),
       addSpacePrefix: flag('add_space_prefix', true),
       removeExtraWhitespaces: flag('remove_extra_whitespaces', false),
       asSentencePiece: kind === 't5' || from.get(SENTENCEPIECE_KEY) === true,
@@ -106,7 +123,8 @@ export interface OpenTokenizerOptions {
 }
 
 /**
- * Opens a tokenizer's own file: `tokenizer.json`, a SentencePiece `.model`, tiktoken ranks of Llama 3, or `vocab.txt` of BERT.
+ * Opens a tokenizer's own file: `tokenizer.json`, a SentencePiece `.model`, tiktoken ranks of Llama 3, or a
+ * `vocab.txt` of BERT.
  * @param bytes the file, or its text
  * @param name what errors call it
  * @throws {TokenizerError} `TOKENIZER` when the content is none of these, or malformed
@@ -124,7 +142,10 @@ export function openTokenizer(bytes: Uint8Array | string, name: string, options:
   if (/^\s*\{/.test(text)) return openTokenizerJson(text, name, options.config);
   if (isTiktoken(text)) return openTiktoken(text, name);
   if (/(^|\n)\[UNK\]\r?(\n|$)/.test(text)) return openVocabTxt(text, name);
-  return refuse(name, 'not a tokenizer.json, SentencePiece .model, Llama 3 tiktoken file or BERT vocab.txt; a GGUF file is opened as a model');
+  return refuse(
+    name,
+    'not a tokenizer.json, SentencePiece .model, Llama 3 tiktoken file or BERT vocab.txt; a GGUF file is opened as a model',
+  );
 }
 
 /** A vocab.txt of BERT: a piece for each line. */
@@ -132,7 +153,9 @@ function openVocabTxt(text: string, name: string): Tokenizer {
   const pieces = text.split(/\r?\n/);
   if (pieces.at(-1) === '') pieces.pop();
   const control = new Set(['[CLS]', '[SEP]', '[PAD]', '[MASK]']);
-  const types = Uint8Array.from(pieces, (piece) => (piece === '[UNK]' ? UNKNOWN : control.has(piece) ? CONTROL : NORMAL));
+  const types = Uint8Array.from(pieces, (piece) =>
+    piece === '[UNK]' ? UNKNOWN : control.has(piece) ? CONTROL : NORMAL,
+  );
   const vocabulary = checkVocabulary(name, pieces, types);
   const id = (piece: string): number | undefined => vocabulary.ids.get(piece);
   const [cls, sep, unk] = [id('[CLS]'), id('[SEP]'), id('[UNK]')];
@@ -141,7 +164,9 @@ function openVocabTxt(text: string, name: string): Tokenizer {
   const lowercase = !vocabulary.ids.has('The') && !vocabulary.ids.has('A');
   return new VocabularyTokenizer({
     vocabulary,
-    family: new WordPieceFamily(vocabulary, unk, (text) => cleanBert(text, { ...UNCASED, lowercase, stripAccents: lowercase })),
+    family: new WordPieceFamily(vocabulary, unk, (text) =>
+      cleanBert(text, { ...UNCASED, lowercase, stripAccents: lowercase }),
+    ),
     specials: withStops(vocabulary, { bos: cls, eos: sep, unk, pad: id('[PAD]') }, []),
     prefix: [cls],
     suffix: [sep],

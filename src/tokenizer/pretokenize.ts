@@ -35,17 +35,35 @@ const starcoder: PreTokenizer = { patterns: ['\\p{N}', GPT2] };
 const TABLE: ReadonlyMap<string, PreTokenizer> = new Map<string, PreTokenizer>([
   ['default', { patterns: ['[\\p{P}\\$\\+<=>\\^~\\|]+', GPT2, '\\p{N}+', '[0-9][0-9][0-9]'] }],
   ['falcon', { patterns: ['[\\p{P}\\$\\+<=>\\^~\\|`]+', GPT2, '[0-9][0-9][0-9]'] }],
-  ...names(gpt2, 'gpt-2', 'phi-2', 'mpt', 'olmo', 'jais', 'trillion', 'exaone4', 'modern-bert', 'gigachat', 'a.x-4.0', 'mellum'),
+  ...names(
+    gpt2,
+    'gpt-2',
+    'phi-2',
+    'mpt',
+    'olmo',
+    'jais',
+    'trillion',
+    'exaone4',
+    'modern-bert',
+    'gigachat',
+    'a.x-4.0',
+    'mellum',
+  ),
   ...names({ ...gpt2, addSep: true }, 'jina-v1-en', 'jina-v2-code', 'roberta-bpe'),
   ...names(llama3, 'llama-bpe', 'llama3', 'llama-v3', 'falcon3', 'falcon-h1', 'pixtral', 'lfm2', 'midm-2.0'),
   ...names({ patterns: [LLAMA3] }, 'dbrx', 'smaug-bpe', 'chatglm-bpe', 'glm4'),
   ...names(qwen2, 'qwen2', 'deepseek-r1-qwen', 'stablelm2', 'megrez', 'hunyuan', 'solar-open', 'grok-2'),
   ...names(starcoder, 'starcoder', 'refact', 'command-r', 'smollm', 'codeshell', 'exaone', 'minerva-7b'),
-  ['tekken', { patterns: [`${CASED('')}|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|${SPACES}`], wholeWords: true, addBos: true }],
+  [
+    'tekken',
+    { patterns: [`${CASED('')}|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|${SPACES}`], wholeWords: true, addBos: true },
+  ],
   ...names(
     { patterns: [`${CASED(`${CONTRACTIONS}?`)}|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|${SPACES}`] },
-    'gpt-4o', 'llama4', 'kanana2',
-  ), // prettier-ignore
+    'gpt-4o',
+    'llama4',
+    'kanana2',
+  ),
 ]);
 
 function names(way: PreTokenizer, ...which: string[]): [string, PreTokenizer][] {
@@ -59,7 +77,8 @@ export function knownPreTokenizers(): string[] {
 
 /**
  * The way of a `tokenizer.ggml.pre`.
- * @throws {TokenizerError} `TOKENIZER`, naming the known ones: with a wrong pattern a model sees other words than it was trained on
+ * @throws {TokenizerError} `TOKENIZER`, naming the known ones: with a wrong pattern a model would see
+ * other words than it was trained on
  */
 export function preTokenizer(name: string, file: string): PreTokenizer {
   return (
@@ -77,10 +96,15 @@ export function splitter(patterns: readonly string[]): (text: string) => string[
   return (text) => {
     let words = [text];
     try {
-      for (const regex of regexes) words = words.length === 1 ? split(words[0], regex) : words.flatMap((word) => split(word, regex));
+      for (const regex of regexes)
+        words = words.length === 1 ? split(words[0], regex) : words.flatMap((word) => split(word, regex));
     } catch (cause) {
       if (!(cause instanceof RangeError)) throw cause;
-      throw new TokenizerError('TEXT_TOO_LONG', 'a run of text without a break exceeds what this host can match; encode it in parts', { cause });
+      throw new TokenizerError(
+        'TEXT_TOO_LONG',
+        'a run of text without a break exceeds what this host can match; encode it in parts',
+        { cause },
+      );
     }
     return words;
   };

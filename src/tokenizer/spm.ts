@@ -5,7 +5,18 @@
 import { PieceMerges } from './bpe.ts';
 import type { Charsmap } from './charsmap.ts';
 import { Trie } from './pairs.ts';
-import { BYTE, byteOf, bytePieces, CONTROL, NORMAL, refuse, UNKNOWN, UNUSED, USER_DEFINED, type Vocabulary } from './vocabulary.ts';
+import {
+  BYTE,
+  byteOf,
+  bytePieces,
+  CONTROL,
+  NORMAL,
+  refuse,
+  UNKNOWN,
+  UNUSED,
+  USER_DEFINED,
+  type Vocabulary,
+} from './vocabulary.ts';
 import type { Family } from './vocabulary-tokenizer.ts';
 import { spell, textPieces, WordMerger } from './words.ts';
 
@@ -41,9 +52,11 @@ export class SpmFamily implements Family {
     this.ownsUserDefined = options.asSentencePiece;
     this.leadingSpace = options.removeExtraWhitespaces ? 'drop all' : options.addSpacePrefix ? 'drop one' : 'keep';
     const user = vocabulary.pieces.map((piece, id): [string, number] => [piece, id]);
-    this.#user = new Trie(options.asSentencePiece ? user.filter(([, id]) => vocabulary.types[id] === USER_DEFINED) : []);
+    this.#user = new Trie(
+      options.asSentencePiece ? user.filter(([, id]) => vocabulary.types[id] === USER_DEFINED) : [],
+    );
     checkScores(vocabulary, options.scores);
-    this.#encode = 
+    this.#encode =
       options.algorithm === 'bpe'
         ? mergeByScore(vocabulary, options)
         : segmenter(vocabulary, options.scores, options.unknown);
@@ -52,7 +65,10 @@ export class SpmFamily implements Family {
   encodeRun(text: string, out: number[], first: boolean, start: boolean): void {
     const { addSpacePrefix, asSentencePiece } = this.#options;
     const normal = this.#normalise(text, addSpacePrefix && (asSentencePiece ? start : first));
-    if (this.#user.empty) return this.#encode(normal, out);
+    if (this.#user.empty) {
+      this.#encode(normal, out);
+      return;
+    }
     let from = 0;
     for (let at = 0; at < normal.length; ) {
       const found = this.#user.longest(normal, at);
@@ -86,9 +102,11 @@ export class SpmFamily implements Family {
 
 function checkScores(vocabulary: Vocabulary, scores: ArrayLike<number>): void {
   const { name, pieces } = vocabulary;
-  if (scores.length !== pieces.length) refuse(name, `${scores.length} scores for ${pieces.length} pieces; there must be one for each`);
+  if (scores.length !== pieces.length)
+    refuse(name, `${scores.length} scores for ${pieces.length} pieces; there must be one for each`);
   for (let id = 0; id < scores.length; id++) {
-    if (!Number.isFinite(scores[id])) refuse(name, `piece ${id} has the score ${scores[id]}; scores are finite numbers`);
+    if (!Number.isFinite(scores[id]))
+      refuse(name, `piece ${id} has the score ${scores[id]}; scores are finite numbers`);
   }
 }
 
@@ -121,7 +139,7 @@ function mergeByScore(vocabulary: Vocabulary, options: SpmOptions): (text: strin
 /** What an unknown character costs beside the rarest piece, as in SentencePiece. */
 const UNKNOWN_PENALTY = 10;
 
-/** Unigram: a function that finds the segmentation with the greatest sum of scores. Sums are 32-bit floats, as in SentencePiece. */
+/** Unigram: a function that finds the segmentation with the greatest sum of scores, in 32-bit floats as SentencePiece. */
 export function segmenter(
   vocabulary: Vocabulary,
   given: ArrayLike<number>,

@@ -22,6 +22,8 @@ const UNITS_PER_STEP = 256;
 /** Evaluations within evaluations; also ends recursion through macros. */
 const MAX_NESTED = 400;
 const SIGNAL_STEPS = 1024;
+/** Names that mean the same throughout a template, whatever it sets. */
+const CONSTANTS = ['true', 'false', 'none', 'True', 'False', 'None'];
 const MAX_INDENT = 16;
 const INDENT = 8;
 
@@ -32,9 +34,21 @@ const GUARDED: ReadonlyMap<string, string> = new Map([
   ['join', ' join'],
 ]);
 const METHODS = new Set([
-  'upper', 'lower', 'strip', 'lstrip', 'rstrip', 'title', 'capitalize', 'startswith', 'endswith', 'get', 'items', 'keys',
-  'values', 'dictsort',
-]); // prettier-ignore
+  'upper',
+  'lower',
+  'strip',
+  'lstrip',
+  'rstrip',
+  'title',
+  'capitalize',
+  'startswith',
+  'endswith',
+  'get',
+  'items',
+  'keys',
+  'values',
+  'dictsort',
+]);
 
 function budget(message: string): never {
   throw new TemplateError('TEMPLATE_BUDGET', `the chat template ${message}`);
@@ -65,7 +79,8 @@ export function checkProgram(program: Node): void {
 function guardCall(call: Fields): void {
   const callee = call.callee as Fields;
   if (callee.type !== 'MemberExpression') return;
-  if (callee.computed === true) throw new TemplateError('TEMPLATE', 'the chat template calls a member by a computed name');
+  if (callee.computed === true)
+    throw new TemplateError('TEMPLATE', 'the chat template calls a member by a computed name');
   const guard = GUARDED.get(String((callee.property as Fields).value));
   if (guard === undefined) return;
   call.args = [callee.object, ...(call.args as unknown[])];
@@ -76,19 +91,30 @@ function guardFilter(expression: Fields): void {
   const filter = expression.filter as Fields;
   const called = filter.type === 'CallExpression';
   const guard = called ? GUARDED.get(String((filter.callee as Fields).value)) : undefined;
-  if (guard === undefined) return checkFilter(filter, false);
+  if (guard === undefined) {
+    checkFilter(filter, false);
+    return;
+  }
   const { operand } = expression;
   delete expression.operand;
   delete expression.filter;
-  Object.assign(expression, { type: 'CallExpression', callee: { type: 'Identifier', value: guard }, args: [operand, ...(filter.args as unknown[])] });
+  Object.assign(expression, {
+    type: 'CallExpression',
+    callee: { type: 'Identifier', value: guard },
+    args: [operand, ...(filter.args as unknown[])],
+  });
 }
 
 function checkFilter(filter: Fields, statement: boolean): void {
   if (filter.type !== 'CallExpression') return;
   const name = String((filter.callee as Fields).value);
-  if (statement && GUARDED.has(name)) throw new TemplateError('TEMPLATE', `the chat template uses ${name} as a filter block, which is not supported`);
+  if (statement && GUARDED.has(name)) {
+    throw new TemplateError('TEMPLATE', `the chat template uses ${name} as a filter block, which is not supported`);
+  }
   if (name !== 'indent' && name !== 'tojson') return;
-  for (const argument of filter.args as Fields[]) checkConstant(argument.type === 'KeywordArgumentExpression' ? (argument.value as Fields) : argument, name);
+  for (const argument of filter.args as Fields[]) {
+    checkConstant(argument.type === 'KeywordArgumentExpression' ? (argument.value as Fields) : argument, name);
+  }
 }
 
 /** Widths and separators are small constants in every published template. */
@@ -97,10 +123,11 @@ function checkConstant(argument: Fields, name: string): void {
   const small =
     (type === 'IntegerLiteral' && Number(value) <= (name === 'tojson' ? INDENT : MAX_INDENT)) ||
     (type === 'StringLiteral' && String(value).length <= INDENT) ||
-    (type === 'Identifier' && /^(true|false|none)$/i.test(String(value)));
+    (type === 'Identifier' && CONSTANTS.includes(String(value)));
   if (small) return;
-  if ((type === 'TupleLiteral' || type === 'ArrayLiteral') && (value as Fields[]).length <= 2) return (value as Fields[]).forEach((item) => checkConstant(item, name));
-  budget(`calls ${name} with an argument that is no small constant`);
+  const pair = (type === 'TupleLiteral' || type === 'ArrayLiteral') && (value as Fields[]).length <= 2;
+  if (!pair) budget(`calls ${name} with an argument that is no small constant`);
+  for (const item of value as Fields[]) checkConstant(item, name);
 }
 
 /** Printed size and printed lines of a value, with the widest indentation that is allowed. */
@@ -122,6 +149,7 @@ export interface BudgetInterpreter {
 
 /** Opens an interpreter over an environment. */
 export function openInterpreter(environment: Environment, signal?: AbortSignal): BudgetInterpreter {
+  const constants = new Map(CONSTANTS.map((name) => [name, environment.variables.get(name)]));
   class Counting extends jinja.Interpreter implements BudgetInterpreter {
     readonly #weights: WeakMap<object, Weight> = new WeakMap();
     readonly #iterables: WeakSet<object> = new WeakSet();
@@ -160,11 +188,16 @@ export function openInterpreter(environment: Environment, signal?: AbortSignal):
 
     #enter(): void {
       if (++this.#nested <= MAX_NESTED) return;
-      throw new TemplateError('TEMPLATE_DEPTH', `the chat template nests more than ${MAX_NESTED} evaluations deep; does a macro call itself?`);
+      throw new TemplateError(
+        'TEMPLATE_DEPTH',
+        `the chat template nests more than ${MAX_NESTED} evaluations deep; does a macro call itself?`,
+      );
     }
 
     /** As the library does, but without an exception for each unknown name. */
     #lookUp(name: string, scope: Environment): Value {
+      const constant = constants.get(name);
+      if (constant !== undefined) return constant;
       for (let at: Environment | undefined = scope; at !== undefined; at = at.parent) {
         const value = at.variables.get(name);
         if (value !== undefined) return value;
@@ -175,16 +208,23 @@ export function openInterpreter(environment: Environment, signal?: AbortSignal):
     /** Charges for a value's length, and refuses one that is too large. */
     #weigh(value: Value, node: Node): Value {
       const { chars, depth } = this.#weight(value);
-      if (chars > MAX_TEMPLATE_OUTPUT_CHARS) budget(`makes a value of ${chars} characters, at most ${MAX_TEMPLATE_OUTPUT_CHARS} are accepted`);
-      if (depth > MAX_TEMPLATE_DEPTH) throw new TemplateError('TEMPLATE_DEPTH', `the chat template nests values more than ${MAX_TEMPLATE_DEPTH} deep`);
+      if (chars > MAX_TEMPLATE_OUTPUT_CHARS)
+        budget(`makes a value of ${chars} characters, at most ${MAX_TEMPLATE_OUTPUT_CHARS} are accepted`);
+      if (depth > MAX_TEMPLATE_DEPTH)
+        throw new TemplateError(
+          'TEMPLATE_DEPTH',
+          `the chat template nests values more than ${MAX_TEMPLATE_DEPTH} deep`,
+        );
       const { value: inner } = value;
-      const length = typeof inner === 'string' || Array.isArray(inner) ? inner.length : inner instanceof Map ? inner.size : 0;
-      if (typeof inner !== 'string' && length > MAX_TEMPLATE_LOOP) budget(`makes a list of ${length} items, at most ${MAX_TEMPLATE_LOOP} are accepted`);
+      const length =
+        typeof inner === 'string' || Array.isArray(inner) ? inner.length : inner instanceof Map ? inner.size : 0;
+      if (typeof inner !== 'string' && length > MAX_TEMPLATE_LOOP)
+        budget(`makes a list of ${length} items, at most ${MAX_TEMPLATE_LOOP} are accepted`);
       this.charge(this.#iterables.has(node) ? length * LOOP_STEPS : Math.floor(length / UNITS_PER_STEP));
       return value;
     }
 
-    /** The size of a value as JSON. Values do not change once made, except namespaces, which therefore stay outside of others. */
+    /** The size of a value as JSON. Only namespaces change once made, which is why they stay outside of other values. */
     #weight(value: Value): Weight {
       const { value: inner } = value;
       if (typeof inner === 'string') return { chars: inner.length, lines: 0, depth: 0 };
@@ -195,7 +235,8 @@ export function openInterpreter(environment: Environment, signal?: AbortSignal):
       let [chars, lines, depth] = [4, 2, 0];
       const entries = inner instanceof Map ? inner : Array.isArray(inner) ? inner.entries() : [];
       for (const [key, item] of entries as Iterable<[unknown, Value]>) {
-        if (item.type === 'NamespaceValue') throw new TemplateError('TEMPLATE', 'the chat template puts a namespace into a list or object');
+        if (item.type === 'NamespaceValue')
+          throw new TemplateError('TEMPLATE', 'the chat template puts a namespace into a list or object');
         const weight = this.#weight(item);
         chars += 4 + (typeof key === 'string' ? key.length : 0) + weight.chars + INDENT * (weight.lines + 1);
         lines += 1 + weight.lines;
@@ -224,7 +265,8 @@ export function defineGuards(environment: Environment, interpreter: BudgetInterp
     (environment.set(name, () => null) as { value: unknown }).value = guard;
   };
   const text = (value: Value | undefined, what: string): string => {
-    if (typeof value?.value !== 'string') throw new TemplateError('TEMPLATE', `the chat template calls ${what} with a ${value?.type ?? 'missing value'}`);
+    if (typeof value?.value !== 'string')
+      throw new TemplateError('TEMPLATE', `the chat template calls ${what} with a ${value?.type ?? 'missing value'}`);
     return value.value;
   };
   const builtin = (operand: Value, name: string): NativeFunction => operand.builtins.get(name)?.value as NativeFunction;
@@ -241,7 +283,8 @@ export function defineGuards(environment: Environment, interpreter: BudgetInterp
     const subject = text(args[0], 'split');
     const by = args[1]?.value;
     const parts = typeof by === 'string' && by !== '' ? occurrences(subject, by) : Math.ceil(subject.length / 2);
-    if (parts > MAX_TEMPLATE_LOOP) budget(`would split a text into ${parts} parts, at most ${MAX_TEMPLATE_LOOP} are accepted`);
+    if (parts > MAX_TEMPLATE_LOOP)
+      budget(`would split a text into ${parts} parts, at most ${MAX_TEMPLATE_LOOP} are accepted`);
     interpreter.charge(parts);
     return builtin(args[0], 'split')(args.slice(1), scope);
   });

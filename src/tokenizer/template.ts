@@ -1,6 +1,6 @@
 /**
- * Chat templates: messages → the text that a model was trained on, by `@huggingface/jinja` under a budget. A template comes
- * from the model file and is a program; it gets no host object, and its steps, loops, nesting and output are bounded.
+ * Chat templates: messages → the text that a model was trained on, by `@huggingface/jinja` under a budget. A template
+ * comes from the model file and is a program; it gets no host object, and its steps, loops, nesting and output are bounded.
  * @module
  */
 import { TemplateError, TernspikeError } from '../errors.ts';
@@ -38,11 +38,12 @@ export interface RenderOptions extends Omit<ChatOptions, 'template'> {
 
 /**
  * The text of a chat by the template of a tokenizer.
- * @throws {TemplateError} `TEMPLATE` when there is none or it fails, `TEMPLATE_BUDGET` and `TEMPLATE_DEPTH` beyond the limits
+ * @throws {TemplateError} `TEMPLATE` when there is none or it fails; `TEMPLATE_BUDGET`, `TEMPLATE_DEPTH` beyond the limits
  */
 export function renderChat(tokenizer: Tokenizer, messages: readonly ChatMessage[], options: ChatOptions = {}): string {
   const template = options.template ?? tokenizer.chatTemplate;
-  if (template === undefined) throw new TemplateError('TEMPLATE', 'this model came without a chat template; pass the option template');
+  if (template === undefined)
+    throw new TemplateError('TEMPLATE', 'this model came without a chat template; pass the option template');
   const { bos, eos } = tokenizer.specials;
   return renderTemplate(template, messages, {
     ...options,
@@ -53,15 +54,25 @@ export function renderChat(tokenizer: Tokenizer, messages: readonly ChatMessage[
 
 /**
  * Renders messages by a template.
- * @throws {TemplateError} `TEMPLATE` when the template does not parse or raises, `TEMPLATE_BUDGET` and `TEMPLATE_DEPTH` beyond the limits
- * @example renderTemplate('{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}', [{ role: 'user', content: 'hi' }])
+ * @throws {TemplateError} `TEMPLATE` when it does not parse or raises; `TEMPLATE_BUDGET`, `TEMPLATE_DEPTH` beyond the limits
+ * @example renderTemplate('{{ messages[0].content }}!', [{ role: 'user', content: 'hi' }]) // 'hi!'
  */
-export function renderTemplate(template: string, messages: readonly ChatMessage[], options: RenderOptions = {}): string {
+export function renderTemplate(
+  template: string,
+  messages: readonly ChatMessage[],
+  options: RenderOptions = {},
+): string {
   if (template.length > MAX_TEMPLATE_CHARS) {
-    throw new TemplateError('TEMPLATE_BUDGET', `the template has ${template.length} characters, at most ${MAX_TEMPLATE_CHARS} are accepted`);
+    throw new TemplateError(
+      'TEMPLATE_BUDGET',
+      `the template has ${template.length} characters, at most ${MAX_TEMPLATE_CHARS} are accepted`,
+    );
   }
   if (messages.length > MAX_MESSAGES) {
-    throw new TemplateError('TEMPLATE_BUDGET', `the chat has ${messages.length} messages, at most ${MAX_MESSAGES} are accepted`);
+    throw new TemplateError(
+      'TEMPLATE_BUDGET',
+      `the chat has ${messages.length} messages, at most ${MAX_MESSAGES} are accepted`,
+    );
   }
   try {
     const program = parseTemplate(template);
@@ -86,9 +97,17 @@ export function renderTemplate(template: string, messages: readonly ChatMessage[
     if (cause instanceof TernspikeError || options.signal?.aborted) throw cause;
     if (cause instanceof RangeError) {
       const deep = /stack|recursion/i.test(cause.message);
-      throw new TemplateError(deep ? 'TEMPLATE_DEPTH' : 'TEMPLATE_BUDGET', `the template exceeds this host: ${cause.message}`, { cause });
+      throw new TemplateError(
+        deep ? 'TEMPLATE_DEPTH' : 'TEMPLATE_BUDGET',
+        `the template exceeds this host: ${cause.message}`,
+        { cause },
+      );
     }
-    throw new TemplateError('TEMPLATE', `the chat template failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new TemplateError(
+      'TEMPLATE',
+      `the chat template failed: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
   }
 }
 
@@ -104,7 +123,10 @@ function parseTemplate(template: string): Node {
   for (let i = 0; i < template.length; i++) {
     blanks = /\s/.test(template[i]) ? blanks + 1 : 0;
     if (blanks > MAX_BLANKS) {
-      throw new TemplateError('TEMPLATE_BUDGET', `the template has more than ${MAX_BLANKS} blanks in a row before character ${i}`);
+      throw new TemplateError(
+        'TEMPLATE_BUDGET',
+        `the template has more than ${MAX_BLANKS} blanks in a row before character ${i}`,
+      );
     }
   }
   const tokens = jinja.tokenize(template, { lstrip_blocks: true, trim_blocks: true });
@@ -126,7 +148,14 @@ function parseTemplate(template: string): Node {
 /** The names every template may use; nothing of the host is among them. */
 function globals(date: Date): Environment {
   const environment = new jinja.Environment();
-  for (const [name, value] of Object.entries({ true: true, false: false, none: null, True: true, False: false, None: null })) {
+  for (const [name, value] of Object.entries({
+    true: true,
+    false: false,
+    none: null,
+    True: true,
+    False: false,
+    None: null,
+  })) {
     environment.set(name, value);
   }
   environment.set('raise_exception', (message: unknown): never => {
@@ -140,7 +169,8 @@ function globals(date: Date): Environment {
 function range(...given: unknown[]): number[] {
   const [a, b, c] = given;
   const [start, stop, step] = b === undefined ? [0, a, 1] : [a, b, c ?? 1];
-  if (![start, stop, step].every(Number.isInteger) || step === 0) throw new TemplateError('TEMPLATE', 'range needs integers and a step other than 0');
+  if (![start, stop, step].every(Number.isInteger) || step === 0)
+    throw new TemplateError('TEMPLATE', 'range needs integers and a step other than 0');
   const [from, to, by] = [start, stop, step] as [number, number, number];
   const count = Math.max(0, Math.ceil((to - from) / by));
   if (count > MAX_TEMPLATE_LOOP) {
@@ -151,17 +181,33 @@ function range(...given: unknown[]): number[] {
 
 /** A copy of plain data; functions, symbols and depth without end do not reach a template. */
 function plain(value: unknown, depth: number, where: string): unknown {
-  if (depth > MAX_TEMPLATE_DEPTH / 2) throw new TemplateError('TEMPLATE_DEPTH', `${where} is nested more than ${MAX_TEMPLATE_DEPTH / 2} levels deep`);
-  if (value === null || value === undefined || typeof value === 'string' || typeof value === 'boolean') return value ?? null;
+  if (depth > MAX_TEMPLATE_DEPTH / 2)
+    throw new TemplateError('TEMPLATE_DEPTH', `${where} is nested more than ${MAX_TEMPLATE_DEPTH / 2} levels deep`);
+  if (value === null || value === undefined || typeof value === 'string' || typeof value === 'boolean')
+    return value ?? null;
   if (typeof value === 'number' || typeof value === 'bigint') return Number(value);
-  if (typeof value !== 'object') throw new TemplateError('TEMPLATE', `${where} holds a ${typeof value}; messages are plain data`);
+  if (typeof value !== 'object')
+    throw new TemplateError('TEMPLATE', `${where} holds a ${typeof value}; messages are plain data`);
   if (Array.isArray(value)) return value.map((item) => plain(item, depth + 1, where));
   const copy: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   for (const [key, inner] of Object.entries(value)) copy[key] = plain(inner, depth + 1, where);
   return copy;
 }
 
-const MONTHS = ['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', 'October', 'November', 'December'];
+const MONTHS = [
+  'January',
+  'February',
+  'March',
+  'April',
+  'May',
+  'June',
+  'July',
+  'August',
+  'September',
+  'October',
+  'November',
+  'December',
+];
 
 /** The few conversions of strftime that templates use, in English on every host. */
 function formatDate(date: Date, format: string): string {

@@ -8,7 +8,7 @@ import { PieceMerges } from './bpe.ts';
 import { ByteLevelFamily, spellBytes } from './bytelevel.ts';
 import { preTokenizer } from './pretokenize.ts';
 import type { Tokenizer } from './tokenizer.ts';
-import { checkVocabulary, CONTROL, NORMAL, refuse, withStops } from './vocabulary.ts';
+import { CONTROL, checkVocabulary, NORMAL, refuse, withStops } from './vocabulary.ts';
 import { VocabularyTokenizer } from './vocabulary-tokenizer.ts';
 
 const LLAMA3_RANKS = 128_000;
@@ -33,12 +33,16 @@ export function openTiktoken(text: string, name: string): Tokenizer {
     const [encoded, rank, ...rest] = text.slice(from, end).trim().split(' ');
     from = end + 1;
     if (encoded === '') continue;
-    if (rest.length > 0 || rank !== String(pieces.length)) refuse(name, `line ${line} should be base64 and the rank ${pieces.length}`);
+    if (rest.length > 0 || rank !== String(pieces.length))
+      refuse(name, `line ${line} should be base64 and the rank ${pieces.length}`);
     if (pieces.length >= LLAMA3_RANKS) refuse(name, `more than the ${LLAMA3_RANKS} ranks of Llama 3`);
     pieces.push(spelled(encoded, line, name));
   }
   if (pieces.length !== LLAMA3_RANKS) {
-    refuse(name, `${pieces.length} ranks; only Llama 3 with ${LLAMA3_RANKS} is supported in this format, others as tokenizer.json or GGUF`);
+    refuse(
+      name,
+      `${pieces.length} ranks; only Llama 3 with ${LLAMA3_RANKS} is supported in this format; open others as tokenizer.json`,
+    );
   }
   const rank = Int32Array.from({ length: LLAMA3_RANKS + LLAMA3_SPECIALS }, (_, id) => id);
   pieces.push(...specials());
@@ -69,7 +73,18 @@ function spelled(encoded: string, line: number, name: string): string {
 
 /** The 256 special tokens of Llama 3, in their order. */
 function specials(): string[] {
-  const named = ['<|begin_of_text|>', '<|end_of_text|>', 0, 1, 2, 3, '<|start_header_id|>', '<|end_header_id|>', 4, '<|eot_id|>'];
+  const named = [
+    '<|begin_of_text|>',
+    '<|end_of_text|>',
+    0,
+    1,
+    2,
+    3,
+    '<|start_header_id|>',
+    '<|end_header_id|>',
+    4,
+    '<|eot_id|>',
+  ];
   return Array.from({ length: LLAMA3_SPECIALS }, (_, i) => {
     const entry = i < named.length ? named[i] : i - 5;
     return typeof entry === 'string' ? entry : `<|reserved_special_token_${entry}|>`;

@@ -14,7 +14,7 @@ export interface SpecialIds {
 }
 
 export interface EncodeOptions {
-  /** Add bos / eos (or [CLS] … [SEP]) as the model was trained, and read special tokens in the text as such. Default false. */
+  /** Add bos / eos (or [CLS] … [SEP]) as the model was trained, and read special tokens in the text. Default false. */
   readonly special?: boolean;
 }
 

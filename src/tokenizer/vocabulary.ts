@@ -50,16 +50,20 @@ export function checkVocabulary(name: string, pieces: readonly string[], types: 
     const piece = pieces[id];
     if (typeof piece !== 'string') refuse(name, `piece ${id} is not a string`);
     const type = types === null ? (byteOf(piece) === -1 ? NORMAL : BYTE) : Number(types[id]);
-    if (!(type >= 0 && type <= BYTE) || !Number.isInteger(type)) refuse(name, `piece ${id} has type ${types?.[id]}, known are 0 to 6`);
+    if (!(type >= 0 && type <= BYTE) || !Number.isInteger(type))
+      refuse(name, `piece ${id} has type ${types?.[id]}, known are 0 to 6`);
     checked[id] = type === 0 ? NORMAL : type;
     characters += piece.length;
-    if (characters > MAX_VOCAB_CHARS) refuse(name, `pieces 0 to ${id} have over ${MAX_VOCAB_CHARS} characters together`);
+    if (characters > MAX_VOCAB_CHARS)
+      refuse(name, `pieces 0 to ${id} have over ${MAX_VOCAB_CHARS} characters together`);
     if (piece.length * 3 > MAX_PIECE_BYTES && utf8Length(piece) > MAX_PIECE_BYTES) {
       refuse(name, `piece ${id} has ${utf8Length(piece)} bytes, at most ${MAX_PIECE_BYTES} are accepted`);
     }
-    if (type === BYTE && byteOf(piece) === -1) refuse(name, `piece ${id} "${piece}" is a byte piece, but not of the form <0x00> to <0xFF>`);
+    if (type === BYTE && byteOf(piece) === -1)
+      refuse(name, `piece ${id} "${piece}" is a byte piece, but not of the form <0x00> to <0xFF>`);
     if (piece === '') {
-      if (type !== CONTROL && type !== UNUSED) refuse(name, `piece ${id} is empty; only control and unused pieces may be`);
+      if (type !== CONTROL && type !== UNUSED)
+        refuse(name, `piece ${id} is empty; only control and unused pieces may be`);
       continue;
     }
     const before = ids.get(piece);
@@ -86,17 +90,29 @@ export function bytePieces(vocabulary: Vocabulary): Int32Array {
 /** `id` if it is one of the vocabulary, else undefined: metadata of real files says −1 where there is no such token. */
 export function validId(vocabulary: Vocabulary, id: unknown): number | undefined {
   const value = typeof id === 'bigint' ? Number(id) : id;
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < vocabulary.pieces.length ? value : undefined;
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < vocabulary.pieces.length
+    ? value
+    : undefined;
 }
 
-/** Pieces that end a turn in published models. They count only where the vocabulary marks them as control or user-defined. */
+/** Pieces that end a turn in published models. They count where the vocabulary marks them as control or user-defined. */
 const ENDS = [
-  '<|eot_id|>', '<|eom_id|>', '<|im_end|>', '<|end|>', '<|endoftext|>', '<|end_of_text|>', '<end_of_turn>',
+  '<|eot_id|>',
+  '<|eom_id|>',
+  '<|im_end|>',
+  '<|end|>',
+  '<|endoftext|>',
+  '<|end_of_text|>',
+  '<end_of_turn>',
   '<|endofassistant|>',
-]; // prettier-ignore
+];
 
 /** Completes the special ids with everything that ends a generation: eos, the given ends, and the well-known pieces. */
-export function withStops(vocabulary: Vocabulary, ids: Omit<SpecialIds, 'stop'>, ends: readonly (number | undefined)[]): SpecialIds {
+export function withStops(
+  vocabulary: Vocabulary,
+  ids: Omit<SpecialIds, 'stop'>,
+  ends: readonly (number | undefined)[],
+): SpecialIds {
   const stop = new Set<number>();
   for (const id of [ids.eos, ...ends, ...ENDS.map((piece) => vocabulary.ids.get(piece))]) {
     if (id === undefined) continue;

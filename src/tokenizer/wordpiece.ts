@@ -35,7 +35,7 @@ export function cleanBert(text: string, how: BertCleaning): string {
 }
 
 const CHINESE =
-  /[\u4e00-\u9fff\u3400-\u4dbf\u{20000}-\u{2a6df}\u{2a700}-\u{2b73f}\u{2b740}-\u{2b81f}\u{2b920}-\u{2ceaf}\uf900-\ufaff\u{2f800}-\u{2fa1f}]/gu;
+  /[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u{20000}-\u{2a6df}\u{2a700}-\u{2b81f}\u{2b920}-\u{2ceaf}\u{2f800}-\u{2fa1f}]/gu;
 const WORDS = /[!-/:-@[-`{-~\p{P}]|[^\p{White_Space}!-/:-@[-`{-~\p{P}]+/gu;
 
 /** WordPiece over pieces in either spelling: `##ing` for what continues a word, or `▁the` for what begins one. */
@@ -69,7 +69,8 @@ export class WordPieceFamily implements Family {
     const plain = vocabulary.pieces
       .map((piece, id): [string, number] => [piece, id])
       .filter(([piece, id]) => piece !== '' && vocabulary.types[id] !== CONTROL && vocabulary.types[id] !== UNKNOWN);
-    this.#marked = !plain.some(([piece]) => piece.startsWith(prefix)) && plain.some(([piece]) => piece.startsWith(MARK));
+    this.#marked =
+      !plain.some(([piece]) => piece.startsWith(prefix)) && plain.some(([piece]) => piece.startsWith(MARK));
     const begins = (piece: string): boolean => (this.#marked ? piece.startsWith(MARK) : !piece.startsWith(prefix));
     const bare = ([piece, id]: [string, number]): [string, number] => [this.#bare(piece), id];
     this.#begin = new Trie(plain.filter(([piece]) => begins(piece)).map(bare), plain.length * 4);
@@ -94,7 +95,9 @@ export class WordPieceFamily implements Family {
 
   bytes(id: number): Uint8Array {
     const piece = this.#vocabulary.pieces[id];
-    const continues = this.#vocabulary.types[id] !== UNKNOWN && (this.#marked ? !piece.startsWith(MARK) : piece.startsWith(this.#prefix));
+    const continues =
+      this.#vocabulary.types[id] !== UNKNOWN &&
+      (this.#marked ? !piece.startsWith(MARK) : piece.startsWith(this.#prefix));
     return new TextEncoder().encode((continues ? '' : ' ') + this.#bare(piece));
   }
 

@@ -2,7 +2,7 @@
  * Words → ids by merging, with what happens to characters that are no pieces.
  * @module
  */
-import { mergeSymbols, type MergeRules } from './bpe.ts';
+import { type MergeRules, mergeSymbols } from './bpe.ts';
 import { bytePieces, CONTROL, UNKNOWN, type Vocabulary } from './vocabulary.ts';
 
 const UNSEEN = -2;
@@ -40,7 +40,8 @@ export class WordMerger {
 
   /** Appends the ids of one word. */
   encode(word: string, out: number[]): void {
-    if (this.#symbols.length < word.length) this.#symbols = new Int32Array(Math.max(word.length, 2 * this.#symbols.length));
+    if (this.#symbols.length < word.length)
+      this.#symbols = new Int32Array(Math.max(word.length, 2 * this.#symbols.length));
     const symbols = this.#symbols;
     let count = 0;
     for (let i = 0; i < word.length; i++) {
@@ -71,7 +72,13 @@ export class WordMerger {
 }
 
 /** Appends a code point that is no piece: as its bytes where all have pieces, else as unknown. */
-export function spell(point: number, bytes: Int32Array, unknown: number | undefined, fuse: boolean, out: number[]): void {
+export function spell(
+  point: number,
+  bytes: Int32Array,
+  unknown: number | undefined,
+  fuse: boolean,
+  out: number[],
+): void {
   const length = out.length;
   const tail = (shift: number): number => bytes[0x80 | ((point >> shift) & 0x3f)];
   if (point < 0x80) out.push(bytes[point]);
@@ -87,7 +94,10 @@ export function spell(point: number, bytes: Int32Array, unknown: number | undefi
 }
 
 /** The pieces that plain text may become. Control pieces never come of merging, whatever a text spells. */
-export function textPieces(vocabulary: Vocabulary, without: readonly number[] = [CONTROL, UNKNOWN]): Map<string, number> {
+export function textPieces(
+  vocabulary: Vocabulary,
+  without: readonly number[] = [CONTROL, UNKNOWN],
+): Map<string, number> {
   const ids = new Map<string, number>();
   vocabulary.pieces.forEach((piece, id) => {
     if (piece !== '' && !without.includes(vocabulary.types[id])) ids.set(piece, id);

@@ -25,12 +25,19 @@ export const SPM_PIECES: readonly Piece[] = [
   ['<s>', 0, 3],
   ['</s>', 0, 3],
   ...BYTES,
-  ...['▁', 'a', 'b', 'c', 'e', 'h', 'l', 'o', 'w', 'r', 'd', '<', 's', '>'].map((text, i): Piece => [text, -100 - i, 1]),
-  ...['▁h', 'el', 'lo', 'hel', '▁hel', '▁hello', '▁w', 'or', 'ld', '▁wor', '▁world', 'ab', 'bc', '▁▁'].map((text, i): Piece => [text, -i, 1]),
+  ...['▁', 'a', 'b', 'c', 'e', 'h', 'l', 'o', 'w', 'r', 'd', '<', 's', '>'].map(
+    (text, i): Piece => [text, -100 - i, 1],
+  ),
+  ...['▁h', 'el', 'lo', 'hel', '▁hel', '▁hello', '▁w', 'or', 'ld', '▁wor', '▁world', 'ab', 'bc', '▁▁'].map(
+    (text, i): Piece => [text, -i, 1],
+  ),
 ];
 
 /** Metadata of an SPM vocabulary. */
-export function spmMetadata(pieces: readonly Piece[] = SPM_PIECES, more: readonly (readonly [string, MetadataValue])[] = []): Metadata {
+export function spmMetadata(
+  pieces: readonly Piece[] = SPM_PIECES,
+  more: readonly (readonly [string, MetadataValue])[] = [],
+): Metadata {
   return new Map<string, MetadataValue>([
     ['tokenizer.ggml.model', 'llama'],
     ['tokenizer.ggml.tokens', pieces.map(([text]) => text)],
@@ -97,22 +104,25 @@ export function sentencePieceModel(
   normaliser: readonly (readonly [number, FieldValue])[] = [[4, 0]],
 ): Uint8Array {
   return message(
-    ...pieces.map(([text, score, type]): [number, Uint8Array] => [1, message([1, text], [2, { float: score }], [3, type])]),
+    ...pieces.map(([text, score, type]): [number, Uint8Array] => [
+      1,
+      message([1, text], [2, { float: score }], [3, type]),
+    ]),
     [2, message(...trainer)],
     [3, message(...normaliser)],
   );
 }
 
-/** A compiled character map with one rule, `A` → `b`; units may be changed before they are written. */
-export function charsmap(change: (units: Uint32Array) => void = () => {}, texts = 'b\0'): Uint8Array {
+/** A compiled character map with one rule, `A` → `b`; some units may be others. */
+export function charsmap(others: Readonly<Record<number, number>> = {}, texts = 'b\0'): Uint8Array {
   const units = new Uint32Array(256);
   units[0x41] = (1 << 10) | 0x100 | 0x41;
   units[0x40] = 0x80000000;
-  change(units);
+  for (const [at, unit] of Object.entries(others)) units[Number(at)] = unit;
   const strings = new TextEncoder().encode(texts);
   const blob = new Uint8Array(4 + 1024 + strings.length);
   new DataView(blob.buffer).setUint32(0, 1024, true);
-  units.forEach((unit, i) => new DataView(blob.buffer).setUint32(4 + 4 * i, unit, true));
+  for (let i = 0; i < 256; i++) new DataView(blob.buffer).setUint32(4 + 4 * i, units[i], true);
   blob.set(strings, 4 + 1024);
   return blob;
 }

@@ -16,5 +16,7 @@ export async function ggufMetadata(path: string): Promise<ReadonlyMap<string, Me
 export function vocabularyCases(path: string): { text: string; ids: number[] }[] {
   const texts = readFileSync(`${path}.inp`, 'utf8').split('\n__ggml_vocab_test__\n');
   const lines = readFileSync(`${path}.out`, 'utf8').split('\n');
-  return texts.slice(0, -1).map((text, i) => ({ text, ids: lines[i].trim() === '' ? [] : lines[i].trim().split(/ +/).map(Number) }));
+  return texts
+    .slice(0, -1)
+    .map((text, i) => ({ text, ids: lines[i].trim() === '' ? [] : lines[i].trim().split(/ +/).map(Number) }));
 }

@@ -17,12 +17,17 @@ interface Expected {
 }
 
 for (const name of ['bert-bge', 'gpt-2', 'llama-spm', 'phi-3']) {
-  sharedTest(test, `${name}: 46 strings give the ids of llama.cpp`, `tokenizers/ggml-vocab-${name}.gguf`, async (path) => {
-    const tokenizer = tokenizerFromMetadata(await ggufMetadata(path)) as Tokenizer;
-    const cases = vocabularyCases(path);
-    assert.is(cases.length, 46);
-    for (const { text, ids } of cases) assert.equal(tokenizer.encode(text), ids, JSON.stringify(text));
-  });
+  sharedTest(
+    test,
+    `${name}: 46 strings give the ids of llama.cpp`,
+    `tokenizers/ggml-vocab-${name}.gguf`,
+    async (path) => {
+      const tokenizer = tokenizerFromMetadata(await ggufMetadata(path)) as Tokenizer;
+      const cases = vocabularyCases(path);
+      assert.is(cases.length, 46);
+      for (const { text, ids } of cases) assert.equal(tokenizer.encode(text), ids, JSON.stringify(text));
+    },
+  );
 }
 
 for (const name of ['llama2', 'symboliclight-0.8b', 'symboliclight-194m']) {
@@ -70,11 +75,17 @@ const GOLDEN_194M: [string, number[]][] = [
   ['  ', []],
 ];
 
-for (const [name, golden] of [['0.8b', GOLDEN_08B], ['194m', GOLDEN_194M]] as const) {
+for (const [name, golden] of [
+  ['0.8b', GOLDEN_08B],
+  ['194m', GOLDEN_194M],
+] as const) {
   sharedTest(test, `symboliclight-${name}: golden vectors`, `tokenizers/symboliclight-${name}.model`, (path) => {
     const tokenizer = openTokenizer(readFileSync(path), name);
     for (const [text, ids] of golden) assert.equal(tokenizer.encode(text), ids, JSON.stringify(text));
-    assert.ok(tokenizer.specials.stop.includes(2) && tokenizer.specials.stop.includes(19), 'stops at </s> and <|endofassistant|>');
+    assert.ok(
+      tokenizer.specials.stop.includes(2) && tokenizer.specials.stop.includes(19),
+      'stops at </s> and <|endofassistant|>',
+    );
   });
 }
 
@@ -82,7 +93,10 @@ sharedTest(test, 'llama 3: ids known from the original', 'tokenizers/llama3.tikt
   const tokenizer = openTokenizer(readFileSync(path), 'llama3.tiktoken');
   assert.is(tokenizer.vocabSize, 128_256);
   assert.equal(tokenizer.encode('Hello world'), [9906, 1917]);
-  assert.equal(tokenizer.encode('This is a test sentence.', { special: true }), [128000, 2028, 374, 264, 1296, 11914, 13]);
+  assert.equal(
+    tokenizer.encode('This is a test sentence.', { special: true }),
+    [128000, 2028, 374, 264, 1296, 11914, 13],
+  );
   assert.equal(tokenizer.encode('<|eot_id|>', { special: true }), [128000, 128009]);
   assert.ok(tokenizer.encode('<|eot_id|>').every((id) => id < 128000));
   assert.ok(tokenizer.specials.stop.includes(128001) && tokenizer.specials.stop.includes(128009));

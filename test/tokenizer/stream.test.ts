@@ -34,14 +34,27 @@ test('what a stream says, joined, is the decoding of all', () => {
 test('any bytes in any parts decode as all at once', () => {
   const all = new TextDecoder('utf-8', { ignoreBOM: true });
   const samples = [
-    [0xf0, 0x9f, 0x98, 0x80], [0xf0, 0x9f, 0x98], [0xe4, 0xb8, 0x61], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80],
-    [0xe0, 0x80, 0x80], [0xf8, 0x88], [0x80, 0x80], [0xef, 0xbb, 0xbf, 0x61], [0xf0, 0x80], [0xc3], [0xff, 0xc3, 0xa9], [0xe2, 0x82],
-  ]; // prettier-ignore
+    [0xf0, 0x9f, 0x98, 0x80],
+    [0xf0, 0x9f, 0x98],
+    [0xe4, 0xb8, 0x61],
+    [0xc0, 0x80],
+    [0xed, 0xa0, 0x80],
+    [0xf4, 0x90, 0x80, 0x80],
+    [0xe0, 0x80, 0x80],
+    [0xf8, 0x88],
+    [0x80, 0x80],
+    [0xef, 0xbb, 0xbf, 0x61],
+    [0xf0, 0x80],
+    [0xc3],
+    [0xff, 0xc3, 0xa9],
+    [0xe2, 0x82],
+  ];
   for (const sample of [...samples, samples.flat()]) {
     for (let size = 1; size <= sample.length; size++) {
       const stream = new Utf8Stream();
       let text = '';
-      for (let at = 0; at < sample.length; at += size) text += stream.push(Uint8Array.from(sample.slice(at, at + size)));
+      for (let at = 0; at < sample.length; at += size)
+        text += stream.push(Uint8Array.from(sample.slice(at, at + size)));
       assert.is(text + stream.flush(), all.decode(Uint8Array.from(sample)), `${sample} by ${size}`);
     }
   }
@@ -84,7 +97,11 @@ test('stop strings work inside characters of several code units', () => {
 
 test('no stop strings let everything pass; empty, long and too many ones are refused', () => {
   assert.equal(new StopMatcher([]).push('abc'), { text: 'abc', stopped: false });
-  for (const stops of [[''], ['x'.repeat(257)], new Array(17).fill('x')]) assert.throws(() => new StopMatcher(stops), (error: unknown) => error instanceof OptionError);
+  for (const stops of [[''], ['x'.repeat(257)], new Array(17).fill('x')])
+    assert.throws(
+      () => new StopMatcher(stops),
+      (error: unknown) => error instanceof OptionError,
+    );
   new StopMatcher(new Array(16).fill('x'.repeat(256)));
 });
 

@@ -11,15 +11,21 @@ import { ggufMetadata } from './metadata.ts';
 const test = suite('tokenizer/stress');
 
 const FILES = [
-  'llama2.model', 'symboliclight-0.8b.model', 'symboliclight-194m.model', 'llama3.tiktoken', 'bert-base-uncased.vocab.txt',
+  'llama2.model',
+  'symboliclight-0.8b.model',
+  'symboliclight-194m.model',
+  'llama3.tiktoken',
+  'bert-base-uncased.vocab.txt',
   'ggml-vocab-gpt-2.gguf',
-]; // prettier-ignore
+];
 const opened = new Map<string, Tokenizer>();
 
 async function open(path: string): Promise<Tokenizer> {
   const known = opened.get(path);
   if (known !== undefined) return known;
-  const tokenizer = path.endsWith('.gguf') ? tokenizerOf(await ggufMetadata(path)) : openTokenizer(readFileSync(path), path);
+  const tokenizer = path.endsWith('.gguf')
+    ? tokenizerOf(await ggufMetadata(path))
+    : openTokenizer(readFileSync(path), path);
   opened.set(path, tokenizer);
   return tokenizer;
 }
@@ -33,7 +39,10 @@ function milliseconds(run: () => unknown): number {
 /** Time grows as length to this power, from lengths n and 4 n; the better of two tries. */
 function exponent(tokenizer: Tokenizer, text: (length: number) => string, length: number): number {
   const [short, long] = [text(length), text(4 * length)];
-  const tries = [0, 1].map(() => Math.log(milliseconds(() => tokenizer.encode(long)) / milliseconds(() => tokenizer.encode(short))) / Math.log(4));
+  const tries = [0, 1].map(
+    () =>
+      Math.log(milliseconds(() => tokenizer.encode(long)) / milliseconds(() => tokenizer.encode(short))) / Math.log(4),
+  );
   return Math.min(...tries);
 }
 
@@ -74,8 +83,12 @@ for (const file of FILES) {
       if (tokenizer.decode(tokenizer.encode(text)) !== text) wrong.push(id);
     }
     // With extra white space removed, pieces of spaces do not come back.
-    const excused = (id: number): boolean => /^[\s\u2581]|[\s\u2581]$|\u2581\u2581|\u2047|\u00a0|\ufeff/u.test(tokenizer.piece(id)) || file.includes('194m');
-    assert.equal(wrong.filter((id) => !excused(id)).map((id) => tokenizer.piece(id)), []);
+    const excused = (id: number): boolean =>
+      /^[\s\u2581]|[\s\u2581]$|\u2581\u2581|\u2047|\u00a0|\ufeff/u.test(tokenizer.piece(id)) || file.includes('194m');
+    assert.equal(
+      wrong.filter((id) => !excused(id)).map((id) => tokenizer.piece(id)),
+      [],
+    );
   });
 }
 
@@ -85,15 +98,20 @@ for (const file of ['symboliclight-0.8b.model', 'ggml-vocab-gpt-2.gguf']) {
     for (let from = 0; from < 0x110000; from += 0x800) {
       if (from >= 0xd800 && from < 0xe000) continue;
       let text = '';
-      for (let point = from; point < from + 0x800; point++) if (point !== 0x2581 || file.endsWith('gguf')) text += String.fromCodePoint(point);
+      for (let point = from; point < from + 0x800; point++)
+        if (point !== 0x2581 || file.endsWith('gguf')) text += String.fromCodePoint(point);
       assert.ok(tokenizer.decode(tokenizer.encode(text)) === text, `from U+${from.toString(16)}`);
     }
   });
 }
 
 test('small vocabularies: a million of one character', () => {
-  for (const tokenizer of [tokenizerOf(spmMetadata()), tokenizerOf(byteLevelMetadata(['a a', 'aa aa', 'Ġ Ġ', 'a b']))]) {
-    for (const run of RUNS) assert.ok(milliseconds(() => tokenizer.encode(run.repeat(1_000_000 / run.length))) < 8000, run);
+  for (const tokenizer of [
+    tokenizerOf(spmMetadata()),
+    tokenizerOf(byteLevelMetadata(['a a', 'aa aa', 'Ġ Ġ', 'a b'])),
+  ]) {
+    for (const run of RUNS)
+      assert.ok(milliseconds(() => tokenizer.encode(run.repeat(1_000_000 / run.length))) < 8000, run);
   }
 });
 
@@ -119,11 +137,14 @@ test('a vocabulary of 128 000 pieces with 280 000 merges opens quickly', () => {
   const merges: string[] = [];
   for (const token of tokens) {
     for (let cut = 1; cut < token.length && merges.length < 280_000; cut++) {
-      if (ids.has(token.slice(0, cut)) && ids.has(token.slice(cut))) merges.push(`${token.slice(0, cut)} ${token.slice(cut)}`);
+      if (ids.has(token.slice(0, cut)) && ids.has(token.slice(cut)))
+        merges.push(`${token.slice(0, cut)} ${token.slice(cut)}`);
     }
   }
   assert.is(merges.length, 280_000);
-  const metadata = byteLevelMetadata([], 'llama-bpe').set('tokenizer.ggml.tokens', tokens).set('tokenizer.ggml.merges', merges);
+  const metadata = byteLevelMetadata([], 'llama-bpe')
+    .set('tokenizer.ggml.tokens', tokens)
+    .set('tokenizer.ggml.merges', merges);
   metadata.delete('tokenizer.ggml.token_type');
   const took = milliseconds(() => tokenizerOf(metadata));
   assert.ok(took < 4000, `${took.toFixed(0)} ms; under 1000 on an idle machine`);

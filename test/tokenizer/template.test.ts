@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { TemplateError } from '../../src/errors.ts';
 import { MAX_TEMPLATE_CHARS } from '../../src/limits.ts';
-import { type ChatMessage, renderChat, renderTemplate, type RenderOptions } from '../../src/tokenizer/template.ts';
+import { type ChatMessage, type RenderOptions, renderChat, renderTemplate } from '../../src/tokenizer/template.ts';
 import { byteLevelMetadata, tokenizerOf } from './builders.ts';
 
 const test = suite('tokenizer/template');
@@ -15,7 +15,12 @@ const CHAT: ChatMessage[] = [
   { role: 'user', content: ' And now? ' },
 ];
 
-function refused(code: string, template: string, messages: readonly ChatMessage[] = CHAT, options: RenderOptions = {}): string {
+function refused(
+  code: string,
+  template: string,
+  messages: readonly ChatMessage[] = CHAT,
+  options: RenderOptions = {},
+): string {
   try {
     renderTemplate(template, messages, options);
   } catch (error) {
@@ -34,7 +39,10 @@ test('chatml', () => {
     renderTemplate(template, CHAT.slice(0, 2)),
     '<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n',
   );
-  assert.is(renderTemplate(template, CHAT.slice(1, 2), { addGenerationPrompt: false }), '<|im_start|>user\nHi<|im_end|>\n');
+  assert.is(
+    renderTemplate(template, CHAT.slice(1, 2), { addGenerationPrompt: false }),
+    '<|im_start|>user\nHi<|im_end|>\n',
+  );
 });
 
 test('llama 3', () => {
@@ -61,8 +69,11 @@ test('alternating roles with namespaces, slices and raise_exception', () => {
     "{% if messages[0]['role'] == 'system' %}{% set rest = messages[1:] %}{% set system = messages[0]['content'] %}{% else %}{% set rest = messages %}" +
     "{% set system = false %}{% endif %}{% set ns = namespace(users=0) %}{% for m in rest %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}" +
     "{{ raise_exception('Roles must alternate') }}{% endif %}{% if m.role == 'user' %}{% set ns.users = ns.users + 1 %}[INST] " +
-    "{% if loop.index0 == 0 and system %}<<{{ system }}>> {% endif %}{{ m.content.strip() }} [/INST]{% else %} {{ m.content }} {{ eos_token }}{% endif %}{% endfor %}({{ ns.users }})";
-  assert.is(renderTemplate(template, CHAT, { eosToken: '</s>' }), '[INST] <<Be brief.>> Hi [/INST] Hello! </s>[INST] And now? [/INST](2)');
+    '{% if loop.index0 == 0 and system %}<<{{ system }}>> {% endif %}{{ m.content.strip() }} [/INST]{% else %} {{ m.content }} {{ eos_token }}{% endif %}{% endfor %}({{ ns.users }})';
+  assert.is(
+    renderTemplate(template, CHAT, { eosToken: '</s>' }),
+    '[INST] <<Be brief.>> Hi [/INST] Hello! </s>[INST] And now? [/INST](2)',
+  );
   assert.match(refused('TEMPLATE', template, [CHAT[2]]), /Roles must alternate/);
 });
 
@@ -70,19 +81,32 @@ test('tools, dates, and the operations that are guarded', () => {
   const tools = [{ type: 'function', function: { name: 'now', parameters: {} } }];
   const date = new Date(2024, 6, 26);
   assert.is(
-    renderTemplate("{{ tools | tojson }}|{{ tools[0].function.name | tojson(indent=2) }}|{{ strftime_now('%d %b %Y') }}", [], { tools, date }),
+    renderTemplate(
+      "{{ tools | tojson }}|{{ tools[0].function.name | tojson(indent=2) }}|{{ strftime_now('%d %b %Y') }}",
+      [],
+      { tools, date },
+    ),
     '[{"type": "function", "function": {"name": "now", "parameters": {}}}]|"now"|26 Jul 2024',
   );
-  const text = "{{ 'a-b-c'|replace('-', '+') }} {{ 'a-b'.replace('-', '') }} {{ 'a,b'.split(',')[-1] }} {{ 'x  y'.split()|join('/') }} {{ ['p','q']|join }}";
+  const text =
+    "{{ 'a-b-c'|replace('-', '+') }} {{ 'a-b'.replace('-', '') }} {{ 'a,b'.split(',')[-1] }} {{ 'x  y'.split()|join('/') }} {{ ['p','q']|join }}";
   assert.is(renderTemplate(text, []), 'a+b+c ab b x/y pq');
-  assert.is(renderTemplate("{% macro f(x, y='d') %}{{ x ~ y }}{% endmacro %}{{ f('a') }}{{ f('b', y='c') }}", []), 'adbc');
+  assert.is(
+    renderTemplate("{% macro f(x, y='d') %}{{ x ~ y }}{% endmacro %}{{ f('a') }}{{ f('b', y='c') }}", []),
+    'adbc',
+  );
 });
 
 test('templates of a tokenizer, with its bos and eos', () => {
-  const tokenizer = tokenizerOf(byteLevelMetadata().set('tokenizer.chat_template', '{{ messages[0].content }}{{ eos_token }}'));
+  const tokenizer = tokenizerOf(
+    byteLevelMetadata().set('tokenizer.chat_template', '{{ messages[0].content }}{{ eos_token }}'),
+  );
   assert.is(renderChat(tokenizer, CHAT.slice(1)), 'Hi<|end|>');
   assert.is(renderChat(tokenizer, CHAT.slice(1), { template: '{{ add_generation_prompt }}' }), 'true');
-  assert.throws(() => renderChat(tokenizerOf(byteLevelMetadata()), CHAT), /TEMPLATE: this model came without a chat template/);
+  assert.throws(
+    () => renderChat(tokenizerOf(byteLevelMetadata()), CHAT),
+    /TEMPLATE: this model came without a chat template/,
+  );
 });
 
 test('message content is data', () => {
@@ -94,16 +118,35 @@ const LOOPS: [string, string][] = [
   ['range', '{% for i in range(1000000000) %}x{% endfor %}'],
   ['range down', '{% for i in range(0, -1000000000, -1) %}x{% endfor %}'],
   ['long loop', '{% for i in range(100000) %}{% endfor %}'],
-  ['nested loops', '{% for i in range(1000) %}{% for j in range(1000) %}{% for k in range(1000) %}x{% endfor %}{% endfor %}{% endfor %}'],
+  [
+    'nested loops',
+    '{% for i in range(1000) %}{% for j in range(1000) %}{% for k in range(1000) %}x{% endfor %}{% endfor %}{% endfor %}',
+  ],
   ['short nested loops', `${'{% for i in range(9) %}'.repeat(9)}x${'{% endfor %}'.repeat(9)}`],
-  ['doubling text', "{% set ns = namespace(x='aaaa') %}{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}{{ ns.x }}"],
-  ['doubling list', "{% set ns = namespace(x=['a']) %}{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x }}"],
-  ['nesting list', "{% set ns = namespace(x=['a']) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}"],
+  [
+    'doubling text',
+    "{% set ns = namespace(x='aaaa') %}{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}{{ ns.x }}",
+  ],
+  [
+    'doubling list',
+    "{% set ns = namespace(x=['a']) %}{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x }}",
+  ],
+  [
+    'nesting list',
+    "{% set ns = namespace(x=['a']) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}",
+  ],
   ['replace', `{% set x = '${'a'.repeat(4000)}' %}{{ x.replace('a', x)|length }}`],
-  ['join', "{{ range(50000)|join('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa') }}"],
+  [
+    'join',
+    "{{ range(50000)|join('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa') }}",
+  ],
   ['indent', "{{ 'a'|indent(1000000000) }}"],
   ['tojson', '{{ messages|tojson(indent=1000000000) }}'],
   ['tojson by a variable', '{% set n = 9 %}{{ messages|tojson(indent=n) }}'],
+  [
+    'tojson by a constant set anew',
+    '{% set none = 1000000000 %}{% for i in range(9999) %}{{ messages|tojson(indent=none) }}{% endfor %}',
+  ],
   ['blanks', `{{ 1 }}${' '.repeat(100_000)}x`],
 ];
 
@@ -116,7 +159,8 @@ for (const [name, template] of LOOPS) {
   });
 }
 
-test("text times a number is no operation of this interpreter", () => void refused('TEMPLATE', "{{ 'x' * 1000000000 }}"));
+test('text times a number is no operation of this interpreter', () =>
+  void refused('TEMPLATE', "{{ 'x' * 1000000000 }}"));
 
 const DEEP: [string, string][] = [
   ['parentheses', `{{ ${'('.repeat(60_000)}1${')'.repeat(60_000)} }}`],
@@ -141,15 +185,24 @@ test('nesting below the limit works', () => {
 });
 
 test('host objects are out of reach', () => {
-  assert.is(renderTemplate("{{ messages.__proto__ }}|{{ ''.constructor }}|{{ messages[0].constructor }}|{{ self }}|{{ range.constructor }}|{{ globalThis }}", CHAT), '|||||');
+  assert.is(
+    renderTemplate(
+      "{{ messages.__proto__ }}|{{ ''.constructor }}|{{ messages[0].constructor }}|{{ self }}|{{ range.constructor }}|{{ globalThis }}",
+      CHAT,
+    ),
+    '|||||',
+  );
   refused('TEMPLATE', "{{ ''.constructor.constructor('return 1')() }}");
-  refused('TEMPLATE', "{{ messages.__proto__.polluted() }}");
+  refused('TEMPLATE', '{{ messages.__proto__.polluted() }}');
   refused('TEMPLATE', "{{ 'a'['repl' ~ 'ace']('a', 'b') }}");
   refused('TEMPLATE', "{% set f = 'a'['repl' ~ 'ace'] %}{{ f('a', 'b') }}");
   refused('TEMPLATE', "{% set f = 'a'.replace %}{{ f('a', 'b') }}");
   refused('TEMPLATE', '{{ messages[0].f() }}', [{ role: 'user', content: '', f: (): number => 1 }]);
   refused('TEMPLATE', '{% set ns = namespace() %}{% set ns.a = [ns, ns] %}{{ ns.a }}');
-  assert.is(renderTemplate('{{ messages[0].__proto__ }}', [JSON.parse('{"role":"user","content":"","__proto__":"own"}')]), 'own');
+  assert.is(
+    renderTemplate('{{ messages[0].__proto__ }}', [JSON.parse('{"role":"user","content":"","__proto__":"own"}')]),
+    'own',
+  );
 });
 
 test('errors of syntax and size are clear, and the next rendering works', () => {
@@ -159,7 +212,7 @@ test('errors of syntax and size are clear, and the next rendering works', () => 
   refused('TEMPLATE_BUDGET', 'x'.repeat(MAX_TEMPLATE_CHARS + 1));
   refused('TEMPLATE_BUDGET', 'x', new Array(1025).fill(CHAT[0]));
   assert.is(renderTemplate('x'.repeat(MAX_TEMPLATE_CHARS), []).length, MAX_TEMPLATE_CHARS);
-  assert.is(renderTemplate("{{ messages|length }}", new Array(1024).fill(CHAT[0])), '1024');
+  assert.is(renderTemplate('{{ messages|length }}', new Array(1024).fill(CHAT[0])), '1024');
   let nested: unknown = 1;
   for (let i = 0; i < 100_000; i++) nested = [nested];
   refused('TEMPLATE_DEPTH', 'x', CHAT, { tools: [nested] });
@@ -168,12 +221,16 @@ test('errors of syntax and size are clear, and the next rendering works', () => 
 test('a rendering can be aborted', () => {
   const abort = new AbortController();
   abort.abort(new Error('enough'));
-  assert.throws(() => renderTemplate('{% for i in range(5000) %}x{% endfor %}', CHAT, { signal: abort.signal }), /enough/);
+  assert.throws(
+    () => renderTemplate('{% for i in range(5000) %}x{% endfor %}', CHAT, { signal: abort.signal }),
+    /enough/,
+  );
 });
 
 test('long content is no reason to refuse', () => {
   const content = 'word '.repeat(200_000);
-  const template = "{% for m in messages %}{{ m.content|trim }}{% if '</think>' in m.content %}{{ m.content.split('</think>')[-1] }}{% endif %}{% endfor %}";
+  const template =
+    "{% for m in messages %}{{ m.content|trim }}{% if '</think>' in m.content %}{{ m.content.split('</think>')[-1] }}{% endif %}{% endfor %}";
   assert.is(renderTemplate(template, [{ role: 'user', content }]).length, content.length - 1);
   assert.is(renderTemplate(template, new Array(1024).fill(CHAT[1])).length, 2048);
 });

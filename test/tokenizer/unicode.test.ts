@@ -53,7 +53,11 @@ test('recent letters and digits: which of them this engine knows', () => {
   const stated = Number(versions.unicode);
   if (exact) {
     for (const [version, point] of RECENT) {
-      assert.is(older.some((entry) => entry.startsWith(`U+${point.toString(16).toUpperCase()} `)), Number(version) > stated, version);
+      assert.is(
+        older.some((entry) => entry.startsWith(`U+${point.toString(16).toUpperCase()} `)),
+        Number(version) > stated,
+        version,
+      );
     }
   }
 });

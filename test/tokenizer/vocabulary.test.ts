@@ -37,7 +37,12 @@ test('a model or pre-tokenizer that is not known is refused by name, with the kn
   refused(() => tokenizerOf(changed(spmMetadata(), 'model', 'rwkv')), /"rwkv".*llama, gpt2, bert/);
   refused(() => tokenizerOf(changed(byteLevelMetadata(), 'pre', 'mystery')), /"mystery".*llama-bpe/);
   for (const pre of ['default', 'gpt-2', 'llama-bpe', 'falcon3', 'falcon', 'qwen2', 'tekken', 'gpt-4o', 'starcoder']) {
-    assert.is(tokenizerOf(changed(byteLevelMetadata(), 'pre', pre)).decode(tokenizerOf(byteLevelMetadata()).encode('Hello, 123 w!')), 'Hello, 123 w!');
+    assert.is(
+      tokenizerOf(changed(byteLevelMetadata(), 'pre', pre)).decode(
+        tokenizerOf(byteLevelMetadata()).encode('Hello, 123 w!'),
+      ),
+      'Hello, 123 w!',
+    );
   }
 });
 
@@ -46,13 +51,21 @@ test('SPM merges the best score first and the leftmost of equals', () => {
   const pieces = (text: string): string[] => tokenizer.encode(text).map((id) => tokenizer.piece(id));
   assert.equal(pieces('hello world'), ['▁hello', '▁world']);
   assert.equal(pieces('abc'), ['▁', 'ab', 'c']);
-  const equal = SPM_PIECES.map(([text, score, type]): Piece => [text, text === 'bc' || text === 'ab' ? -5 : score, type]);
+  const equal = SPM_PIECES.map(
+    ([text, score, type]): Piece => [text, text === 'bc' || text === 'ab' ? -5 : score, type],
+  );
   const tied = tokenizerOf(spmMetadata(equal));
-  assert.equal(tied.encode('abc').map((id) => tied.piece(id)), ['▁', 'ab', 'c']);
+  assert.equal(
+    tied.encode('abc').map((id) => tied.piece(id)),
+    ['▁', 'ab', 'c'],
+  );
 });
 
 test('long words merge as short ones do', () => {
-  for (const tokenizer of [tokenizerOf(spmMetadata()), tokenizerOf(byteLevelMetadata(['a b', 'b c', 'ab c', 'c a', 'abc a']))]) {
+  for (const tokenizer of [
+    tokenizerOf(spmMetadata()),
+    tokenizerOf(byteLevelMetadata(['a b', 'b c', 'ab c', 'c a', 'abc a'])),
+  ]) {
     let seed = 7;
     for (let round = 0; round < 200; round++) {
       const text = Array.from({ length: 1 + (round % 90) }, () => {
@@ -63,10 +76,15 @@ test('long words merge as short ones do', () => {
     }
   }
   // Repeats the best merge over the whole word, by the definition.
-  function slowly(text: string, tokenizer: { encode(text: string): number[]; piece(id: number): string; kind: string }): number[] {
+  function slowly(
+    text: string,
+    tokenizer: { encode(text: string): number[]; piece(id: number): string; kind: string },
+  ): number[] {
     const spm = tokenizer.kind === 'spm';
     const order = spm
-      ? ['el', 'lo', 'hel', '▁h', 'or', 'ld', 'ab', 'bc'].sort((a, b) => score(b) - score(a)).map((piece) => [piece[0], piece.slice(1)])
+      ? ['el', 'lo', 'hel', '▁h', 'or', 'ld', 'ab', 'bc']
+          .sort((a, b) => score(b) - score(a))
+          .map((piece) => [piece[0], piece.slice(1)])
       : ['a b', 'b c', 'ab c', 'c a', 'abc a'].map((merge) => merge.split(' '));
     const word = [...(spm ? `▁${text}` : text)];
     for (;;) {
@@ -79,13 +97,15 @@ test('long words merge as short ones do', () => {
       const [, at] = best as [number, number];
       word.splice(at, 2, word[at] + word[at + 1]);
     }
-    const ids = new Map(Array.from({ length: 300 }, (_, id) => id).flatMap((id) => {
-      try {
-        return [[tokenizer.piece(id), id] as const];
-      } catch {
-        return [];
-      }
-    }));
+    const ids = new Map(
+      Array.from({ length: 300 }, (_, id) => id).flatMap((id) => {
+        try {
+          return [[tokenizer.piece(id), id] as const];
+        } catch {
+          return [];
+        }
+      }),
+    );
     return word.map((piece) => ids.get(piece) as number);
   }
   function score(piece: string): number {
@@ -116,7 +136,17 @@ test('scores and types must be there for every piece, and finite', () => {
   refused(() => tokenizerOf(changed(spmMetadata(), 'scores', undefined)), /scores is missing/);
   refused(() => tokenizerOf(changed(spmMetadata(), 'scores', scores.with(5, Number.NaN))), /piece 5 has the score NaN/);
   refused(() => tokenizerOf(changed(spmMetadata(), 'token_type', [1, 2])), /token types for/);
-  refused(() => tokenizerOf(changed(spmMetadata(), 'token_type', SPM_PIECES.map(() => 9))), /piece 0 has type 9/);
+  refused(
+    () =>
+      tokenizerOf(
+        changed(
+          spmMetadata(),
+          'token_type',
+          SPM_PIECES.map(() => 9),
+        ),
+      ),
+    /piece 0 has type 9/,
+  );
   tokenizerOf(changed(spmMetadata(), 'token_type', undefined));
 });
 
@@ -170,7 +200,8 @@ test('an id outside the vocabulary is refused', () => {
 
 test('byte order marks, noncharacters and U+0000 are kept; lone surrogates become U+FFFD', () => {
   for (const tokenizer of [tokenizerOf(spmMetadata()), tokenizerOf(byteLevelMetadata())]) {
-    for (const text of ['\ufeffa\ufeffb', '\uffff\ufdd0a', 'a\0b', '\u{10ffff}']) assert.is(tokenizer.decode(tokenizer.encode(text)), text);
+    for (const text of ['\ufeffa\ufeffb', '\uffff\ufdd0a', 'a\0b', '\u{10ffff}'])
+      assert.is(tokenizer.decode(tokenizer.encode(text)), text);
     for (const text of ['a\ud800b', 'a\udc00b', '\udc00\ud800']) {
       assert.is(tokenizer.decode(tokenizer.encode(text)), text.replace(/[\ud800-\udfff]/g, '\ufffd'));
     }
@@ -204,10 +235,17 @@ test('special tokens in a text are text, unless they are asked for', () => {
   const end = tokenizer.specials.eos as number;
   assert.not.ok(tokenizer.encode('a<|end|>b').includes(end));
   assert.is(tokenizer.decode(tokenizer.encode('a<|end|>b')), 'a<|end|>b');
-  assert.equal(tokenizer.encode('a<|end|>b', { special: true }), [97 - 0, end, 98].map((id, i) => (i === 1 ? id : tokenizer.encode('ab'[i / 2])[0])));
-  for (const text of ['<|e\u200dnd|>', '＜|end|＞', '<|END|>']) assert.not.ok(tokenizer.encode(text, { special: true }).includes(end));
+  assert.equal(
+    tokenizer.encode('a<|end|>b', { special: true }),
+    [97 - 0, end, 98].map((id, i) => (i === 1 ? id : tokenizer.encode('ab'[i / 2])[0])),
+  );
+  for (const text of ['<|e\u200dnd|>', '＜|end|＞', '<|END|>'])
+    assert.not.ok(tokenizer.encode(text, { special: true }).includes(end));
   const spm = tokenizerOf(spmMetadata());
-  assert.not.ok(spm.encode('a</s><s>').some((id) => id === 1 || id === 2), 'merging never makes a control piece');
+  assert.not.ok(
+    spm.encode('a</s><s>').some((id) => id === 1 || id === 2),
+    'merging never makes a control piece',
+  );
   assert.equal(spm.encode('a</s>', { special: true }).slice(-1), [2]);
   assert.is(spm.decode([1, ...spm.encode('a'), 2]), 'a');
   assert.is(spm.decode([1, ...spm.encode('a'), 2], { special: true }), '<s>a</s>');
@@ -256,13 +294,32 @@ test('bos and eos come as the vocabulary says', () => {
   const text = 'hello';
   const ids = tokenizerOf(spmMetadata()).encode(text);
   assert.equal(tokenizerOf(spmMetadata()).encode(text, { special: true }), [1, ...ids]);
-  const both = tokenizerOf(spmMetadata(SPM_PIECES, [['add_bos_token', false], ['add_eos_token', true]]));
+  const both = tokenizerOf(
+    spmMetadata(SPM_PIECES, [
+      ['add_bos_token', false],
+      ['add_eos_token', true],
+    ]),
+  );
   assert.equal(both.encode(text, { special: true }), [...ids, 2]);
   assert.is(both.addBos, false);
 });
 
 test('vocab.txt: words, marks, accents and unknown words', () => {
-  const vocabulary = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'cafe', 'un', '##aff', '##able', ',', '!', '中', '文'].join('\n');
+  const vocabulary = [
+    '[PAD]',
+    '[UNK]',
+    '[CLS]',
+    '[SEP]',
+    '[MASK]',
+    'cafe',
+    'un',
+    '##aff',
+    '##able',
+    ',',
+    '!',
+    '中',
+    '文',
+  ].join('\n');
   const tokenizer = openTokenizer(vocabulary, 'vocab.txt');
   assert.equal(tokenizer.encode('Café, unaffable!', { special: true }), [2, 5, 9, 6, 7, 8, 10, 3]);
   assert.equal(tokenizer.encode('中文 x'), [11, 12, 1]);
