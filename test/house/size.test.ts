@@ -8,11 +8,13 @@ import { checkout } from './checkout.ts';
 
 /** Both builds of the kernels together. */
 const MAX_WASM_BYTES = 64_000;
-/** Everything that an import of the package can load, the kernels in it included, after gzip. */
+/** Everything that an import of the package can load, after gzip; the kernels in base64 are counted above, as wasm. */
 const MAX_ENGINE_GZIP_BYTES = 80_000;
 
 const root = checkout();
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+const KERNELS = /^dist\/chunks\/kernels\.generated-/;
 
 // Bundles are minified: no white space is certain.
 const SPECIFIERS = /(?:\bfrom|\bimport)\s*\(?\s*["']([\w@.:/~-]+)["']/g;
@@ -46,7 +48,8 @@ size('both wasm builds together stay below 64 kB', () => {
 
 for (const entry of ['dist/index.js', 'dist/edge.js']) {
   size(`${entry} with all its chunks stays below 80 kB gzipped`, () => {
-    const bytes = gzipSync([...closure(entry).values()].join('\n'), { level: 9 }).length;
+    const sources = [...closure(entry)].filter(([path]) => !KERNELS.test(path)).map(([, source]) => source);
+    const bytes = gzipSync(sources.join('\n'), { level: 9 }).length;
     assert.ok(bytes > 0 && bytes < MAX_ENGINE_GZIP_BYTES, `${bytes} bytes, at most ${MAX_ENGINE_GZIP_BYTES}`);
   });
 

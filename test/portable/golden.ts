@@ -5,4 +5,4 @@
  */
 
 /** Fact → hash. */
-export const golden: Readonly<Record<string, string>> = {};
+export const RECORDED: Readonly<Record<string, string>> = {};
