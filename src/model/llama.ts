@@ -5,7 +5,7 @@
  * architecture that no key states.
  * @module
  */
-import type { Container, TensorInfo } from '../container/tensor.ts';
+import type { Container, TensorInfo, TensorType } from '../container/tensor.ts';
 import { DescriptionError } from '../errors.ts';
 import { MAX_CONTEXT, MAX_HEADS, MAX_LAYERS, MAX_VOCAB, MAX_WIDTH } from '../limits.ts';
 import { type LlamaDescription, Metadata, type RopePairing } from './description.ts';
@@ -18,7 +18,6 @@ interface Family {
 /** Architectures of this shape. llama files have their query and key rows permuted, so that pairs are neighbours. */
 const FAMILIES: ReadonlyMap<string, Family> = new Map<string, Family>([
   ['llama', { pairing: 'adjacent', activation: 'silu' }],
-  ['mistral', { pairing: 'adjacent', activation: 'silu' }],
   ['qwen2', { pairing: 'halved', activation: 'silu' }],
   ['qwen3', { pairing: 'halved', activation: 'silu' }],
   ['bitnet', { pairing: 'halved', activation: 'silu' }],
@@ -50,6 +49,9 @@ export const LLAMA_LAYER_TENSORS = {
   ffnSubNorm: 'ffn_sub_norm.weight?',
 } as const;
 
+/** Types of norms, biases and frequency factors. */
+const VECTOR_TYPES: readonly TensorType[] = ['F32', 'F16', 'BF16'];
+
 /** Name of a weight inside a layer. */
 export type LlamaLayerTensor = keyof typeof LLAMA_LAYER_TENSORS;
 
@@ -60,12 +62,13 @@ export type LlamaLayerTensor = keyof typeof LLAMA_LAYER_TENSORS;
  */
 export function describeLlama(container: Container): LlamaDescription {
   const meta = new Metadata(container);
-  const architecture = meta.string('general.architecture');
+  const architecture = meta.string('general.architecture', '');
   const family = FAMILIES.get(architecture);
   if (!family) {
     throw new DescriptionError(
       'ARCHITECTURE',
-      `"${architecture}" is not supported; supported are ${LLAMA_ARCHITECTURES.join(', ')}`,
+      `general.architecture is ${architecture === '' ? 'missing' : `"${architecture.slice(0, 40)}", which is not supported`}; ` +
+        `supported are ${LLAMA_ARCHITECTURES.join(', ')}`,
     );
   }
   const key = (name: string): string => `${architecture}.${name}`;
@@ -114,10 +117,14 @@ function refuse(what: string, found: number, expected: string): never {
   throw new DescriptionError('DESCRIPTION', `${what} is ${found}, expected ${expected}`);
 }
 
+/** Scaling of positions. A factor alone means linear, and older files call it `scale_linear`, as llama.cpp reads them. */
 function linear(meta: Metadata, key: (name: string) => string): number {
-  const type = meta.string(key('rope.scaling.type'), 'none');
+  const type = meta.string(key('rope.scaling.type'), 'linear');
   if (type === 'none') return 1;
-  if (type === 'linear') return meta.number(key('rope.scaling.factor'), 1, 1024);
+  if (type === 'linear') {
+    const older = meta.number(key('rope.scale_linear'), 1, 1024, 1);
+    return meta.number(key('rope.scaling.factor'), 1, 1024, older);
+  }
   throw new DescriptionError('DESCRIPTION', `metadata "${key('rope.scaling.type')}" is "${type}"; supported are none and linear`);
 }
 
@@ -166,6 +173,11 @@ function checkTensors(container: Container, d: LlamaDescription): void {
       throw new DescriptionError(
         'DESCRIPTION_MISMATCH',
         `tensor "${name}" is ${info.shape.join(' × ')}, the metadata ask for ${shape.join(' × ')}`,
+      );
+    } else if (shape.length === 1 && !VECTOR_TYPES.includes(info.type)) {
+      throw new DescriptionError(
+        'DESCRIPTION',
+        `vector "${name}" is ${info.type}; ${VECTOR_TYPES.join(', ')} are supported`,
       );
     }
   };
