@@ -1,0 +1,181 @@
+/**
+ * `bench`: speed of reading a prompt and of generating, as the program itself measures it.
+ * @module
+ */
+import { availableParallelism, cpus, loadavg } from 'node:os';
+import type { ByteSource } from '../bytes/source.ts';
+import { RANDOM_TYPES, randomModel, SHAPES } from '../eval/random-model.ts';
+import type { Model } from '../model.ts';
+import { packedSize } from '../model/layout.ts';
+import { type OptionTable, UsageError, type Values } from './args.ts';
+import { type Command, command, type Context } from './command.ts';
+import { withSource } from './files.ts';
+import { CONTEXT_OPTIONS, load, memoryOf, MODEL_OPTIONS, noteThreads, runtime } from './load.ts';
+import { rounded } from './output.ts';
+import { turns } from './turns.ts';
+
+const DEFAULT_PROMPT = 512;
+const DEFAULT_TOKENS = 64;
+const DEFAULT_ROUNDS = 3;
+const DEFAULT_TYPE = 'tq2_0';
+
+const OPTIONS = {
+  ...MODEL_OPTIONS,
+  threads: { kind: 'text', short: 't', value: 'N,…', help: 'threads; this version computes on one' },
+  shape: { kind: 'text', value: Object.keys(SHAPES).join('|'), help: 'a random model of this shape, made in memory' },
+  type: { kind: 'text', value: Object.keys(RANDOM_TYPES).join('|'), help: `type of its matrices; default ${DEFAULT_TYPE}` },
+  layers: { kind: 'integer', least: 1, help: 'fewer layers of the same shape' },
+  prompt: { kind: 'integer', short: 'p', least: 1, help: `tokens of the prompt; default ${DEFAULT_PROMPT}` },
+  tokens: { kind: 'integer', short: 'n', least: 1, help: `tokens to generate; default ${DEFAULT_TOKENS}` },
+  rounds: { kind: 'integer', least: 1, help: `rounds, of which the median counts; default ${DEFAULT_ROUNDS}` },
+  ...CONTEXT_OPTIONS,
+} as const satisfies OptionTable;
+
+type BenchValues = Values<typeof OPTIONS>;
+
+export const bench: Command = command(
+  {
+    name: 'bench',
+    summary: 'Measures prefill and decode speed.',
+    positionals: [],
+    options: OPTIONS,
+    notes: ['Sampling is left out: fixed ids are fed. bytesPerToken counts the weights and the keys and values that a token reads.'],
+    examples: [
+      'ternspike bench --shape tinyllama --type tq2_0 -p 512 -n 64',
+      'ternspike bench -m model.gguf --rounds 5 --json',
+    ],
+  },
+  async ({ values }, context) => {
+    const { out, signal } = context;
+    const { model: path, shape, type = DEFAULT_TYPE, build, kv, rounds = DEFAULT_ROUNDS } = values;
+    if ((path === undefined) === (shape === undefined)) throw new UsageError('give -m MODEL or --shape SHAPE');
+    if (path !== undefined && (values.type !== undefined || values.layers !== undefined)) {
+      throw new UsageError('--type and --layers belong to --shape');
+    }
+    noteThreads(mostThreads(values.threads), out);
+    const counts = { prompt: values.prompt ?? DEFAULT_PROMPT, tokens: values.tokens ?? DEFAULT_TOKENS };
+    const contextLength = values.ctx ?? counts.prompt + counts.tokens;
+    const open = async (source: ByteSource): Promise<{ model: Model; fileBytes: number }> => ({
+      model: await load(source, { build, kv, contextLength }, context),
+      fileBytes: source.size,
+    });
+    const { model, fileBytes } = path !== undefined
+      ? await withSource(path, signal, open)
+      : await open(await randomSource(values));
+    const { prefillTps, decodeTps } = await measure(model, counts, rounds, context);
+    const bytesPerToken = bytesRead(model, values.kv ?? 'f16', counts);
+    const { loadMs, build: used } = model.stats();
+    const line = {
+      threads: 1,
+      prefillTps: rounded(prefillTps),
+      decodeTps: rounded(decodeTps),
+      msPerToken: rounded(1000 / decodeTps),
+      bytesPerToken,
+      gbPerSecond: rounded((bytesPerToken * decodeTps) / 1e9),
+    };
+    await out.result(
+      {
+        model: path ?? `random ${shape}`,
+        type: path === undefined ? type : typesOf(model),
+        build: used,
+        runtime: runtime(),
+        ...counts,
+        rounds,
+        threads: [line],
+        loadMs: rounded(loadMs),
+        loadGbPerSecond: rounded(fileBytes / loadMs / 1e6),
+        fileBytes,
+        memory: { ...memoryOf(model), memoryBytes: model.stats().memoryBytes },
+        machine: { cpu: cpus()[0]?.model ?? 'unknown', cores: availableParallelism(), loadAverage: loadavg() },
+      },
+      () => [
+        `${path ?? `random ${shape}`} ${path === undefined ? type : typesOf(model)}, ${used} build, ${runtime()}, 1 thread`,
+        `prefill ${counts.prompt}: ${line.prefillTps.toPrecision(4)} tokens/s`,
+        `decode ${counts.tokens}: ${line.decodeTps.toPrecision(4)} tokens/s, ` +
+        `${line.msPerToken.toPrecision(4)} ms and ${(bytesPerToken / 1e6).toPrecision(4)} MB a token, ${line.gbPerSecond.toPrecision(4)} GB/s`,
+        `load ${Math.round(loadMs)} ms, ${(fileBytes / loadMs / 1e6).toPrecision(3)} GB/s`,
+      ],
+    );
+    model.dispose();
+  },
+);
+
+interface Counts {
+  readonly prompt: number;
+  readonly tokens: number;
+}
+
+/** Refuses a shape or type that is not there as what it is, wrong usage, before anything is made. */
+function randomSource({ shape = '', type = DEFAULT_TYPE, layers }: BenchValues): Promise<ByteSource> {
+  for (const [option, value, known] of [['shape', shape, SHAPES], ['type', type, RANDOM_TYPES]] as const) {
+    if (Object.hasOwn(known, value)) continue;
+    throw new UsageError(`--${option} is ${JSON.stringify(value.slice(0, 60))}, expected one of ${Object.keys(known).join(', ')}`);
+  }
+  return randomModel(shape, type, layers);
+}
+
+/** `1,2` → 2. @throws {UsageError} */
+function mostThreads(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (/^[1-9]\d{0,3}(,[1-9]\d{0,3})*$/.test(text)) return Math.max(...text.split(',').map(Number));
+  throw new UsageError(`--threads is ${JSON.stringify(text.slice(0, 60))}, expected numbers such as 1,2`);
+}
+
+/** Medians over the rounds, after a short one that lets the host compile. */
+async function measure(model: Model, { prompt, tokens }: Counts, rounds: number, { out, signal }: Context): Promise<{
+  prefillTps: number;
+  decodeTps: number;
+}> {
+  const { vocab } = model.describe();
+  // spread over the vocabulary and the same in every run
+  const ids = Array.from({ length: prompt + tokens }, (_, i) => Math.imul(i + 1, 2654435761) % vocab).map(Math.abs);
+  using session = model.session();
+  await session.prefill(ids.slice(0, Math.min(8, prompt)), { signal });
+  const prefill: number[] = [];
+  const decode: number[] = [];
+  const ignore = (): void => {};
+  const turn = turns(signal);
+  for (let round = 0; round < rounds; round++) {
+    out.progress(`round ${round + 1} of ${rounds}`);
+    session.reset();
+    const start = performance.now();
+    await session.read(ids.slice(0, prompt), { signal }, prompt - 1, ignore);
+    const middle = performance.now();
+    for (let i = prompt; i < prompt + tokens; i++) {
+      await session.read([ids[i]], { signal }, 0, ignore);
+      await turn();
+    }
+    const end = performance.now();
+    prefill.push((prompt / (middle - start)) * 1000);
+    decode.push((tokens / (end - middle)) * 1000);
+  }
+  return { prefillTps: median(prefill), decodeTps: median(decode) };
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}
+
+/** Packed bytes of every matrix a token reads (of the embedding only where it is the head too), and keys and values. */
+function bytesRead(model: Model, kv: 'f16' | 'f32', { prompt, tokens }: Counts): number {
+  const { layers, kvHeads, headDim, tied } = model.describe();
+  let bytes = 0;
+  for (const info of model.container.tensors.values()) {
+    if (info.shape.length !== 2 || (info.name === 'token_embd.weight' && !tied)) continue;
+    const { dataBytes, scaleBytes } = packedSize(info);
+    bytes += dataBytes + scaleBytes;
+  }
+  const positions = prompt + (tokens + 1) / 2; // on average
+  return Math.round(bytes + 2 * layers * kvHeads * headDim * (kv === 'f16' ? 2 : 4) * positions);
+}
+
+/** Types of the matrices, the most frequent first. */
+function typesOf(model: Model): string {
+  const counts = new Map<string, number>();
+  for (const { type, shape } of model.container.tensors.values()) {
+    if (shape.length === 2) counts.set(type, (counts.get(type) ?? 0) + 1);
+  }
+  return [...counts].sort(([, a], [, b]) => b - a).map(([type]) => type.toLowerCase()).join('+');
+}

@@ -1,0 +1,57 @@
+/**
+ * What every command is: a description and a body.
+ * @module
+ */
+import { type CommandSpec, type OptionTable, parse, type Parsed, UsageError, type Values } from './args.ts';
+import { OptionError } from '../errors.ts';
+import type { Output } from './output.ts';
+
+/** A command whose types are closed over. */
+export interface Command {
+  readonly spec: CommandSpec;
+  /** Reads the arguments. @throws {UsageError} */
+  prepare(args: readonly string[]): { readonly json: boolean; readonly help: boolean; run(context: Context): Promise<void> };
+}
+
+/** What a body is given besides its values. */
+export interface Context {
+  readonly out: Output;
+  /** Aborted by an interrupt. */
+  readonly signal: AbortSignal;
+}
+
+/** Arguments of a body. */
+export interface Arguments<T extends OptionTable> {
+  readonly values: Values<T>;
+  readonly positionals: readonly string[];
+}
+
+/** Ties a description to its body. */
+export function command<T extends OptionTable>(
+  spec: CommandSpec<T>,
+  body: (args: Arguments<T>, context: Context) => Promise<void>,
+): Command {
+  return {
+    spec,
+    prepare(args) {
+      const parsed: Parsed<T> = parse(spec, args);
+      return { json: parsed.json, help: parsed.help, run: (context) => body(parsed, context) };
+    },
+  };
+}
+
+/** A value that the command cannot do without. @throws {UsageError} */
+export function need<V>(value: V | undefined, option: string): V {
+  if (value !== undefined) return value;
+  throw new UsageError(`${option} is missing`);
+}
+
+/** Checks of the library that concern the command line alone: what they refuse is wrong usage. @throws {UsageError} */
+export function asUsage<V>(check: () => V): V {
+  try {
+    return check();
+  } catch (cause) {
+    if (!(cause instanceof OptionError)) throw cause;
+    throw new UsageError(cause.message.replace(/^OPTION: /, ''), { cause });
+  }
+}

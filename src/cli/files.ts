@@ -1,0 +1,74 @@
+/**
+ * Files that are read whole: texts and tokenizers. Models are never among them.
+ * @module
+ */
+import process from 'node:process';
+import { resolveSource } from '../bytes/resolve.ts';
+import { type ByteSource, readFully } from '../bytes/source.ts';
+import { IoError } from '../errors.ts';
+import { MAX_TEXT_CHARS } from '../limits.ts';
+
+/** UTF-8 takes up to four bytes a character. */
+const MAX_STDIN_BYTES = 4 * MAX_TEXT_CHARS;
+
+/** Opens a path or URL for the time of `use`. */
+export async function withSource<T>(
+  path: string,
+  signal: AbortSignal,
+  use: (source: ByteSource) => Promise<T>,
+): Promise<T> {
+  // a URL on a command line is the user's own: hubs answer with a redirect to where the file lies
+  const source = await resolveSource(path, { signal, allowRedirect: true });
+  try {
+    return await use(source);
+  } finally {
+    await source.close?.();
+  }
+}
+
+/**
+ * The first bytes of a file.
+ * @throws {IoError} `IO` for more than `most` bytes
+ */
+export async function readBytes(source: ByteSource, most: number, signal: AbortSignal): Promise<Uint8Array> {
+  if (source.size > most) throw new IoError('IO', `${source.name} has ${source.size} bytes, at most ${most} are read`);
+  const bytes = new Uint8Array(source.size);
+  await readFully(source, bytes, 0, 'the file', signal);
+  return bytes;
+}
+
+/** The first `bytes` bytes of a file of text, without a character that is cut in two there. @throws {IoError} */
+export function readText(path: string, bytes: number | undefined, signal: AbortSignal): Promise<string> {
+  return withSource(path, signal, async (source) => {
+    const size = Math.min(source.size, bytes ?? Infinity);
+    const head = { ...source, size, name: source.name, read: source.read.bind(source) };
+    return decodeText(await readBytes(head, MAX_STDIN_BYTES, signal), path, size < source.size);
+  });
+}
+
+/** Everything on stdin. @throws {IoError} */
+export async function readStdin(): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for await (const part of process.stdin as AsyncIterable<Uint8Array>) {
+    size += part.length;
+    if (size > MAX_STDIN_BYTES) throw new IoError('IO', `stdin has more than ${MAX_STDIN_BYTES} bytes; give less text`);
+    parts.push(part);
+  }
+  const all = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return decodeText(all, 'stdin', false);
+}
+
+/** @param cut the bytes may end within a character */
+function decodeText(bytes: Uint8Array, name: string, cut: boolean): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes, { stream: cut });
+  } catch (cause) {
+    throw new IoError('IO', `${name} is not UTF-8 text; convert it first`, { cause });
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * `inspect`: what a file holds, without loading weights.
+ * @module
+ */
+import { openContainer } from '../container/open.ts';
+import type { MetadataValue } from '../container/tensor.ts';
+import { TernspikeError } from '../errors.ts';
+import { MAX_MEMORY_BYTES } from '../limits.ts';
+import type { ModelDescription } from '../model/description.ts';
+import { describeLlama } from '../model/llama.ts';
+import { type MemoryPlan, planLlama } from '../model/plan.ts';
+import { samplerBytes } from '../sample/sampler.ts';
+import { ARENA_BASE } from '../wasm/arena.ts';
+import { type Command, command } from './command.ts';
+import { withSource } from './files.ts';
+import { CONTEXT_OPTIONS } from './load.ts';
+import { bytesText, oneLine } from './output.ts';
+import { defaultContext } from './prompt.ts';
+
+/** Elements of an array that are shown. */
+const SHOWN = 8;
+
+/** A metadata value with long arrays cut. */
+type Shown = MetadataValue | { readonly length: number; readonly first: readonly MetadataValue[] };
+
+export const inspect: Command = command(
+  {
+    name: 'inspect',
+    summary: 'What a model file holds: metadata, description, tensors, memory needed.',
+    positionals: [{ name: 'FILE' }],
+    options: CONTEXT_OPTIONS,
+    notes: ['Weights are not loaded. Files that hold only a vocabulary have no description and no plan.'],
+    examples: ['ternspike inspect model.gguf', 'ternspike inspect model.gguf --ctx 4096 --json'],
+  },
+  async ({ values, positionals: [path] }, { out, signal }) => {
+    const container = await withSource(path, signal, (source) => openContainer(source, { signal }));
+    const tensors = [...container.tensors.values()].map(({ name, type, shape, byteLength }) => ({
+      name, type, shape, bytes: byteLength,
+    }));
+    const metadata = Object.fromEntries([...container.metadata].map(([key, value]) => [key, shown(value)]));
+    let description: ModelDescription | null = null;
+    let plan: MemoryPlan | null = null;
+    let refusal: string | null = null;
+    try {
+      description = describeLlama(container);
+      plan = planLlama(container, description, {
+        context: values.ctx ?? defaultContext(description.trainedContext),
+        kv: values.kv ?? 'f16',
+        lanes: 1,
+        maxBytes: MAX_MEMORY_BYTES,
+        base: ARENA_BASE + samplerBytes(description.vocab),
+      });
+    } catch (error) {
+      // the file is worth looking at all the same
+      if (!(error instanceof TernspikeError)) throw error;
+      refusal = error.message;
+    }
+    const { format, version, size } = container;
+    await out.result(
+      { file: path, format, version, bytes: size, metadata, description, tensors, plan, refusal },
+      () => [
+        `${path}: ${format} version ${version}, ${bytesText(size)}`,
+        '',
+        ...Object.entries(metadata).map(([key, value]) => `${oneLine(key)} = ${text(value)}`),
+        '',
+        ...tensors.map(({ name, type, shape, bytes }) => `${oneLine(name)}  ${type}  ${shape.join(' × ')}  ${bytesText(bytes)}`),
+        '',
+        ...(description === null ? [] : [summary(description)]),
+        ...(plan === null ? [] : [memory(plan)]),
+        ...(refusal === null ? [] : [`cannot be run: ${oneLine(refusal, 500)}`]),
+      ],
+    );
+  },
+);
+
+function shown(value: MetadataValue): Shown {
+  return Array.isArray(value) && value.length > SHOWN ? { length: value.length, first: value.slice(0, SHOWN) } : value;
+}
+
+function text(value: Shown): string {
+  if (typeof value === 'string') return oneLine(JSON.stringify(value));
+  if (Array.isArray(value)) return `[${value.map((item) => text(item)).join(', ')}]`;
+  if (typeof value === 'object') return `[${value.first.map((item) => text(item)).join(', ')}, …] (${value.length})`;
+  return String(value);
+}
+
+function summary(d: ModelDescription): string {
+  return `${d.architecture}: ${d.parameters} parameters, ${d.layers} layers of width ${d.width}, ${d.heads} heads ` +
+    `(${d.kvHeads} of keys), ${d.vocab} tokens, trained on ${d.trainedContext} positions`;
+}
+
+function memory(plan: MemoryPlan): string {
+  return `memory: weights ${bytesText(plan.weightsBytes)}, one session ${bytesText(plan.stateBytes)}, ` +
+    `scratch ${bytesText(plan.scratchBytes)}, in all ${bytesText(plan.totalBytes)}`;
+}

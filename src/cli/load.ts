@@ -1,0 +1,92 @@
+/**
+ * Opening models for the commands: shared options, progress, notices.
+ * @module
+ */
+import process from 'node:process';
+import { readFileSync } from 'node:fs';
+import type { ByteSource } from '../bytes/source.ts';
+import { TernspikeError } from '../errors.ts';
+import { open } from '../index.ts';
+import type { Model } from '../model.ts';
+import type { KvType } from '../model/plan.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import type { Build } from '../wasm/features.ts';
+import type { Context } from './command.ts';
+import { bytesText, type Output } from './output.ts';
+
+/** Options of every command that loads a model. */
+export const MODEL_OPTIONS = {
+  model: { kind: 'text', short: 'm', value: 'FILE', help: 'model: a path or a URL of a GGUF file' },
+  build: { kind: 'choice', choices: ['base', 'relaxed'], help: 'kernels to use; default the best this host has' },
+  threads: { kind: 'integer', short: 't', least: 1, help: 'threads; this version computes on one' },
+} as const;
+
+/** Options of commands whose session length matters. */
+export const CONTEXT_OPTIONS = {
+  ctx: { kind: 'integer', least: 1, help: 'positions of the context' },
+  kv: { kind: 'choice', choices: ['f16', 'f32'], help: 'how keys and values are kept; default f16' },
+} as const;
+
+/** How to get a model, for those who have none. */
+const NO_MODEL = 'no model is given and none is built in; pass a GGUF file or its URL, for example ' +
+  '-m https://huggingface.co/ggml-org/test-model-stories260K/resolve/main/stories260K-f32.gguf (1.2 MB)';
+
+export interface LoadOptions {
+  readonly build?: Build;
+  readonly contextLength?: number;
+  readonly kv?: KvType;
+  readonly tokenizer?: Tokenizer;
+}
+
+/** The model's path. @throws {TernspikeError} `OPTION` with a way to get one */
+export function modelPath(path: string | undefined): string {
+  if (path !== undefined) return path;
+  throw new TernspikeError('OPTION', NO_MODEL);
+}
+
+/** Opens with a progress line. @throws what `open` throws */
+export async function load(source: ByteSource, options: LoadOptions, { out, signal }: Context): Promise<Model> {
+  const model = await open(source, {
+    ...options,
+    signal,
+    onProgress: ({ phase, loaded, total, fraction }) => {
+      if (phase === 'weights') out.progress(`loading ${Math.round(fraction * 100)} %  ${bytesText(loaded)} of ${bytesText(total)}`);
+    },
+  });
+  out.progress('');
+  return model;
+}
+
+/** Says once that more than one thread has no effect. */
+export function noteThreads(threads: number | undefined, out: Output): void {
+  if (threads !== undefined && threads > 1) out.note(`this version runs single-laned; --threads ${threads} is taken as 1`);
+}
+
+/** Largest resident memory of this process so far; null where the host does not tell. */
+export function peakRssBytes(): number | null {
+  try {
+    const kibibytes = process.resourceUsage().maxRSS;
+    if (kibibytes > 0) return kibibytes * 1024;
+  } catch {
+    // a host without it; Linux tells in another place too
+  }
+  try {
+    const found = /^VmHWM:\s*(\d+) kB/m.exec(readFileSync('/proc/self/status', 'utf8'));
+    return found ? Number(found[1]) * 1024 : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Sizes of a loaded model, for JSON. */
+export function memoryOf(model: Model): { weightsBytes: number; stateBytes: number; peakRssBytes: number | null } {
+  const { weightsBytes, stateBytes } = model.stats();
+  return { weightsBytes, stateBytes, peakRssBytes: peakRssBytes() };
+}
+
+/** What this runs on: `node 20.20.2`. */
+export function runtime(): string {
+  const { versions } = process as { versions: Readonly<Record<string, string | undefined>> };
+  const name = versions.deno ? 'deno' : versions.bun ? 'bun' : 'node';
+  return `${name} ${versions[name]}`;
+}

@@ -1,0 +1,117 @@
+#!/usr/bin/env node
+/**
+ * The command line. Exit codes: 0 success, 2 wrong usage, 1 any refusal, 130 interrupted.
+ * @module
+ */
+import process from 'node:process';
+import { TernspikeError } from '../errors.ts';
+import { columns, commandHelp, UsageError } from './args.ts';
+import { bench } from './bench.ts';
+import type { Command } from './command.ts';
+import { convert } from './convert.ts';
+import { inspect } from './inspect.ts';
+import { logits } from './logits.ts';
+import { endOnClosedPipe, oneLine, processOutput } from './output.ts';
+import { perplexityCommand } from './perplexity.ts';
+import { run } from './run.ts';
+import { detokenize, tokenize } from './tokenize.ts';
+import { version } from './version.ts';
+
+const COMMANDS: readonly Command[] = [run, logits, tokenize, detokenize, inspect, perplexityCommand, convert, bench];
+
+/** Exit code of a process that was interrupted: 128 + SIGINT. */
+const INTERRUPTED = 130;
+
+async function main(args: readonly string[]): Promise<number> {
+  const [name, ...rest] = args;
+  const plain = processOutput(false);
+  if (name === '--version' || name === '-v') {
+    await plain.text(`${version()}\n`);
+    return 0;
+  }
+  if (name === '--help' || name === '-h' || name === 'help') {
+    const about = COMMANDS.find(({ spec }) => spec.name === rest[0]);
+    await plain.text(about ? commandHelp(about.spec) : overallHelp());
+    return 0;
+  }
+  const chosen = COMMANDS.find(({ spec }) => spec.name === name);
+  if (!chosen) {
+    const what = name === undefined ? 'no command is given' : `unknown command ${JSON.stringify(oneLine(name, 60))}`;
+    throw new UsageError(`${what}, expected one of ${COMMANDS.map(({ spec }) => spec.name).join(', ')}`);
+  }
+  const prepared = chosen.prepare(rest);
+  if (prepared.help) {
+    await plain.text(commandHelp(chosen.spec));
+    return 0;
+  }
+  const out = processOutput(prepared.json);
+  return await interruptible(async (signal) => {
+    try {
+      await prepared.run({ out, signal });
+    } finally {
+      out.progress('');
+    }
+  });
+}
+
+/** Runs with a signal that the first interrupt aborts; the second one ends the process at once. */
+async function interruptible(body: (signal: AbortSignal) => Promise<void>): Promise<number> {
+  const controller = new AbortController();
+  const onInterrupt = (): void => {
+    if (controller.signal.aborted) process.exit(INTERRUPTED);
+    controller.abort();
+  };
+  process.on('SIGINT', onInterrupt);
+  try {
+    await body(controller.signal);
+  } catch (error) {
+    if (!controller.signal.aborted) throw error;
+  } finally {
+    process.off('SIGINT', onInterrupt);
+  }
+  return controller.signal.aborted ? INTERRUPTED : 0;
+}
+
+function overallHelp(): string {
+  return [
+    `ternspike ${version()}: runs 1-bit, 1.58-bit and other small language models`,
+    '',
+    'ternspike COMMAND [OPTIONS]',
+    '',
+    ...columns(COMMANDS.map(({ spec }) => [spec.name, spec.summary] as const)),
+    '',
+    'ternspike COMMAND --help explains a command; --version prints the version.',
+    'Every command takes --json. Exit codes: 0 success, 1 refusal, 2 wrong usage, 130 interrupted.',
+    'TERNSPIKE_DEBUG=1 prints the stack of a refusal.',
+    '',
+    'Example:',
+    '  ternspike run -m stories260K.gguf "Once upon a time" -n 160 --temp 0',
+    '',
+  ].join('\n');
+}
+
+/** One line on stderr; the exit code. */
+function report(error: unknown, args: readonly string[]): number {
+  const usage = error instanceof UsageError;
+  const message = error instanceof Error ? error.message : String(error);
+  const known = COMMANDS.some(({ spec }) => spec.name === args[0]);
+  const line = usage
+    ? `USAGE: ${message}; see ternspike ${known ? `${args[0]} ` : ''}--help`
+    : error instanceof TernspikeError
+    ? message
+    : `INTERNAL: ${message}; this is a fault of ternspike, run again with TERNSPIKE_DEBUG=1 and report it`;
+  process.stderr.write(`ternspike: ${oneLine(line, 2000)}\n`);
+  if (process.env.TERNSPIKE_DEBUG === '1' && error instanceof Error) {
+    for (let at: unknown = error; at instanceof Error; at = at.cause) process.stderr.write(`${at.stack ?? at.message}\n`);
+  }
+  return usage ? 2 : 1;
+}
+
+endOnClosedPipe();
+const args = process.argv.slice(2);
+// not process.exit(): what was written is still on its way
+try {
+  process.exitCode = await main(args);
+} catch (error) {
+  process.exitCode = report(error, args);
+}

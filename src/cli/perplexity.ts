@@ -1,0 +1,52 @@
+/**
+ * `perplexity`: how well a model predicts a text.
+ * @module
+ */
+import { perplexity } from '../eval/perplexity.ts';
+import { type Command, command, need } from './command.ts';
+import { readText, withSource } from './files.ts';
+import { CONTEXT_OPTIONS, load, MODEL_OPTIONS, modelPath, noteThreads } from './load.ts';
+import { rounded } from './output.ts';
+import { tokenizerOfFile } from './tokenizer-file.ts';
+
+/** Tokens of a window unless told; llama.cpp's. */
+const DEFAULT_WINDOW = 512;
+
+export const perplexityCommand: Command = command(
+  {
+    name: 'perplexity',
+    summary: "Perplexity of a text, by llama.cpp's protocol.",
+    positionals: [],
+    options: {
+      ...MODEL_OPTIONS,
+      file: { kind: 'text', short: 'f', value: 'TEXT', help: 'the text file' },
+      ...CONTEXT_OPTIONS,
+      ctx: { kind: 'integer', least: 4, help: `tokens of a window; default ${DEFAULT_WINDOW}` },
+      chunks: { kind: 'integer', least: 1, help: 'windows at most; default all' },
+      bytes: { kind: 'integer', least: 1, help: 'only the first N bytes of the file' },
+      tokenizer: { kind: 'text', value: 'FILE', help: "a tokenizer instead of the model's" },
+    } as const,
+    notes: ['Windows of --ctx tokens, bos first; the second half of each is scored.'],
+    examples: ['ternspike perplexity -m stories260K.gguf -f sample.txt --ctx 256 --bytes 60000'],
+  },
+  async ({ values }, context) => {
+    const { out, signal } = context;
+    const file = need(values.file, '-f TEXT');
+    const { build, kv, chunks, bytes, ctx: contextLength = DEFAULT_WINDOW } = values;
+    noteThreads(values.threads, out);
+    const path = modelPath(values.model);
+    const text = await readText(file, bytes, signal);
+    const tokenizer = values.tokenizer === undefined ? undefined : await tokenizerOfFile(values.tokenizer, signal);
+    using model = await withSource(path, signal, (source) => load(source, { build, kv, contextLength, tokenizer }, context));
+    const result = await perplexity(model, text, {
+      contextLength,
+      chunks,
+      signal,
+      onProgress: ({ chunk, chunks: all, ppl }) => out.progress(`window ${chunk} of ${all}: ${ppl.toFixed(4)}`),
+    });
+    await out.result(
+      { ...result, ppl: rounded(result.ppl, 9), stderr: rounded(result.stderr) },
+      () => [`perplexity ${result.ppl.toFixed(4)} ± ${result.stderr.toFixed(4)} (${result.tokens} tokens, ${result.chunks} windows)`],
+    );
+  },
+);

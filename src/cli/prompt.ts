@@ -1,0 +1,59 @@
+/**
+ * The prompt of a run: text, a rendered chat, or ids; and how large a context it needs, found before weights are loaded.
+ * @module
+ */
+import type { ByteSource } from '../bytes/source.ts';
+import { openContainer } from '../container/open.ts';
+import { describeLlama } from '../model/llama.ts';
+import { tokenizerFromMetadata } from '../tokenizer/open.ts';
+import { type ChatMessage, renderChat } from '../tokenizer/template.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+
+/** What a user wants to have continued. */
+export interface Prompt {
+  readonly text?: string;
+  readonly ids?: readonly number[];
+  /** Instead of text. */
+  readonly chat?: readonly ChatMessage[];
+}
+
+/** Smallest and largest default of `open`; see `contextLength` there. */
+const MIN_DEFAULT_CONTEXT = 512;
+const MAX_DEFAULT_CONTEXT = 4096;
+
+/** Positions that `open` gives a model of this trained context unless told. */
+export function defaultContext(trained: number): number {
+  return Math.min(Math.max(trained, MIN_DEFAULT_CONTEXT), MAX_DEFAULT_CONTEXT);
+}
+
+/** Ids of a prompt as the model was trained to see it. @throws {TemplateError} {TokenizerError} */
+export function promptIds(prompt: Prompt, tokenizer: Tokenizer | null): readonly number[] {
+  if (prompt.ids) return prompt.ids;
+  if (!tokenizer) return [];
+  const text = prompt.chat ? renderChat(tokenizer, prompt.chat) : (prompt.text ?? '');
+  const ids = tokenizer.encode(text, { special: true });
+  // templates write bos themselves; do not begin twice
+  const { bos } = tokenizer.specials;
+  return prompt.chat && bos !== undefined && ids[0] === bos && ids[1] === bos ? ids.slice(1) : ids;
+}
+
+/**
+ * A context for prompt and answer where the default would be too small, else undefined; and what the model was trained for.
+ * @param given a tokenizer instead of the file's
+ */
+export async function contextFor(
+  source: ByteSource,
+  prompt: Prompt,
+  tokens: number,
+  given: Tokenizer | undefined,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  // no token stands for less than one byte of text, so that most prompts need no look at the vocabulary
+  const most = prompt.ids?.length ?? (prompt.chat ? Infinity : new TextEncoder().encode(prompt.text).length + 2);
+  if (most + tokens <= MIN_DEFAULT_CONTEXT) return undefined;
+  const container = await openContainer(source, { signal });
+  const trained = describeLlama(container).trainedContext;
+  const ids = promptIds(prompt, given ?? tokenizerFromMetadata(container.metadata));
+  const contextLength = ids.length + tokens;
+  return contextLength > defaultContext(trained) ? contextLength : undefined;
+}

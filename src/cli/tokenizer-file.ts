@@ -1,0 +1,64 @@
+/**
+ * Tokenizers for the commands: of a model file, or a file of their own.
+ * @module
+ */
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { ByteSource } from '../bytes/source.ts';
+import { openContainer } from '../container/open.ts';
+import { TokenizerError } from '../errors.ts';
+import { MAX_TOKENIZER_BYTES } from '../limits.ts';
+import { openTokenizer, tokenizerFromMetadata } from '../tokenizer/open.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { UsageError } from './args.ts';
+import { readBytes, withSource } from './files.ts';
+
+/** Options of every command that needs a tokenizer and no weights. */
+export const TOKENIZER_OPTIONS = {
+  model: { kind: 'text', short: 'm', value: 'FILE', help: 'model whose tokenizer is used; its weights are not loaded' },
+  tokenizer: {
+    kind: 'text', value: 'FILE',
+    help: 'tokenizer.json, SentencePiece .model, tiktoken ranks, vocab.txt, or a GGUF vocabulary',
+  },
+} as const;
+
+/** The tokenizer of a GGUF file. @throws {TokenizerError} `TOKENIZER_MISSING` */
+export async function tokenizerOfModel(source: ByteSource, signal: AbortSignal): Promise<Tokenizer> {
+  const { metadata } = await openContainer(source, { signal });
+  const tokenizer = tokenizerFromMetadata(metadata);
+  if (tokenizer) return tokenizer;
+  throw new TokenizerError('TOKENIZER_MISSING', `${source.name} has no vocabulary; give one with --tokenizer FILE, or use --ids`);
+}
+
+/** A tokenizer's own file, told apart by content. @throws {TokenizerError} {IoError} */
+export function tokenizerOfFile(path: string, signal: AbortSignal): Promise<Tokenizer> {
+  return withSource(path, signal, async (source) => {
+    const magic = new Uint8Array(4);
+    const got = await source.read(magic, 0, signal);
+    if (got === 4 && String.fromCharCode(...magic) === 'GGUF') return tokenizerOfModel(source, signal);
+    const bytes = await readBytes(source, MAX_TOKENIZER_BYTES, signal);
+    const config = bytes[0] === 0x7b ? await configBeside(path) : undefined;
+    return openTokenizer(bytes, path, { config });
+  });
+}
+
+/** bos, eos and chat template of a tokenizer.json stand in another file beside it. */
+async function configBeside(path: string): Promise<string | undefined> {
+  if (/^(https?|blob|file):/i.test(path)) return undefined;
+  try {
+    return await readFile(join(dirname(path), 'tokenizer_config.json'), 'utf8');
+  } catch {
+    return undefined; // it is optional
+  }
+}
+
+/** The tokenizer that a command line asks for. @throws {UsageError} when it asks for none or for two */
+export function chosenTokenizer(
+  { model, tokenizer }: { readonly model?: string; readonly tokenizer?: string },
+  signal: AbortSignal,
+): Promise<Tokenizer> {
+  if (model !== undefined && tokenizer !== undefined) throw new UsageError('give -m MODEL or --tokenizer FILE, not both');
+  if (tokenizer !== undefined) return tokenizerOfFile(tokenizer, signal);
+  if (model !== undefined) return withSource(model, signal, (source) => tokenizerOfModel(source, signal));
+  throw new UsageError('give -m MODEL or --tokenizer FILE');
+}
