@@ -8,7 +8,11 @@ import { OptionError } from '../errors.ts';
 
 /** What perplexity needs of a model. */
 export interface Scorer {
-  readonly tokenizer: { encode(text: string, options?: { special?: boolean }): number[]; readonly addBos: boolean; readonly specials: { readonly bos?: number } };
+  readonly tokenizer: {
+    encode(text: string): number[];
+    readonly addBos: boolean;
+    readonly specials: { readonly bos?: number };
+  };
   logits(ids: readonly number[], options: { signal?: AbortSignal; from?: number }): Promise<Float32Array[]>;
 }
 
@@ -42,11 +46,16 @@ export async function perplexity(model: Scorer, text: string, options: Perplexit
     throw new OptionError('OPTION', `contextLength is ${contextLength}, expected a whole number from 4 on`);
   }
   const { tokenizer } = model;
-  const ids = tokenizer.encode(text, { special: true });
+  const { bos } = tokenizer.specials;
+  const begins = tokenizer.addBos && bos !== undefined;
+  // once, with bos, and with special tokens in the text read as plain text: a corpus that spells "<unk>" means the letters
+  const ids = tokenizer.encode(text);
+  if (begins) ids.unshift(bos);
   if (ids.length < 2 * contextLength) {
     throw new OptionError(
       'OPTION',
-      `the text has ${ids.length} tokens, at least ${2 * contextLength} are needed for windows of ${contextLength}; use a longer text or a smaller context`,
+      `the text has ${ids.length} tokens, at least ${2 * contextLength} are needed for windows of ${contextLength}; ` +
+        'use a longer text or a smaller context',
     );
   }
   const chunks = Math.min(Math.floor(ids.length / contextLength), options.chunks ?? Infinity);
@@ -56,8 +65,7 @@ export async function perplexity(model: Scorer, text: string, options: Perplexit
   let squares = 0;
   for (let chunk = 0; chunk < chunks; chunk++) {
     const window = ids.slice(chunk * contextLength, (chunk + 1) * contextLength);
-    const { bos } = tokenizer.specials;
-    if (tokenizer.addBos && bos !== undefined) window[0] = bos;
+    if (begins) window[0] = bos;
     const rows = await model.logits(window.slice(0, -1), { signal, from: first });
     for (let i = 0; i < rows.length; i++) {
       const nll = negativeLogLikelihood(rows[i], window[first + i + 1]);
