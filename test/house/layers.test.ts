@@ -27,6 +27,8 @@ const ORDER = [
 const FIRST = ['errors.ts', 'limits.ts'];
 /** Text and choice know nothing of running a model, although their folders stand behind it. */
 const APART = new Map([['sample', ['session']], ['tokenizer', ['session', 'sample']]]);
+/** Users of the library as a whole: they may import the root files that tie it together. */
+const USERS = ['cli', 'server', 'web'];
 /** Where `node:` modules may be named at the top of a file; everything else runs in browsers and workers. */
 const ON_A_HOST = ['cli', 'server'];
 
@@ -46,8 +48,9 @@ function violations(files: ReadonlyMap<string, string>): string[] {
       const target = posix.join(posix.dirname(path), specifier);
       if (FIRST.includes(target)) continue;
       const from = target.includes('/') ? target.slice(0, target.indexOf('/')) : '';
-      const allowed = folder !== '' && from !== '' && from !== '..' && rank(from) <= rank(folder) &&
-        !APART.get(folder)?.includes(from);
+      const whole = from === '' && !target.startsWith('..') && USERS.includes(folder);
+      const allowed = whole ||
+        (folder !== '' && from !== '' && from !== '..' && rank(from) <= rank(folder) && !APART.get(folder)?.includes(from));
       if (!allowed) found.push(`${path}: imports ${target}, which comes after ${folder || path}`);
     }
   }
@@ -79,6 +82,9 @@ layers('root files are free, except those that come before everything', () => {
   assert.equal(file('bytes/file.ts', "import { IoError } from '../errors.ts';"), []);
   assert.is(file('errors.ts', "import { a } from './bytes/source.ts';").length, 1);
   assert.is(file('session/session.ts', "import { Model } from '../model.ts';").length, 1);
+  assert.is(file('eval/perplexity.ts', "import { open } from '../index.ts';").length, 1);
+  assert.equal(file('cli/load.ts', "import { open } from '../index.ts';"), []);
+  assert.is(file('cli/version.ts', "import pack from '../../package.json';").length, 1);
 });
 
 layers('text and choice do not know sessions, and unknown folders are refused', () => {
