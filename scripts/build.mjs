@@ -19,7 +19,8 @@ const newest = (dir) =>
 function kernels() {
   const out = 'src/wasm/kernels.generated.ts';
   const changed = Math.max(newest('assembly'), statSync('asconfig.json').mtimeMs, statSync('scripts/build.mjs').mtimeMs);
-  if (existsSync(out) && statSync(out).mtimeMs > changed) return;
+  const built = [out, 'build/wasm/base.wasm', 'build/wasm/relaxed.wasm'];
+  if (built.every((path) => existsSync(path) && statSync(path).mtimeMs > changed)) return;
   mkdirSync('build/wasm', { recursive: true });
   const lines = ['// Written by scripts/build.mjs from assembly/. Not kept in git.'];
   for (const build of ['base', 'relaxed']) {
@@ -47,6 +48,7 @@ async function bundles() {
     target: 'es2022',
     minifySyntax: true,
     minifyWhitespace: true,
+    minifyIdentifiers: true,
     chunkNames: 'chunks/[name]-[hash]',
     legalComments: 'none',
     logLevel: 'warning',

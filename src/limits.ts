@@ -5,69 +5,69 @@
  */
 
 /** wasm32 addresses 4 GiB; the last 64 KiB page is left unused so that no end pointer wraps to 0. */
-export const MAX_MEMORY_BYTES = 65535 * 65536;
+export const MAX_MEMORY_BYTES: number = 65535 * 65536;
 
 /** Metadata and tensor table of a GGUF file. Real headers with a 256 k vocabulary take about 12 MB. */
-export const MAX_HEADER_BYTES = 50_000_000;
+export const MAX_HEADER_BYTES: number = 50_000_000;
 /** One GGUF string. Vocabulary pieces are under 1 KB and chat templates under 100 KB; ggml itself allows 1 GiB. */
-export const MAX_STRING_BYTES = 10_000_000;
+export const MAX_STRING_BYTES: number = 10_000_000;
 /** One metadata key; the bound of the GGUF specification. */
-export const MAX_KEY_BYTES = 65_535;
+export const MAX_KEY_BYTES: number = 65_535;
 /** One tensor name; the specification says 64, files in the wild exceed it slightly. */
-export const MAX_NAME_BYTES = 256;
+export const MAX_NAME_BYTES: number = 256;
 /** Metadata entries. Real files have fewer than 100. */
-export const MAX_METADATA_ENTRIES = 10_000;
+export const MAX_METADATA_ENTRIES: number = 10_000;
 /** Tensors in one file. A 1024-layer model with 20 tensors a layer stays far below. */
-export const MAX_TENSORS = 100_000;
+export const MAX_TENSORS: number = 100_000;
 /** Elements of one metadata array; also bounded by the bytes that are left. */
-export const MAX_ARRAY_ELEMENTS = 10_000_000;
+export const MAX_ARRAY_ELEMENTS: number = 10_000_000;
 /** Dimensions of a tensor; the bound of ggml. */
-export const MAX_DIMS = 4;
+export const MAX_DIMS: number = 4;
 /** One dimension of a tensor. */
-export const MAX_DIM = 2 ** 32;
+export const MAX_DIM: number = 2 ** 32;
 /** `general.alignment`: a power of two up to this. Larger values only serve to overflow a rounding. */
-export const MAX_ALIGNMENT = 1 << 20;
+export const MAX_ALIGNMENT: number = 1 << 20;
 
 /** Layers of a model. The deepest published ones have about 200. */
-export const MAX_LAYERS = 1024;
+export const MAX_LAYERS: number = 1024;
 /** Width of a residual stream, feed-forward or head; keeps every integer sum of a row exact. */
-export const MAX_WIDTH = 1 << 17;
+export const MAX_WIDTH: number = 1 << 17;
 /** Attention heads. */
-export const MAX_HEADS = 1024;
+export const MAX_HEADS: number = 1024;
 /** Positions in a context. */
-export const MAX_CONTEXT = 1 << 20;
+export const MAX_CONTEXT: number = 1 << 20;
 
 /** Lanes of one model. More than any machine of its users has; keeps the plan bounded. */
-export const MAX_LANES = 256;
+export const MAX_LANES: number = 256;
 
 /** Tokens of a vocabulary. */
-export const MAX_VOCAB = 1 << 20;
+export const MAX_VOCAB: number = 1 << 20;
 /** Bytes of one piece. */
-export const MAX_PIECE_BYTES = 1024;
+export const MAX_PIECE_BYTES: number = 1024;
 /** Characters of all pieces together; bounds every index built over them. A 256 k vocabulary has about 2 million. */
-export const MAX_VOCAB_CHARS = 8 << 20;
+export const MAX_VOCAB_CHARS: number = 8 << 20;
 /** Merges of a byte-level BPE. */
-export const MAX_MERGES = 1 << 21;
+export const MAX_MERGES: number = 1 << 21;
 /** Bytes of one tokenizer file (tokenizer.json of a 256 k vocabulary takes about 35 MB). */
-export const MAX_TOKENIZER_BYTES = 64 << 20;
+export const MAX_TOKENIZER_BYTES: number = 64 << 20;
 /** Characters of text accepted by one call of `encode`. */
-export const MAX_TEXT_CHARS = 4 << 20;
+export const MAX_TEXT_CHARS: number = 4 << 20;
 
 /** Characters of a chat template. */
-export const MAX_TEMPLATE_CHARS = 256 << 10;
+export const MAX_TEMPLATE_CHARS: number = 256 << 10;
 /** Interpreter steps of one rendering; an evaluation takes 4, a round of a loop 128. */
-export const MAX_TEMPLATE_STEPS = 1_000_000;
+export const MAX_TEMPLATE_STEPS: number = 1_000_000;
 /** Characters that one rendering may produce. */
-export const MAX_TEMPLATE_OUTPUT_CHARS = 4 << 20;
+export const MAX_TEMPLATE_OUTPUT_CHARS: number = 4 << 20;
 /** Items that one loop or `range` of a template may have. */
-export const MAX_TEMPLATE_LOOP = 100_000;
+export const MAX_TEMPLATE_LOOP: number = 100_000;
 /** Nesting of blocks, calls and parentheses in a template. */
-export const MAX_TEMPLATE_DEPTH = 64;
+export const MAX_TEMPLATE_DEPTH: number = 64;
 /** Messages of a chat. */
-export const MAX_MESSAGES = 1024;
+export const MAX_MESSAGES: number = 1024;
 
 /** Stop strings of one call, and characters of each. */
-export const MAX_STOP_STRINGS = 16;
-export const MAX_STOP_CHARS = 256;
+export const MAX_STOP_STRINGS: number = 16;
+export const MAX_STOP_CHARS: number = 256;
 /** Entries of a logit bias. */
-export const MAX_LOGIT_BIAS = 1024;
+export const MAX_LOGIT_BIAS: number = 1024;

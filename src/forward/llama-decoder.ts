@@ -35,8 +35,8 @@ export interface LlamaDecoderOptions {
 }
 
 export class LlamaDecoder implements Decoder {
-  readonly batch = PREFILL_BATCH;
-  readonly canRewind = true;
+  readonly batch: number = PREFILL_BATCH;
+  readonly canRewind: boolean = true;
   readonly #m: Llama;
   readonly #arena: Arena;
   readonly #options: LlamaDecoderOptions;
@@ -52,6 +52,10 @@ export class LlamaDecoder implements Decoder {
 
   get vocab(): number {
     return this.#m.d.vocab;
+  }
+
+  get context(): number {
+    return this.#options.context;
   }
 
   createState(): State {
