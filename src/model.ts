@@ -12,7 +12,7 @@ import type { SamplerOptions } from './sample/options.ts';
 import { Session, type SessionOptions } from './session/session.ts';
 import { type ChatMessage, type ChatOptions, renderChat } from './tokenizer/template.ts';
 import { StopMatcher } from './tokenizer/stop.ts';
-import type { Tokenizer } from './tokenizer/tokenizer.ts';
+import type { Tokenizer, TokenStream } from './tokenizer/tokenizer.ts';
 import type { Arena } from './wasm/arena.ts';
 import type { Build } from './wasm/features.ts';
 
@@ -24,7 +24,8 @@ export interface GenerateOptions extends SamplerOptions, SessionOptions {
   readonly maxTokens?: number;
   /** Generation ends before the first of these appears in the text. */
   readonly stop?: readonly string[];
-  /** Continue this session instead of a new one; it stays open afterwards. */
+  /** Continue this session instead of a new one; it stays open afterwards, and its own overflow and keep hold. It has then
+   *  read the prompt and what was generated but for the last id, which no logits were asked of: begin the next prompt with it. */
   readonly session?: Session;
   /** Keep the space that joins the text to the prompt, where the vocabulary has it. Default false: all pieces together are
    *  `tokenizer.decode(ids)`, which for SentencePiece vocabularies leaves a leading space out. */
@@ -75,8 +76,12 @@ export interface ModelParts {
 /** Tokens of a generation that states no number. */
 const DEFAULT_MAX_TOKENS = 512;
 
+/** What ids say without a vocabulary. */
+const SILENT: TokenStream = { push: () => '', flush: () => '' };
+
 export class Model {
   #parts: ModelParts | null;
+  readonly #sessions = new Set<Session>();
 
   /** Made by `open`. */
   constructor(parts: ModelParts) {
@@ -119,7 +124,7 @@ export class Model {
   /** A new conversation. @throws {MemoryError} when its state does not fit */
   session(options: SessionOptions = {}): Session {
     const { decoder, arena } = this.#alive();
-    return new Session(decoder, arena, options);
+    return new Session(decoder, arena, options, this.#sessions);
   }
 
   /** Ids of a prompt as the model was trained to see it: text is encoded with special tokens, ids are taken as they are. */
@@ -128,16 +133,19 @@ export class Model {
   }
 
   /**
-   * Generates text. Ends by itself; `break` or an abort stop it between two tokens.
+   * Generates text. Ends by itself; `break` or an abort stop it between two tokens. A model without a vocabulary takes ids,
+   * and answers with ids: every text is empty then, and only the number of tokens ends it.
    * @param prompt text, or ids
    * @throws {SessionError} `CONTEXT_OVERFLOW` when prompt and `maxTokens` do not fit and the session does not slide
    * @throws {OptionError} for an option out of range; the signal's reason
+   * @throws {TokenizerError} `TOKENIZER_MISSING` for text, as prompt or to stop at, without a vocabulary
    * @example
    * for await (const { text } of model.generate('Once upon a time', { temperature: 0 })) write(text);
    */
   async *generate(prompt: string | readonly number[], options: GenerateOptions = {}): AsyncGenerator<GenerateChunk, void> {
-    const { decoder, sampler: memory } = this.#alive();
-    const tokenizer = this.tokenizer;
+    const { decoder, sampler: memory, tokenizer } = this.#alive();
+    options.signal?.throwIfAborted();
+    if (options.stop?.length) void this.tokenizer; // refused here where there is none
     const matcher = new StopMatcher(options.stop ?? []);
     const sampler = new Sampler(options, decoder.vocab, memory);
     const ids = this.promptIds(prompt);
@@ -146,8 +154,9 @@ export class Model {
     try {
       const limit = checkMaxTokens(options, session, ids.length);
       for (const id of ids) sampler.accept(id);
-      const stream = tokenizer.stream({ continues: options.joined === true });
-      const stopIds = new Set(tokenizer.specials.stop);
+      const stream = tokenizer?.stream({ continues: options.joined === true }) ?? SILENT;
+      const pieces = tokenizer?.vocabSize ?? 0;
+      const stopIds = new Set(tokenizer?.specials.stop);
       let id = -1;
       let completion = 0;
       let finishReason: FinishReason = 'length';
@@ -166,7 +175,7 @@ export class Model {
           break;
         }
         completion++;
-        const { text, stopped } = matcher.push(stream.push(id));
+        const { text, stopped } = matcher.push(id < pieces ? stream.push(id) : '');
         yield { text, id, finishReason: null };
         if (stopped) {
           finishReason = 'stop';
@@ -219,8 +228,9 @@ export class Model {
     }
   }
 
-  /** Gives the memory back. Harmless when called twice. */
+  /** Ends every session and gives the memory back. Harmless when called twice. */
   dispose(): void {
+    for (const session of this.#sessions) session.dispose();
     this.#parts = null;
   }
 
@@ -240,7 +250,8 @@ export class Model {
 }
 
 function checkMaxTokens(options: GenerateOptions, session: Session, prompt: number): number {
-  const { maxTokens, overflow } = options;
+  const { maxTokens } = options;
+  const { overflow } = session;
   const room = session.contextLength - session.position - prompt + 1; // the last token is never read
   if (maxTokens === undefined) {
     if (room < 1 && overflow !== 'slide') throw overflowError(session, prompt, 1);

@@ -5,7 +5,7 @@
 import { type ModelSource, resolveSource, type SourceOptions } from './bytes/resolve.ts';
 import type { ByteSource } from './bytes/source.ts';
 import { openContainer } from './container/open.ts';
-import { MemoryError, OptionError } from './errors.ts';
+import { DescriptionError, MemoryError, OptionError } from './errors.ts';
 import { LlamaDecoder } from './forward/llama-decoder.ts';
 import { llamaWeights } from './forward/llama-weights.ts';
 import { MAX_CONTEXT, MAX_LANES, MAX_MEMORY_BYTES } from './limits.ts';
@@ -81,6 +81,14 @@ async function load(
     : options.tokenizer instanceof Uint8Array
     ? openTokenizer(options.tokenizer, 'the tokenizer option')
     : options.tokenizer;
+
+  // fewer pieces than rows are usual: rows are padded, and such ids say nothing
+  if (tokenizer && tokenizer.vocabSize > description.vocab) {
+    throw new DescriptionError(
+      'DESCRIPTION_MISMATCH',
+      `the tokenizer has ${tokenizer.vocabSize} tokens, the embedding ${description.vocab} rows; they are not of one model`,
+    );
+  }
 
   const { kv = 'f16', maxMemoryBytes = MAX_MEMORY_BYTES } = options;
   const context = options.contextLength ??

@@ -16,6 +16,8 @@ export interface DecoderState {
 
 export interface Decoder {
   readonly vocab: number;
+  /** Positions of each of its states. */
+  readonly context: number;
   /** Most ids that one call of `forward` takes. */
   readonly batch: number;
   /** Whether a state can go back to a shorter length; recurrent models cannot. */

@@ -14,7 +14,7 @@ export const ROW_GROUP = 4;
 /** Columns of packed codes are padded to this. */
 export const CODE_COLUMNS = 128;
 /** Elements of a vector buffer are padded to this, with zeros. */
-export const VECTOR_PAD = CODE_COLUMNS;
+export const VECTOR_PAD: number = CODE_COLUMNS;
 
 const LAYOUTS: Record<TensorType, Layout> = {
   F32: 'f32',

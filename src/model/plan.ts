@@ -14,7 +14,7 @@ export type KvType = 'f16' | 'f32';
 /** Tokens of one pass over the weights during prefill. */
 export const PREFILL_BATCH = 32;
 /** File bytes read at a time while loading; at least four rows of the widest matrix are added to it. */
-export const STAGING_BYTES = 1 << 20;
+export const STAGING_BYTES: number = 1 << 20;
 
 export interface MemoryPlan {
   /** Weights in wasm memory. */
@@ -90,20 +90,25 @@ export function planLlama(
 ): MemoryPlan {
   const weights = weightsBytes(container);
   const loader = loaderScratch(container);
-  const stateBytes = llamaStateBytes(d, options.context, options.kv);
-  const scratchBytes = llamaScratchBytes(d, options.context, options.lanes);
-  // the loader's buffers lie where state and scratch come to lie afterwards
-  const behind = Math.max(stateBytes + scratchBytes, loader.staging + loader.codes + loader.scales);
-  const totalBytes = options.base + weights + behind;
-  const plan = { weightsBytes: weights, stateBytes, scratchBytes, totalBytes };
-  if (totalBytes <= options.maxBytes) return plan;
-  const perPosition = llamaStateBytes(d, 1024, options.kv) / 1024;
-  const room = options.maxBytes - options.base - weights - scratchBytes;
-  const fits = Math.max(0, Math.floor(room / perPosition));
+  const planFor = (context: number): MemoryPlan => {
+    const stateBytes = llamaStateBytes(d, context, options.kv);
+    const scratchBytes = llamaScratchBytes(d, context, options.lanes);
+    // the loader's buffers lie where state and scratch come to lie afterwards
+    const behind = Math.max(stateBytes + scratchBytes, loader.staging + loader.codes + loader.scales);
+    return { weightsBytes: weights, stateBytes, scratchBytes, totalBytes: options.base + weights + behind };
+  };
+  const plan = planFor(options.context);
+  if (plan.totalBytes <= options.maxBytes) return plan;
+  let fits = 0;
+  for (let over = options.context; over - fits > 1;) {
+    const middle = Math.floor((fits + over) / 2);
+    if (planFor(middle).totalBytes <= options.maxBytes) fits = middle;
+    else over = middle;
+  }
   throw new MemoryError(
     'MEMORY_LIMIT',
-    `${totalBytes} bytes are needed (weights ${weights}, one session of ${options.context} positions ${stateBytes}, ` +
-      `scratch ${scratchBytes}), ${options.maxBytes} are allowed; ` +
+    `${plan.totalBytes} bytes are needed (weights ${weights}, one session of ${options.context} positions ` +
+      `${plan.stateBytes}, scratch ${plan.scratchBytes}), ${options.maxBytes} are allowed; ` +
       (fits > 0 ? `a context of ${fits} would fit` : 'not even a context of 1 would fit: use a smaller or more quantised model'),
   );
 }

@@ -2,10 +2,10 @@
  * One conversation with a model: what it has read so far, and the logits of what may come next.
  * @module
  */
+import { Pace } from '../bytes/pace.ts';
 import { OptionError, SessionError } from '../errors.ts';
 import type { Decoder, DecoderState } from '../forward/decoder.ts';
 import type { Arena, Ptr } from '../wasm/arena.ts';
-import { Pace } from './pace.ts';
 
 /** What happens when a session is full: refuse with `CONTEXT_OVERFLOW`, or drop the older half behind `keep` positions. */
 export type Overflow = 'refuse' | 'slide';
@@ -21,6 +21,13 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What a session holds on to until it is disposed of. */
+interface Parts {
+  readonly decoder: Decoder;
+  readonly arena: Arena;
+  readonly state: DecoderState;
+}
+
 /**
  * @example
  * const session = model.session();
@@ -28,38 +35,41 @@ export interface CallOptions {
  * logits = await session.step(403);
  */
 export class Session {
-  readonly #decoder: Decoder;
-  readonly #arena: Arena;
-  readonly #overflow: Overflow;
+  /** What happens when it is full. */
+  readonly overflow: Overflow;
   readonly #keep: number;
-  #state: DecoderState | null;
+  readonly #siblings: Set<Session>;
+  #parts: Parts | null;
   #busy = false;
 
-  /** Made by `model.session()`. */
-  constructor(decoder: Decoder, arena: Arena, options: SessionOptions = {}, state: DecoderState | null = null) {
+  /**
+   * Made by `model.session()`.
+   * @param siblings the sessions of the model that are open; this one and its forks join them until they are disposed of
+   */
+  constructor(decoder: Decoder, arena: Arena, options: SessionOptions = {}, siblings: Set<Session> = new Set(), from?: DecoderState) {
     const { overflow = 'refuse', keep = 1 } = options;
     if (overflow !== 'refuse' && overflow !== 'slide') {
       throw new OptionError('OPTION', `overflow is ${JSON.stringify(overflow)}, expected "refuse" or "slide"`);
     }
-    this.#decoder = decoder;
-    this.#arena = arena;
-    this.#overflow = overflow;
-    this.#state = state ?? decoder.createState();
-    const most = this.#state.context - 2;
+    const most = decoder.context - 2;
     if (!Number.isInteger(keep) || keep < 0 || (overflow === 'slide' && keep > most)) {
       throw new OptionError('OPTION', `keep is ${keep}, expected a whole number in 0 … ${most}`);
     }
+    this.overflow = overflow;
     this.#keep = keep;
+    this.#siblings = siblings;
+    this.#parts = { decoder, arena, state: from ? decoder.forkState(from) : decoder.createState() };
+    siblings.add(this);
   }
 
   /** Tokens read so far. */
   get position(): number {
-    return this.#alive().length;
+    return this.#alive().state.length;
   }
 
   /** Tokens it can hold. */
   get contextLength(): number {
-    return this.#alive().context;
+    return this.#alive().state.context;
   }
 
   /**
@@ -71,9 +81,10 @@ export class Session {
    */
   async prefill(ids: ArrayLike<number>, options: CallOptions = {}): Promise<Float32Array> {
     if (ids.length === 0) throw new SessionError('TOKEN', 'prefill got no ids; give at least one, for example the bos token');
+    const { decoder, arena } = this.#alive();
     let logits: Float32Array | null = null;
     await this.read(ids, options, ids.length - 1, (at) => {
-      logits = this.#copy(at);
+      logits = arena.f32(at, decoder.vocab).slice();
     });
     return logits as unknown as Float32Array;
   }
@@ -88,11 +99,11 @@ export class Session {
    * behind ids[i], valid during the call.
    */
   async read(ids: ArrayLike<number>, options: CallOptions, from: number, see: (logits: Ptr, i: number) => void): Promise<void> {
-    const state = this.#alive();
+    const { decoder, state } = this.#alive();
     if (this.#busy) throw new SessionError('BUSY', 'another call on this session is under way; await it, or use a fork');
-    const { vocab } = this.#decoder;
+    const { vocab } = decoder;
     for (let i = 0; i < ids.length; i++) checkToken(ids[i], vocab, i);
-    if (this.#overflow === 'refuse' && state.length + ids.length > state.context) {
+    if (this.overflow === 'refuse' && state.length + ids.length > state.context) {
       throw new SessionError(
         'CONTEXT_OVERFLOW',
         `${state.length} + ${ids.length} tokens do not fit into a context of ${state.context}; ` +
@@ -108,12 +119,12 @@ export class Session {
         await pace.breathe();
         this.#alive();
         if (state.length === state.context) {
-          this.#decoder.slide(state, this.#keep);
+          decoder.slide(state, this.#keep);
           slid = true;
         }
-        const n = Math.min(pace.next(this.#decoder.batch), ids.length - done, state.context - state.length);
-        this.#decoder.forward(state, Array.prototype.slice.call(ids, done, done + n) as number[]);
-        for (let t = Math.max(0, from - done); t < n; t++) see(this.#decoder.logits(t), done + t);
+        const n = Math.min(pace.next(decoder.batch), ids.length - done, state.context - state.length);
+        decoder.forward(state, Array.prototype.slice.call(ids, done, done + n) as number[]);
+        for (let t = Math.max(0, from - done); t < n; t++) see(decoder.logits(t), done + t);
         pace.done(n);
         done += n;
       }
@@ -127,17 +138,17 @@ export class Session {
 
   /** An independent session that has read the same. @throws {MemoryError} */
   fork(): Session {
-    const state = this.#idle();
-    return new Session(this.#decoder, this.#arena, { overflow: this.#overflow, keep: this.#keep }, this.#decoder.forkState(state));
+    const { decoder, arena, state } = this.#idle();
+    return new Session(decoder, arena, { overflow: this.overflow, keep: this.#keep }, this.#siblings, state);
   }
 
   /** Forgets everything from `position` on. @throws {SessionError} `OPTION` where the model cannot go back */
   rewind(position: number): void {
-    const state = this.#idle();
+    const { decoder, state } = this.#idle();
     if (!Number.isInteger(position) || position < 0 || position > state.length) {
       throw new OptionError('OPTION', `rewind to ${position}, expected a whole number in 0 … ${state.length}`);
     }
-    if (!this.#decoder.canRewind && position !== 0 && position !== state.length) {
+    if (!decoder.canRewind && position !== 0 && position !== state.length) {
       throw new OptionError('OPTION', 'this model keeps a recurrent state and cannot rewind; fork before reading instead');
     }
     state.length = position;
@@ -148,29 +159,27 @@ export class Session {
     this.rewind(0);
   }
 
-  /** Gives its memory back. Harmless when called twice. */
+  /** Gives its memory back; a call that is under way is refused with `DISPOSED`. Harmless when called twice. */
   dispose(): void {
-    if (!this.#state) return;
-    this.#decoder.freeState(this.#state);
-    this.#state = null;
+    if (!this.#parts) return;
+    const { decoder, state } = this.#parts;
+    this.#parts = null;
+    this.#siblings.delete(this);
+    decoder.freeState(state);
   }
 
   [Symbol.dispose](): void {
     this.dispose();
   }
 
-  #alive(): DecoderState {
-    if (this.#state) return this.#state;
+  #alive(): Parts {
+    if (this.#parts) return this.#parts;
     throw new SessionError('DISPOSED', 'this session was disposed of; make another with model.session()');
   }
 
-  #idle(): DecoderState {
+  #idle(): Parts {
     if (this.#busy) throw new SessionError('BUSY', 'a call on this session is under way; await it first');
     return this.#alive();
-  }
-
-  #copy(at: Ptr): Float32Array {
-    return this.#arena.f32(at, this.#decoder.vocab).slice();
   }
 }
 

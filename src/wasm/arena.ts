@@ -43,7 +43,10 @@ export class Arena {
    */
   alloc(bytes: number, what: string): Ptr {
     if (bytes === 0) return 0;
-    if (--this.#failAfter < 0) throw new MemoryError('MEMORY', `${what}: ${bytes} bytes were refused`);
+    if (--this.#failAfter < 0) {
+      this.#failAfter = Infinity;
+      throw new MemoryError('MEMORY', `${what}: ${bytes} bytes were refused`);
+    }
     const at = this.#head;
     const end = at + alignUp(bytes, ALIGN);
     if (!(end <= this.limit)) {
@@ -63,15 +66,18 @@ export class Arena {
   reserve(end: number, what: string): void {
     const missing = end - this.memory.buffer.byteLength;
     if (missing <= 0) return;
+    let cause: unknown;
     try {
       this.memory.grow(Math.ceil(missing / PAGE));
-    } catch (cause) {
-      throw new MemoryError(
-        'MEMORY',
-        `${what}: the host refused ${missing} more bytes of memory (${this.memory.buffer.byteLength} are held)`,
-        { cause },
-      );
+    } catch (error) {
+      cause = error;
     }
+    if (end <= this.memory.buffer.byteLength) return;
+    throw new MemoryError(
+      'MEMORY',
+      `${what}: the host refused ${missing} more bytes of memory (${this.memory.buffer.byteLength} are held)`,
+      { cause },
+    );
   }
 
   /** The present end; give it to `release` to free everything allocated after it. */

@@ -3,6 +3,7 @@
  * time than one staging buffer; what is found to be no number is refused with the tensor and the row.
  * @module
  */
+import { Pace } from '../bytes/pace.ts';
 import { readFully, type ByteSource } from '../bytes/source.ts';
 import type { TensorInfo } from '../container/tensor.ts';
 import { DescriptionError, ModelFileError } from '../errors.ts';
@@ -31,8 +32,10 @@ export interface LoadOptions {
   readonly onProgress?: (progress: LoadProgress) => void;
 }
 
-/** f32 scale of an I2_S tensor: behind the codes, which take a quarter of a byte each. */
-const I2_S_SCALE_BYTES = 4;
+/** The f32 scale of an I2_S tensor and what fills its block up: behind the codes, which take a quarter of a byte each. */
+const I2_S_TAIL_BYTES = 32;
+/** Columns of one run of I2_S codes, which the unpacker counts as a block. */
+const I2_S_RUN = 128;
 
 /** Loads the tensors of one container. Reserve first, then fill: addresses are fixed before the first byte is read. */
 export class WeightLoader {
@@ -43,6 +46,7 @@ export class WeightLoader {
   readonly #options: LoadOptions;
   readonly #jobs: (() => Promise<void>)[] = [];
   readonly #total: number;
+  readonly #pace: Pace;
   #loaded = 0;
   #staging: Ptr = 0;
   #codes: Ptr = 0;
@@ -54,6 +58,7 @@ export class WeightLoader {
     this.#source = source;
     this.#container = container;
     this.#options = options;
+    this.#pace = new Pace(options.signal);
     this.#total = [...container.tensors.values()].reduce((sum, info) => sum + info.byteLength, 0);
   }
 
@@ -72,13 +77,11 @@ export class WeightLoader {
     return matrix;
   }
 
-  /** Reserves a vector of f32, padded with zeros; 0 when the container has no such tensor. @throws {MemoryError} */
+  /** Reserves a vector, padded with zeros; 0 when the container has no such tensor. It is F32, F16 or BF16, and f32 here.
+   *  @throws {MemoryError} */
   vector(name: string): Ptr {
     if (!this.#container.tensors.has(name)) return 0;
     const info = this.#info(name);
-    if (info.type !== 'F32' && info.type !== 'F16' && info.type !== 'BF16') {
-      throw new DescriptionError('DESCRIPTION', `vector "${name}" is ${info.type}; F32, F16 and BF16 are supported`);
-    }
     const at = this.#arena.alloc(vectorBytes(info.shape[0]), `tensor "${name}"`);
     this.#jobs.push(() => this.#fillVector(info, at));
     return at;
@@ -106,7 +109,7 @@ export class WeightLoader {
 
   async #read(info: TensorInfo, at: Ptr, bytes: number, from: number): Promise<void> {
     const { signal, onProgress } = this.#options;
-    signal?.throwIfAborted();
+    await this.#pace.breathe();
     await readFully(this.#source, this.#arena.u8(at, bytes), info.offset + from, `tensor "${info.name}"`, signal);
     this.#loaded += bytes;
     onProgress?.({ loaded: this.#loaded, total: this.#total });
@@ -128,12 +131,7 @@ export class WeightLoader {
   async #fillMatrix(info: TensorInfo, m: Matrix): Promise<void> {
     const { rows, cols } = m;
     const rowBytes = info.type === 'I2_S' ? cols / 4 : info.byteLength / rows;
-    if (info.type === 'I2_S') {
-      if (cols % 128 !== 0) {
-        throw new ModelFileError('TENSOR_BLOCK', `tensor "${info.name}" is I2_S with ${cols} columns; expected a multiple of 128`);
-      }
-      await this.#readI2sScale(info, m);
-    }
+    if (info.type === 'I2_S') await this.#readI2sScale(info, m);
     const step = Math.max(ROW_GROUP, Math.floor(STAGING_BYTES / rowBytes / ROW_GROUP) * ROW_GROUP);
     for (let row = 0; row < rows; row += step) {
       const count = Math.min(step, rows - row);
@@ -146,7 +144,7 @@ export class WeightLoader {
 
   /** One scale for the whole tensor, read as the file has it and never recomputed. */
   async #readI2sScale(info: TensorInfo, m: Matrix): Promise<void> {
-    await this.#read(info, this.#staging, I2_S_SCALE_BYTES, (m.rows * m.cols) / 4);
+    await this.#read(info, this.#staging, I2_S_TAIL_BYTES, (m.rows * m.cols) / 4);
     const scale = this.#arena.f32(this.#staging, 1)[0];
     if (!Number.isFinite(scale)) this.#notFinite(info, 'its scale');
     this.#arena.f32(m.scales, m.rows).fill(scale);
@@ -183,7 +181,7 @@ export class WeightLoader {
       default:
         info.type satisfies never;
     }
-    if (bad !== -1) this.#badBlock(info, row, blocks, bad);
+    if (bad !== -1) this.#badBlock(info, row, info.type === 'I2_S' ? m.cols / I2_S_RUN : blocks, bad);
     const units = row * m.units;
     if (m.layout === 'i8') k.pack_int8(this.#codes, m.cols, count, m.cols, m.units, m.data + units * 32);
     else if (m.layout === 'trit2') k.pack_trit2(this.#codes, m.cols, count, m.cols, m.units, m.data + units * 16);

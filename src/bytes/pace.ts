@@ -1,10 +1,10 @@
 /**
  * Keeps long calls answerable: lets the host's events in from time to time, so that an abort is seen and a page stays
- * alive, and chooses batches short enough for that.
+ * alive, and chooses batches short enough for that. Loading a file from memory needs it as much as reading a text.
  * @module
  */
 
-/** Longest stretch of work without a look at events. An abort must be seen within 100 ms. */
+/** Aim for the longest stretch of work without a look at events. An abort must be seen within 100 ms. */
 export const MAX_STRETCH_MS = 40;
 
 /** Resolves after the host has handled waiting events. */
@@ -44,7 +44,7 @@ export class Pace {
     this.#signal?.throwIfAborted();
   }
 
-  /** How many items to take next so that they last at most half a stretch, between 1 and `most`. */
+  /** How many items to take next so that they last about a stretch at most, between 1 and `most`. */
   next(most: number): number {
     this.#batchStart = performance.now();
     if (this.#perItem === 0) return Math.min(most, 4);
