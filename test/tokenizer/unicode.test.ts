@@ -47,6 +47,11 @@ test('recent letters and digits: which of them this engine knows', () => {
     if (!known) older.push(`U+${point.toString(16).toUpperCase()} (Unicode ${version})`);
   }
   const versions = (globalThis as { process?: { versions?: Record<string, string> } }).process?.versions ?? {};
+  // The newest tables are all that the supported engines may lack.
+  assert.ok(
+    older.every((entry) => /\(Unicode 1[67]\.0\)/.test(entry)),
+    older.join(', '),
+  );
   if (older.length > 0) console.log(`  not known to this engine: ${older.join(', ')}`);
   // Node 20 and later link the tables they say they have. Deno says 17.0 and carries older ones.
   const exact = versions.deno === undefined && versions.bun === undefined && versions.unicode !== undefined;

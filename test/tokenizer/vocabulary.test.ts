@@ -179,7 +179,7 @@ test('ids of specials that are out of range are taken as absent', () => {
 });
 
 test('a text beyond the limit is refused before any work', () => {
-  const tokenizer = tokenizerOf(spmMetadata());
+  const tokenizer = tokenizerOf(byteLevelMetadata());
   try {
     tokenizer.encode(' '.repeat(MAX_TEXT_CHARS + 1));
     assert.unreachable();
