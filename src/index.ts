@@ -33,7 +33,7 @@ export * from './errors.ts';
 export type { ByteSource } from './bytes/source.ts';
 export type { ModelSource } from './bytes/resolve.ts';
 export { openContainer } from './container/open.ts';
-export type { Container, MetadataValue, TensorInfo, TensorType } from './container/tensor.ts';
+export type { Container, MetadataValue, RawType, TensorInfo, TensorType } from './container/tensor.ts';
 export type { LlamaDescription, ModelDescription } from './model/description.ts';
 export type { MemoryPlan } from './model/plan.ts';
 export { type FinishReason, type GenerateChunk, type GenerateOptions, type GenerateUsage, Model, type ModelStats } from './model.ts';

@@ -28,6 +28,20 @@ export const MAX_DIM: number = 2 ** 32;
 /** `general.alignment`: a power of two up to this. Larger values only serve to overflow a rounding. */
 export const MAX_ALIGNMENT: number = 1 << 20;
 
+/** Header of a safetensors file. The format allows 100 MB; that of a model with 10 000 tensors takes about 1 MB. */
+export const MAX_ST_HEADER_BYTES: number = 25_000_000;
+/** Dimensions of a tensor of a safetensors file or a PyTorch checkpoint. */
+export const MAX_DENSE_DIMS: number = 8;
+/** The pickle of a PyTorch checkpoint; about 250 bytes for each tensor. */
+export const MAX_PICKLE_BYTES: number = 25_000_000;
+/** Values that a pickle may make, entries of its memo, and values visited when it is read. */
+export const MAX_PICKLE_ITEMS: number = 1_000_000;
+/** Marks that may be open in a pickle at a time, and dictionaries that may lie in one another. */
+export const MAX_PICKLE_DEPTH: number = 1000;
+/** Files in a zip archive, and bytes of its directory. */
+export const MAX_ZIP_ENTRIES: number = 100_000;
+export const MAX_ZIP_DIRECTORY_BYTES: number = 25_000_000;
+
 /** Layers of a model. The deepest published ones have about 200. */
 export const MAX_LAYERS: number = 1024;
 /** Width of a residual stream, feed-forward or head; keeps every integer sum of a row exact. */

@@ -12,7 +12,8 @@
  * | Q2_0  | 42 |      128 |    34 | the older form of the same number: f16 d, 32 bytes                       |
  * @module
  */
-import type { TensorType } from './tensor.ts';
+import { ModelFileError } from '../errors.ts';
+import type { TensorInfo, TensorType } from './tensor.ts';
 
 /** How one element type is stored. A row is a whole number of blocks. */
 export interface TypeLayout {
@@ -60,6 +61,16 @@ export function unsupportedType(id: number): string | undefined {
 /** The name of a type number, or undefined for one that cannot be read. */
 export function typeOfId(id: number): TensorType | undefined {
   return (Object.keys(TYPE_LAYOUTS) as TensorType[]).find((type) => TYPE_LAYOUTS[type].id === id);
+}
+
+/**
+ * The type of a tensor that is to be computed with.
+ * @throws {ModelFileError} `TENSOR_TYPE` for types of masks, counters and packed codes, naming the tensor and its type
+ */
+export function weightType({ name, type }: TensorInfo): TensorType {
+  if (Object.hasOwn(TYPE_LAYOUTS, type)) return type as TensorType;
+  const types = Object.keys(TYPE_LAYOUTS).join(', ');
+  throw new ModelFileError('TENSOR_TYPE', `tensor "${name.slice(0, 100)}" is ${type}; weights are one of ${types}`);
 }
 
 /**

@@ -11,7 +11,7 @@ import { alignUp } from '../bytes/align.ts';
 import { ModelFileError } from '../errors.ts';
 import { layoutBytes, OLD_Q2_0, TYPE_LAYOUTS, type TypeLayout } from './ggml-types.ts';
 import { quote } from './gguf-types.ts';
-import type { TensorInfo, TensorType } from './tensor.ts';
+import type { TensorType, WeightInfo } from './tensor.ts';
 
 /** A row of the tensor table. */
 export interface TensorEntry {
@@ -39,7 +39,7 @@ export interface DataSection {
  * @throws {ModelFileError} `TENSOR_BLOCK` for rows that are no whole number of blocks; `TENSOR_OUT_OF_FILE`;
  *   `TENSOR_LAYOUT` for an unaligned tensor, an overlap or a hole
  */
-export function placeTensors(entries: readonly TensorEntry[], data: DataSection): Map<string, TensorInfo> {
+export function placeTensors(entries: readonly TensorEntry[], data: DataSection): Map<string, WeightInfo> {
   const today = walk(entries, data, TYPE_LAYOUTS.Q2_0);
   const ambiguous = entries.some(({ type }) => type === 'Q2_0');
   if (ambiguous && (today instanceof ModelFileError || !today.endsWithFile)) {
@@ -56,8 +56,8 @@ function walk(
   entries: readonly TensorEntry[],
   { fileName, fileBytes, start, alignment }: DataSection,
   q2: TypeLayout,
-): { tensors: Map<string, TensorInfo>; endsWithFile: boolean } | ModelFileError {
-  const tensors = new Map<string, TensorInfo>();
+): { tensors: Map<string, WeightInfo>; endsWithFile: boolean } | ModelFileError {
+  const tensors = new Map<string, WeightInfo>();
   let expected = 0;
   let end = start;
   for (const { name, type, shape, elements, offset } of entries) {

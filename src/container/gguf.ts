@@ -37,10 +37,12 @@ import {
   scalarOfId,
   VALUE_TYPES,
 } from './gguf-types.ts';
-import type { Container, MetadataValue } from './tensor.ts';
+import type { Container, MetadataValue, WeightInfo } from './tensor.ts';
 
 /** A GGUF file, with what is needed to write the like of it. */
 export interface GgufContainer extends Container {
+  readonly format: 'gguf';
+  readonly tensors: ReadonlyMap<string, WeightInfo>;
   readonly version: number;
   /** Type of each metadata value in the file. */
   readonly metadataTypes: ReadonlyMap<string, GgufValueType>;

@@ -3,14 +3,17 @@
  * @module
  */
 
-/** Name of an element type, as ggml spells it. */
+/** Name of an element type that weights can have, as ggml spells it. */
 export type TensorType =
   | 'F32' | 'F16' | 'BF16' | 'Q8_0' | 'TQ1_0' | 'TQ2_0' | 'Q2_0' | 'Q1_0' | 'I2_S';
+
+/** Name of an element type of buffers, masks and packed codes, which are listed and never computed with as they are. */
+export type RawType = 'I8' | 'U8' | 'I16' | 'I32' | 'I64' | 'F64' | 'BOOL';
 
 /** One stored tensor. */
 export interface TensorInfo {
   readonly name: string;
-  readonly type: TensorType;
+  readonly type: TensorType | RawType;
   /** Row-major, outermost first: a matrix of `rows` outputs over `cols` inputs is `[rows, cols]`. A vector is `[n]`. */
   readonly shape: readonly number[];
   /** Elements that share one scale in the file: 256 for TQ1_0 and TQ2_0, 64 or 128 for Q2_0, 32 for Q8_0, 1 for floats,
@@ -22,12 +25,17 @@ export interface TensorInfo {
   readonly byteLength: number;
 }
 
+/** A tensor of a type that weights can have. */
+export interface WeightInfo extends TensorInfo {
+  readonly type: TensorType;
+}
+
 /** A metadata value. Integers beyond 2^53 come as bigint. Arrays of numbers come as JavaScript arrays. */
 export type MetadataValue = number | bigint | boolean | string | MetadataValue[];
 
 /** A parsed container: everything but the weights themselves. */
 export interface Container {
-  readonly format: 'gguf';
+  readonly format: 'gguf' | 'safetensors' | 'torch';
   readonly metadata: ReadonlyMap<string, MetadataValue>;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /** Bytes of the whole file. */

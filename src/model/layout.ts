@@ -4,6 +4,7 @@
  * @module
  */
 import { alignUp } from '../bytes/align.ts';
+import { weightType } from '../container/ggml-types.ts';
 import type { TensorInfo, TensorType } from '../container/tensor.ts';
 
 /** `trit2` and `bit1` hold packed codes, `i8` bytes, the rest floats as stored. */
@@ -43,10 +44,10 @@ export interface PackedSize {
   readonly scaleBytes: number;
 }
 
-/** Packed sizes of a matrix. @param info a tensor of two dimensions */
+/** Packed sizes of a matrix. @param info a tensor of two dimensions @throws {ModelFileError} `TENSOR_TYPE` */
 export function packedSize(info: TensorInfo): PackedSize {
   const [rows, cols] = info.shape;
-  const layout = LAYOUTS[info.type];
+  const layout = LAYOUTS[weightType(info)];
   const paddedRows = alignUp(rows, ROW_GROUP);
   const base = { layout, rows, cols, paddedRows };
   if (layout === 'trit2' || layout === 'bit1') {

@@ -5,7 +5,7 @@
  * architecture that no key states.
  * @module
  */
-import type { Container, TensorInfo, TensorType } from '../container/tensor.ts';
+import type { Container, TensorInfo } from '../container/tensor.ts';
 import { DescriptionError } from '../errors.ts';
 import { MAX_CONTEXT, MAX_HEADS, MAX_LAYERS, MAX_VOCAB, MAX_WIDTH } from '../limits.ts';
 import { type LlamaDescription, Metadata, type RopePairing } from './description.ts';
@@ -50,7 +50,7 @@ export const LLAMA_LAYER_TENSORS = {
 } as const;
 
 /** Types of norms, biases and frequency factors. */
-const VECTOR_TYPES: readonly TensorType[] = ['F32', 'F16', 'BF16'];
+const VECTOR_TYPES: readonly TensorInfo['type'][] = ['F32', 'F16', 'BF16'];
 
 /** Name of a weight inside a layer. */
 export type LlamaLayerTensor = keyof typeof LLAMA_LAYER_TENSORS;

@@ -7,7 +7,7 @@
  * @module
  */
 import { type ByteSource, readFully } from '../bytes/source.ts';
-import { elementsOf, TYPE_LAYOUTS } from '../container/ggml-types.ts';
+import { elementsOf, TYPE_LAYOUTS, weightType } from '../container/ggml-types.ts';
 import { type GgufContainer, readGguf } from '../container/gguf.ts';
 import { type ByteSink, type GgufEntry, type GgufTensor, writeGguf } from '../container/gguf-write.ts';
 import { quote } from '../container/gguf-types.ts';
@@ -163,7 +163,7 @@ class Converter {
 
   async convert(info: TensorInfo, to: EncodedType, take: Take): Promise<{ maxError: number; rmsError: number }> {
     const elements = elementsOf(info.shape);
-    const from: Encoding = { type: info.type, blockElements: info.blockElements, scale: await this.#tensorScale(info, elements) };
+    const from: Encoding = { type: weightType(info), blockElements: info.blockElements, scale: await this.#tensorScale(info, elements) };
     const sums = { max: 0, squares: 0 };
     for (let at = 0; at < elements; at += RUN) {
       const n = Math.min(RUN, elements - at);
@@ -211,7 +211,7 @@ class Converter {
 function runBytes(info: TensorInfo, n: number): number {
   if (info.type === 'I2_S') return n / 4;
   if (info.type === 'Q2_0') return (n / info.blockElements) * (2 + info.blockElements / 4);
-  const { blockElements, blockBytes } = TYPE_LAYOUTS[info.type];
+  const { blockElements, blockBytes } = TYPE_LAYOUTS[weightType(info)];
   return (n / blockElements) * blockBytes;
 }
 

@@ -5,7 +5,7 @@
  */
 import { Pace } from '../bytes/pace.ts';
 import { readFully, type ByteSource } from '../bytes/source.ts';
-import type { TensorInfo } from '../container/tensor.ts';
+import type { RawType, TensorInfo } from '../container/tensor.ts';
 import { DescriptionError, ModelFileError } from '../errors.ts';
 import { type PackedSize, packedSize, ROW_GROUP } from '../model/layout.ts';
 import { loaderScratch, STAGING_BYTES, vectorBytes } from '../model/plan.ts';
@@ -179,7 +179,7 @@ export class WeightLoader {
         bad = k.unpack_i2_s(src, this.#codes, count * m.cols);
         break;
       default:
-        info.type satisfies never;
+        info.type satisfies RawType; // refused where the matrix was reserved
     }
     if (bad !== -1) this.#badBlock(info, row, info.type === 'I2_S' ? m.cols / I2_S_RUN : blocks, bad);
     const units = row * m.units;
