@@ -9,7 +9,7 @@ export { pack_trit2, pack_bit1, pack_int8, pack_scales, row_trit2, row_bit1, row
 export { rms_norm_f32, layer_norm_f32 } from './norm';
 export { add_f32, mul_f32, scale_f32, silu_f32, silu_mul_f32, gelu_f32, gelu_mul_f32 } from './elementwise';
 export { relu2_f32, relu2_mul_f32, softmax_f32, not_finite_f32 } from './elementwise';
-export { math_exp_f32, math_tanh_f32, math_erf_f32, math_sigmoid_f32, math_sincos_f64 } from './math';
+export { math_exp_f32, math_tanh_f32, math_erf_f32, math_sigmoid_f32, math_cossin_f64 } from './math';
 export { f16_to_f32, f32_to_f16, bf16_to_f32, f32_to_bf16 } from './convert';
 export { unpack_tq1_0, unpack_tq2_0, unpack_q2_0, unpack_q1_0, unpack_i2_s, unpack_q8_0 } from './unpack';
 export { encode_q8_0, encode_tq2_0, encode_tq1_0 } from './encode';

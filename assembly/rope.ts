@@ -1,7 +1,7 @@
 // Rotary position embedding. Angles are computed in f64 by functions compiled into this module, so that every engine
 // has the same table; the rotation itself is f32.
 
-import { exp64, log64 } from './inline/mathd';
+import { cos64, exp64, log64 } from './inline/mathd';
 
 /**
  * freq[i] = theta^(−2i / dims) / (linear · factor[i])                                              i < dims / 2
@@ -25,8 +25,8 @@ export function rope_table_f32(freqs: usize, half: i32, pos: i32, count: i32, ta
   for (let t = 0; t < count; t++, table += <usize>half << 3) {
     for (let i = 0; i < half; i++) {
       const angle = <f64>(pos + t) * load<f64>(freqs + (i << 3));
-      store<f32>(table + (i << 2), <f32>NativeMath.cos(angle));
-      store<f32>(table + ((half + i) << 2), <f32>NativeMath.sin(angle));
+      store<f32>(table + (i << 2), <f32>cos64(angle, 0));
+      store<f32>(table + ((half + i) << 2), <f32>cos64(angle, 3));
     }
   }
 }

@@ -24,3 +24,19 @@ export function exp64(x: f64): f64 {
   for (let k = 14; k >= 1; k--) sum = 1 + sum * r / <f64>k;
   return sum * reinterpret<f64>(<u64>(<i64>n + 1023) << 52);
 }
+
+/**
+ * cos(x + quarter · π/2) for |x| < 2^29, below 3e-16 absolute; quarter 3 gives sin x. x = n·π/2 + r with π/2 in three parts, the
+ * first two of 24 bits so that their products with n are exact; then the Taylor series of r in −π/4 … π/4.
+ */
+export function cos64(x: f64, quarter: i32): f64 {
+  const n = nearest(x * 0.6366197723675814);
+  const r = ((x - n * 1.570796251296997) - n * 7.549789415861596e-08) - n * 5.390302858158119e-15;
+  const quadrant = (<i32>(<i64>n & 3) + quarter) & 3;
+  const odd = quadrant & 1;
+  const r2 = r * r;
+  let sum: f64 = 1;
+  for (let k = 16; k > 0; k -= 2) sum = 1 - sum * r2 / <f64>(k * (k - 1 + 2 * odd));
+  if (odd) sum *= r;
+  return quadrant == 1 || quadrant == 2 ? -sum : sum;
+}

@@ -85,7 +85,7 @@ export interface Kernels {
   math_erf_f32: Convert;
   math_sigmoid_f32: Convert;
   /** Writes sin x and cos x, two f64. */
-  math_sincos_f64(x: number, out: Ptr): void;
+  math_cossin_f64(x: number, out: Ptr): void;
   // convert.ts
   f16_to_f32: Convert;
   f32_to_f16: Convert;
