@@ -6,7 +6,18 @@
 import type { TensorType } from '../src/container/tensor.ts';
 import { type BuiltTensor, ggufBytes, type MetaEntry } from './builders.ts';
 import { normals, random } from './kernels/harness.ts';
-import { bf16, f16, f16Bits, type Unpacked, unpackI2s, unpackQ1, unpackQ2, unpackQ8, unpackTq1, unpackTq2 } from './reference.ts';
+import {
+  bf16,
+  f16,
+  f16Bits,
+  type Unpacked,
+  unpackI2s,
+  unpackQ1,
+  unpackQ2,
+  unpackQ8,
+  unpackTq1,
+  unpackTq2,
+} from './reference.ts';
 import type { ReferenceShape, SpanOf } from './reference-llama.ts';
 
 /** A type of matrices; `Q2_0/128` is its older form. */
@@ -46,8 +57,19 @@ export interface LlamaFile {
 
 /** Rows that are no multiple of four, columns that are no multiple of anything. */
 const ODD: ReferenceShape = {
-  layers: 2, width: 44, hidden: 70, heads: 4, kvHeads: 2, headDim: 12, vocab: 51, eps: 1e-5, theta: 10000,
-  ropeDims: 12, ropeLinear: 1, neighbours: true, activation: 'silu',
+  layers: 2,
+  width: 44,
+  hidden: 70,
+  heads: 4,
+  kvHeads: 2,
+  headDim: 12,
+  vocab: 51,
+  eps: 1e-5,
+  theta: 10000,
+  ropeDims: 12,
+  ropeLinear: 1,
+  neighbours: true,
+  activation: 'silu',
 };
 /** Whole blocks of every type. */
 const WHOLE: Partial<ReferenceShape> = { width: 256, hidden: 256, headDim: 64 };
@@ -131,7 +153,10 @@ export function llamaFile(choices: LlamaChoices = {}): LlamaFile {
     metadata.push([`${architecture}.rope.scaling.factor`, 'float32', s.ropeLinear]);
   }
   return {
-    metadata, tensors, shape: s, values,
+    metadata,
+    tensors,
+    shape: s,
+    values,
     spanOf: (name) => spans.get(name) ?? 0,
     bytes: () => ggufBytes({ metadata, tensors }),
   };
@@ -139,11 +164,22 @@ export function llamaFile(choices: LlamaChoices = {}): LlamaFile {
 
 /** Elements of an activation that share an int8 scale, by the type of the matrix it meets; 0: it stays a float. */
 const SPANS: Record<FileType, number> = {
-  F32: 0, F16: 0, BF16: 0, Q8_0: 32, TQ1_0: 256, TQ2_0: 256, Q2_0: 256, 'Q2_0/128': 256, Q1_0: 256, I2_S: Infinity,
+  F32: 0,
+  F16: 0,
+  BF16: 0,
+  Q8_0: 32,
+  TQ1_0: 256,
+  TQ2_0: 256,
+  Q2_0: 256,
+  'Q2_0/128': 256,
+  Q1_0: 256,
+  I2_S: Infinity,
 };
 
 /** Block bytes, where the scale lies, elements, reader, and what is taken from a code. */
-const BLOCKS: Partial<Record<FileType, [bytes: number, scaleAt: number, elements: number, (b: Uint8Array) => Unpacked, minus: number]>> = {
+const BLOCKS: Partial<
+  Record<FileType, [bytes: number, scaleAt: number, elements: number, (b: Uint8Array) => Unpacked, minus: number]>
+> = {
   Q8_0: [34, 0, 32, unpackQ8, 0],
   TQ1_0: [54, 52, 256, unpackTq1, 1],
   TQ2_0: [66, 64, 256, unpackTq2, 1],
@@ -153,8 +189,15 @@ const BLOCKS: Partial<Record<FileType, [bytes: number, scaleAt: number, elements
 };
 
 /** A random matrix of about unit gain: stored bytes, and what they stand for. */
-export function encoded(type: FileType, rows: number, cols: number, seed: number): { stored: Uint8Array; plain: Float64Array } {
-  if (type === 'F32' || type === 'F16' || type === 'BF16') return floatsOf(type, normals(rows * cols, seed, 1 / Math.sqrt(cols)));
+export function encoded(
+  type: FileType,
+  rows: number,
+  cols: number,
+  seed: number,
+): { stored: Uint8Array; plain: Float64Array } {
+  if (type === 'F32' || type === 'F16' || type === 'BF16') {
+    return floatsOf(type, normals(rows * cols, seed, 1 / Math.sqrt(cols)));
+  }
   const u = random(seed);
   const trits = type === 'TQ2_0' || type === 'I2_S';
   const trit = (): number => Math.floor(u() * 3);
@@ -193,6 +236,8 @@ export function encoded(type: FileType, rows: number, cols: number, seed: number
 
 function floatsOf(type: 'F32' | 'F16' | 'BF16', x: Float32Array): { stored: Uint8Array; plain: Float64Array } {
   if (type === 'F32') return { stored: new Uint8Array(x.buffer), plain: Float64Array.from(x) };
-  const bits = type === 'F16' ? Uint16Array.from(x, f16Bits) : Uint16Array.from(new Uint32Array(x.buffer), (b) => b >>> 16);
+  const bits = type === 'F16'
+    ? Uint16Array.from(x, f16Bits)
+    : Uint16Array.from(new Uint32Array(x.buffer), (b) => b >>> 16);
   return { stored: new Uint8Array(bits.buffer), plain: Float64Array.from(bits, type === 'F16' ? f16 : bf16) };
 }

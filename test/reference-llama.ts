@@ -32,7 +32,10 @@ type Vector = Float64Array;
  * @param tensors matrices row-major (rows, cols); a tied model has no `output.weight`
  */
 export function referenceLogits(
-  s: ReferenceShape, tensors: ReadonlyMap<string, Vector>, ids: readonly number[], spanOf: SpanOf = () => 0,
+  s: ReferenceShape,
+  tensors: ReadonlyMap<string, Vector>,
+  ids: readonly number[],
+  spanOf: SpanOf = () => 0,
 ): Vector[] {
   const { heads, kvHeads, headDim, width } = s;
   const get = (name: string): Vector => {
@@ -73,7 +76,10 @@ export function referenceLogits(
         const total = powers.reduce((sum, p) => sum + p, 0);
         powers.forEach((p, j) => v[j][g].forEach((value, i) => (out[h * headDim + i] += (p / total) * value)));
       }
-      const o = plus(product(at('attn_output.weight'), normed(out, at('attn_sub_norm.weight'))), at('attn_output.bias'));
+      const o = plus(
+        product(at('attn_output.weight'), normed(out, at('attn_sub_norm.weight'))),
+        at('attn_output.bias'),
+      );
       return x.map((value, i) => value + o[i]);
     });
     stream = stream.map((x) => {

@@ -18,7 +18,9 @@ async function describe(file: LlamaFile): Promise<LlamaDescription> {
 function having(entries: Record<string, [MetaEntry[1], MetaEntry[2]] | null>, choices: LlamaChoices = {}): LlamaFile {
   const file = llamaFile(choices);
   for (const [name, value] of Object.entries(entries)) {
-    const key = name.startsWith('general.') || name.startsWith('tokenizer.') ? name : `${choices.architecture ?? 'llama'}.${name}`;
+    const key = name.startsWith('general.') || name.startsWith('tokenizer.')
+      ? name
+      : `${choices.architecture ?? 'llama'}.${name}`;
     const at = file.metadata.findIndex(([k]) => k === key);
     if (at >= 0) file.metadata.splice(at, 1);
     if (value) file.metadata.push([key, ...value]);
@@ -43,7 +45,10 @@ test('a well-formed file is described by its numbers, frozen', async () => {
 });
 
 const REFUSED: Record<string, readonly [MetaEntry[1], MetaEntry[2]][]> = {
-  block_count: [u32(0), u32(1025), u32(MAX_U32), f32(1.5), f32(NaN), ['string', '2'], ['bool', true], ['uint32[]', [2, 2]]],
+  block_count: [u32(0), u32(1025), u32(MAX_U32), f32(1.5), f32(NaN), ['string', '2'], ['bool', true], ['uint32[]', [
+    2,
+    2,
+  ]]],
   embedding_length: [u32(0), u32(2 ** 17 + 1), u32(MAX_U32), ['int32', -1]],
   feed_forward_length: [u32(0), u32(MAX_U32), ['uint32[]', [70, 70]]],
   'attention.head_count': [u32(0), u32(1025), u32(5), u32(MAX_U32), ['uint64', 2n ** 63n]],
@@ -62,14 +67,25 @@ for (const [key, values] of Object.entries(REFUSED)) {
   test(`${key} out of range, of another type or absurd is refused with its name and value`, async () => {
     for (const value of values) {
       const error = await refuses(describe(having({ [key]: value })), 'DESCRIPTION');
-      const shown = Array.isArray(value[1]) ? 'array' : String(value[0] === 'float32' ? Math.fround(Number(value[1])) : value[1]);
+      const shown = Array.isArray(value[1])
+        ? 'array'
+        : String(value[0] === 'float32' ? Math.fround(Number(value[1])) : value[1]);
       assert.ok(error.message.includes(shown) || error.message.includes('multiple'), error.message);
     }
   });
 }
 
 test('what must be there and is not is refused by name; what may be left out has its default', async () => {
-  for (const key of ['block_count', 'embedding_length', 'feed_forward_length', 'attention.head_count', 'context_length', 'attention.layer_norm_rms_epsilon']) {
+  for (
+    const key of [
+      'block_count',
+      'embedding_length',
+      'feed_forward_length',
+      'attention.head_count',
+      'context_length',
+      'attention.layer_norm_rms_epsilon',
+    ]
+  ) {
     await refuses(describe(having({ [key]: null })), 'DESCRIPTION', key, 'missing');
   }
   const d = await describe(having({ 'rope.freq_base': null, 'rope.dimension_count': null }));
@@ -90,7 +106,10 @@ test('edges of the ranges are accepted', async () => {
 test('linear scaling may come as a factor alone or under its older name; other scalings are refused', async () => {
   assert.is((await describe(having({ 'rope.scaling.factor': f32(4) }))).rope.linear, 4);
   assert.is((await describe(having({ 'rope.scale_linear': f32(8) }))).rope.linear, 8);
-  assert.is((await describe(having({ 'rope.scaling.type': ['string', 'none'], 'rope.scaling.factor': f32(4) }))).rope.linear, 1);
+  assert.is(
+    (await describe(having({ 'rope.scaling.type': ['string', 'none'], 'rope.scaling.factor': f32(4) }))).rope.linear,
+    1,
+  );
   await refuses(describe(having({ 'rope.scaling.type': ['string', 'yarn'] })), 'DESCRIPTION', 'yarn', 'linear');
 });
 
@@ -104,8 +123,12 @@ test('an architecture that is unknown or absent is refused with those that are s
 
 test('metadata that contradict the tensors are refused with both sizes', async () => {
   const contradictions: Record<string, [MetaEntry[1], MetaEntry[2]]>[] = [
-    { embedding_length: u32(48) }, { vocab_size: u32(50) }, { feed_forward_length: u32(71) }, { 'attention.head_count': u32(2) },
-    { 'attention.head_count_kv': u32(4) }, { 'attention.key_length': u32(8), 'rope.dimension_count': u32(8) },
+    { embedding_length: u32(48) },
+    { vocab_size: u32(50) },
+    { feed_forward_length: u32(71) },
+    { 'attention.head_count': u32(2) },
+    { 'attention.head_count_kv': u32(4) },
+    { 'attention.key_length': u32(8), 'rope.dimension_count': u32(8) },
   ];
   for (const entries of contradictions) await refuses(describe(having(entries)), 'DESCRIPTION_MISMATCH', 'tensor', '×');
   assert.is((await describe(having({ vocab_size: u32(51) }))).vocab, 51);
@@ -120,7 +143,13 @@ test('missing and unexpected tensors are refused together, by name', async () =>
   file.tensors.splice(file.tensors.findIndex(({ name }) => name === 'blk.1.ffn_up.weight'), 1);
   file.tensors.push({ name: 'blk.0.ffn_gate_exps.weight', type: 'F32', shape: [4] });
   file.tensors.push({ name: 'blk.2.attn_q.weight', type: 'F32', shape: [48, 44] });
-  await refuses(describe(file), 'DESCRIPTION_TENSORS', 'blk.1.ffn_up.weight', 'blk.0.ffn_gate_exps.weight', 'blk.2.attn_q.weight');
+  await refuses(
+    describe(file),
+    'DESCRIPTION_TENSORS',
+    'blk.1.ffn_up.weight',
+    'blk.0.ffn_gate_exps.weight',
+    'blk.2.attn_q.weight',
+  );
   const none = llamaFile();
   none.tensors.length = 0;
   await refuses(describe(none), 'DESCRIPTION_TENSORS', 'token_embd.weight');
@@ -156,7 +185,17 @@ test('a vocabulary larger than the embedding is refused with both numbers; a sma
   const model = await open(large.bytes());
   const ids: number[] = [];
   let text = '';
-  for await (const chunk of model.generate('a', { maxTokens: 30, temperature: 5, topK: 0, topP: 1, minP: 0, seed: 1, logitBias: { 2: -Infinity } })) {
+  for await (
+    const chunk of model.generate('a', {
+      maxTokens: 30,
+      temperature: 5,
+      topK: 0,
+      topP: 1,
+      minP: 0,
+      seed: 1,
+      logitBias: { 2: -Infinity },
+    })
+  ) {
     if (chunk.id !== null) ids.push(chunk.id);
     text += chunk.text;
   }
@@ -169,7 +208,11 @@ test('a vocabulary larger than the embedding is refused with both numbers; a sma
 test('special ids outside the vocabulary count as none: generation ends by the number of tokens', async () => {
   for (const id of [5, MAX_U32]) {
     const file = llamaFile();
-    file.metadata.push(...VOCABULARY, ['tokenizer.ggml.eos_token_id', 'uint32', id], ['tokenizer.ggml.bos_token_id', 'uint32', id]);
+    file.metadata.push(...VOCABULARY, ['tokenizer.ggml.eos_token_id', 'uint32', id], [
+      'tokenizer.ggml.bos_token_id',
+      'uint32',
+      id,
+    ]);
     const model = await open(file.bytes());
     assert.is(model.tokenizer.specials.eos, undefined);
     assert.equal(model.tokenizer.specials.stop, []);

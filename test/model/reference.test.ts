@@ -51,8 +51,15 @@ const PARTS: Record<string, LlamaChoices> = {
   'bitnet-25': { architecture: 'bitnet-25', subNorms: true },
   'bitnet-b1.58': { architecture: 'bitnet-b1.58', subNorms: true, tied: true },
   'everything together': {
-    architecture: 'qwen3', biases: true, outputBias: true, qkNorms: true, subNorms: true, ropeDims: 8, ropeFactors: true,
-    ropeLinear: 2, tied: true,
+    architecture: 'qwen3',
+    biases: true,
+    outputBias: true,
+    qkNorms: true,
+    subNorms: true,
+    ropeDims: 8,
+    ropeFactors: true,
+    ropeLinear: 2,
+    tied: true,
   },
 };
 
@@ -67,11 +74,23 @@ for (const [name, choices] of Object.entries(PARTS)) {
 
 test('every optional part changes the logits', async () => {
   const plain = await engineLogits(llamaFile());
-  for (const name of [
-    'tied head', 'biases of q, k and v', 'bias of the output projection', 'norms of q and k',
-    'norms inside attention and feed-forward', 'some dimensions rotated', 'no dimension rotated',
-    'linear scaling of positions', 'frequency factors', 'large eps', 'another base', 'qwen2', 'bitnet-b1.58',
-  ]) {
+  for (
+    const name of [
+      'tied head',
+      'biases of q, k and v',
+      'bias of the output projection',
+      'norms of q and k',
+      'norms inside attention and feed-forward',
+      'some dimensions rotated',
+      'no dimension rotated',
+      'linear scaling of positions',
+      'frequency factors',
+      'large eps',
+      'another base',
+      'qwen2',
+      'bitnet-b1.58',
+    ]
+  ) {
     const file = llamaFile(PARTS[name]);
     assert.ok(relativeError(await engineLogits(file), plain) > 1e-2, name);
   }
@@ -110,13 +129,17 @@ for (const type of ['TQ1_0', 'TQ2_0', 'Q2_0', 'Q2_0/128', 'Q1_0', 'I2_S'] as Fil
 
 for (const [name, choices] of Object.entries(TYPES)) {
   // rows that are whole blocks but not whole pairs or groups of them
-  for (const shape of [{}, choices.type?.startsWith('TQ') ? { hidden: 768 } : { width: 128, hidden: 384, headDim: 32 }]) {
+  for (
+    const shape of [{}, choices.type?.startsWith('TQ') ? { hidden: 768 } : { width: 128, hidden: 384, headDim: 32 }]
+  ) {
     test(`${name}, ${JSON.stringify(shape)}: near the plain pass, nearer to one that rounds activations alike`, async () => {
       const file = llamaFile({ ...choices, shape });
       const actual = await engineLogits(file);
       const exact = relativeError(actual, plainLogits(file));
       const alike = relativeError(actual, plainLogits(file, true));
-      if (process.env.TERNSPIKE_VERBOSE) console.log(`  ${name}: ${exact.toExponential(1)}, alike ${alike.toExponential(1)}`);
+      if (process.env.TERNSPIKE_VERBOSE) {
+        console.log(`  ${name}: ${exact.toExponential(1)}, alike ${alike.toExponential(1)}`);
+      }
       assert.ok(exact < 5e-2, `against exact activations: ${exact}`);
       assert.ok(alike < 1e-2, `against rounded activations: ${alike}`);
     });

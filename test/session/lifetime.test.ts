@@ -18,7 +18,13 @@ test('a disposed session refuses every call; disposing again is harmless', async
   session[Symbol.dispose]();
   await refuses(session.prefill([1]), 'DISPOSED');
   await refuses(session.step(1), 'DISPOSED');
-  const calls: (() => unknown)[] = [() => session.fork(), () => session.rewind(0), () => session.reset(), () => session.position, () => session.contextLength];
+  const calls: (() => unknown)[] = [
+    () => session.fork(),
+    () => session.rewind(0),
+    () => session.reset(),
+    () => session.position,
+    () => session.contextLength,
+  ];
   for (const call of calls) await refuses(Promise.resolve().then(call), 'DISPOSED');
   assert.is((await model.session().prefill([1])).length, 51, 'the model goes on');
 });
@@ -38,7 +44,14 @@ test('a disposed model refuses every call and ends its sessions and forks; dispo
   await refuses(stream.next(), 'DISPOSED');
   await refuses(model.logits([1]), 'DISPOSED');
   await refuses(model.generate([1]).next(), 'DISPOSED');
-  const calls: (() => unknown)[] = [() => model.session(), () => model.tokenizer, () => model.describe(), () => model.stats(), () => model.plan, () => model.container];
+  const calls: (() => unknown)[] = [
+    () => model.session(),
+    () => model.tokenizer,
+    () => model.describe(),
+    () => model.stats(),
+    () => model.plan,
+    () => model.container,
+  ];
   for (const call of calls) await refuses(Promise.resolve().then(call), 'DISPOSED');
   session.dispose();
 });

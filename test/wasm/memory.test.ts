@@ -25,7 +25,12 @@ import { refuses } from '../refusal.ts';
 const PAGE = 65536;
 
 /** A model in a given arena, with everything that `open` would make there but the sampler. */
-async function loadInto(arena: Arena, source: ByteSource, context = 16, kv: KvType = 'f16'): Promise<{ decoder: LlamaDecoder; plan: MemoryPlan }> {
+async function loadInto(
+  arena: Arena,
+  source: ByteSource,
+  context = 16,
+  kv: KvType = 'f16',
+): Promise<{ decoder: LlamaDecoder; plan: MemoryPlan }> {
   const { module } = await builtinModule();
   const container = await openContainer(source);
   const d = describeLlama(container);
@@ -84,7 +89,10 @@ test('what is taken never exceeds the plan, for every type, cache and context', 
   const types: FileType[] = ['F32', 'F16', 'BF16', 'Q8_0', 'TQ1_0', 'TQ2_0', 'Q2_0', 'Q2_0/128', 'Q1_0', 'I2_S'];
   const sources = types.map((type) => memorySource(llamaFile({ type, headType: type, shape: { layers: 1 } }).bytes()));
   const parts = { biases: true, outputBias: true, qkNorms: true, subNorms: true, ropeFactors: true, ropeDims: 4 };
-  sources.push(memorySource(llamaFile({ ...parts, tied: true }).bytes()), memorySource(llamaFile({ shape: { heads: 1, kvHeads: 1, headDim: 4, vocab: 1 } }).bytes()));
+  sources.push(
+    memorySource(llamaFile({ ...parts, tied: true }).bytes()),
+    memorySource(llamaFile({ shape: { heads: 1, kvHeads: 1, headDim: 4, vocab: 1 } }).bytes()),
+  );
   for (const source of sources) {
     for (const [context, kv] of [[1, 'f16'], [7, 'f32'], [500, 'f16'], [4096, 'f32']] as const) {
       const arena = newArena();
@@ -198,7 +206,11 @@ test('options that are refused take no state', async () => {
   const arena = newArena();
   const { decoder } = await loadInto(arena, memorySource(llamaFile().bytes()), 16);
   const mark = arena.mark();
-  for (const options of [{ keep: -1 }, { keep: 1.5 }, { keep: 15, overflow: 'slide' as const }, { overflow: 'wrap' as 'slide' }]) {
+  for (
+    const options of [{ keep: -1 }, { keep: 1.5 }, { keep: 15, overflow: 'slide' as const }, {
+      overflow: 'wrap' as 'slide',
+    }]
+  ) {
     assert.throws(() => new Session(decoder, arena, options), (error: unknown) => codeOf(error) === 'OPTION');
   }
   assert.is(arena.mark(), mark);

@@ -26,7 +26,12 @@ function fileOf(type: FileType): { file: LlamaFile; bytes: Uint8Array; view: Dat
 
 /** Bytes of a block, where its scale lies, blocks of a row of 256. */
 const SCALES: [FileType, number, number, number][] = [
-  ['Q8_0', 34, 0, 8], ['TQ1_0', 54, 52, 1], ['TQ2_0', 66, 64, 1], ['Q2_0', 18, 0, 4], ['Q2_0/128', 34, 0, 2], ['Q1_0', 18, 0, 2],
+  ['Q8_0', 34, 0, 8],
+  ['TQ1_0', 54, 52, 1],
+  ['TQ2_0', 66, 64, 1],
+  ['Q2_0', 18, 0, 4],
+  ['Q2_0/128', 34, 0, 2],
+  ['Q1_0', 18, 0, 2],
 ];
 
 const test = suite('values of weights');
@@ -114,15 +119,21 @@ for (const type of ['TQ1_0', 'Q2_0', 'Q1_0'] as const) {
 }
 
 /** What block bytes stand for, written out once more from the definition of each type. */
-function plainRows(type: 'TQ1_0' | 'Q2_0' | 'Q1_0', bytes: Uint8Array, blockBytes: number, scaleAt: number): Float64Array {
+function plainRows(
+  type: 'TQ1_0' | 'Q2_0' | 'Q1_0',
+  bytes: Uint8Array,
+  blockBytes: number,
+  scaleAt: number,
+): Float64Array {
   const out: number[] = [];
   for (let at = 0; at < bytes.length; at += blockBytes) {
     const b = bytes.subarray(at, at + blockBytes);
     const d = f16(b[scaleAt] | (b[scaleAt + 1] << 8));
     const trit = (byte: number, digit: number): number => d * (Math.floor((((byte * 3 ** digit) % 256) * 3) / 256) - 1);
-    if (type === 'Q1_0') for (let i = 0; i < 128; i++) out.push(b[2 + (i >> 3)] & (1 << (i & 7)) ? d : -d);
-    else if (type === 'Q2_0') for (let i = 0; i < 64; i++) out.push(d * (((b[2 + (i >> 2)] >> (2 * (i & 3))) & 3) - 1));
-    else {
+    if (type === 'Q1_0') { for (let i = 0; i < 128; i++) out.push(b[2 + (i >> 3)] & (1 << (i & 7)) ? d : -d); }
+    else if (type === 'Q2_0') {
+      for (let i = 0; i < 64; i++) out.push(d * (((b[2 + (i >> 2)] >> (2 * (i & 3))) & 3) - 1));
+    } else {
       for (let digit = 0; digit < 5; digit++) for (let i = 0; i < 32; i++) out.push(trit(b[i], digit));
       for (let digit = 0; digit < 5; digit++) for (let i = 32; i < 48; i++) out.push(trit(b[i], digit));
       for (let digit = 0; digit < 4; digit++) for (let i = 48; i < 52; i++) out.push(trit(b[i], digit));
