@@ -92,7 +92,10 @@ export class Model {
   get tokenizer(): Tokenizer {
     const { tokenizer } = this.#alive();
     if (tokenizer) return tokenizer;
-    throw new TokenizerError('TOKENIZER_MISSING', 'this model file has no vocabulary; pass the option tokenizer, or use ids');
+    throw new TokenizerError(
+      'TOKENIZER_MISSING',
+      'this model file has no vocabulary; pass the option tokenizer, or use ids',
+    );
   }
 
   /** The numbers of the model. */
@@ -142,14 +145,19 @@ export class Model {
    * @example
    * for await (const { text } of model.generate('Once upon a time', { temperature: 0 })) write(text);
    */
-  async *generate(prompt: string | readonly number[], options: GenerateOptions = {}): AsyncGenerator<GenerateChunk, void> {
+  async *generate(
+    prompt: string | readonly number[],
+    options: GenerateOptions = {},
+  ): AsyncGenerator<GenerateChunk, void> {
     const { decoder, sampler: memory, tokenizer } = this.#alive();
     options.signal?.throwIfAborted();
     if (options.stop?.length) void this.tokenizer; // refused here where there is none
     const matcher = new StopMatcher(options.stop ?? []);
     const sampler = new Sampler(options, decoder.vocab, memory);
     const ids = this.promptIds(prompt);
-    if (ids.length === 0) throw new SessionError('TOKEN', 'the prompt is empty and this vocabulary adds no bos token; give some text');
+    if (ids.length === 0) {
+      throw new SessionError('TOKEN', 'the prompt is empty and this vocabulary adds no bos token; give some text');
+    }
     const session = options.session ?? this.session(options);
     try {
       const limit = checkMaxTokens(options, session, ids.length);
@@ -197,7 +205,10 @@ export class Model {
   }
 
   /** Renders messages by the model's chat template and generates the answer. @throws {TemplateError} */
-  chat(messages: readonly ChatMessage[], options: GenerateOptions & ChatOptions = {}): AsyncGenerator<GenerateChunk, void> {
+  chat(
+    messages: readonly ChatMessage[],
+    options: GenerateOptions & ChatOptions = {},
+  ): AsyncGenerator<GenerateChunk, void> {
     return this.generate(this.chatIds(messages, options), options);
   }
 

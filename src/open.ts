@@ -56,7 +56,11 @@ const MIN_DEFAULT_CONTEXT = 512;
 const MAX_DEFAULT_CONTEXT = 4096;
 
 /** The body of `open` in every entry. */
-export async function openWith(provider: ModuleProvider, source: ModelSource, options: OpenOptions = {}): Promise<Model> {
+export async function openWith(
+  provider: ModuleProvider,
+  source: ModelSource,
+  options: OpenOptions = {},
+): Promise<Model> {
   const start = performance.now();
   checkOptions(options);
   options.signal?.throwIfAborted();
@@ -70,7 +74,11 @@ export async function openWith(provider: ModuleProvider, source: ModelSource, op
 }
 
 async function load(
-  source: ByteSource, module: WebAssembly.Module, build: Build | 'custom', options: OpenOptions, start: number,
+  source: ByteSource,
+  module: WebAssembly.Module,
+  build: Build | 'custom',
+  options: OpenOptions,
+  start: number,
 ): Promise<Model> {
   const { signal, onProgress } = options;
   onProgress?.({ phase: 'header', loaded: 0, total: source.size, fraction: 0 });
@@ -106,7 +114,8 @@ async function load(
   arena.reserve(plan.totalBytes, 'the model');
   const loader = new WeightLoader(kernels, arena, source, container, {
     signal,
-    onProgress: onProgress && (({ loaded, total }) => onProgress({ phase: 'weights', loaded, total, fraction: loaded / total })),
+    onProgress: onProgress &&
+      (({ loaded, total }) => onProgress({ phase: 'weights', loaded, total, fraction: loaded / total })),
   });
   const weights = llamaWeights(description, loader);
   await loader.fill();

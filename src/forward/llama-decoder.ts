@@ -89,7 +89,10 @@ export class LlamaDecoder implements Decoder {
     const { k, d, b } = this.#m;
     head(this.#m, t, SOLO);
     if (k.not_finite_f32(b.logits, d.vocab) >= 0) {
-      throw new SessionError('NOT_FINITE', 'the head made a NaN or infinite logit; the weights are damaged or overflow f32');
+      throw new SessionError(
+        'NOT_FINITE',
+        'the head made a NaN or infinite logit; the weights are damaged or overflow f32',
+      );
     }
     return b.logits;
   }
@@ -108,7 +111,9 @@ export class LlamaDecoder implements Decoder {
         if (k.not_finite_f32(b.x + t * strideOf(d.width) * 4, d.width) < 0) continue;
         throw new SessionError(
           'NOT_FINITE',
-          `layer ${layer} made a NaN or infinity at position ${state.length + t}; the weights are damaged or overflow f32`,
+          `layer ${layer} made a NaN or infinity at position ${
+            state.length + t
+          }; the weights are damaged or overflow f32`,
         );
       }
     };

@@ -62,7 +62,13 @@ export function packedSize(info: TensorInfo): PackedSize {
     return { ...base, units, unitsPerScale: 1, dataBytes: paddedRows * units * 32, scaleBytes: paddedRows * units * 2 };
   }
   const units = alignUp(cols, 8);
-  return { ...base, units, unitsPerScale: 0, dataBytes: paddedRows * units * (layout === 'f32' ? 4 : 2), scaleBytes: 0 };
+  return {
+    ...base,
+    units,
+    unitsPerScale: 0,
+    dataBytes: paddedRows * units * (layout === 'f32' ? 4 : 2),
+    scaleBytes: 0,
+  };
 }
 
 /** Bytes of one vector quantised for the packed-code kernels; see assembly/quantize.ts. */

@@ -67,7 +67,9 @@ export function describeLlama(container: Container): LlamaDescription {
   if (!family) {
     throw new DescriptionError(
       'ARCHITECTURE',
-      `general.architecture is ${architecture === '' ? 'missing' : `"${architecture.slice(0, 40)}", which is not supported`}; ` +
+      `general.architecture is ${
+        architecture === '' ? 'missing' : `"${architecture.slice(0, 40)}", which is not supported`
+      }; ` +
         `supported are ${LLAMA_ARCHITECTURES.join(', ')}`,
     );
   }
@@ -104,7 +106,12 @@ export function describeLlama(container: Container): LlamaDescription {
     vocab,
     trainedContext: meta.integer(key('context_length'), 1, MAX_CONTEXT),
     normEps: meta.number(key('attention.layer_norm_rms_epsilon'), 1e-12, 1),
-    rope: { theta: meta.number(key('rope.freq_base'), 1, 1e12, 10000), dims, pairing: family.pairing, linear: linear(meta, key) },
+    rope: {
+      theta: meta.number(key('rope.freq_base'), 1, 1e12, 10000),
+      dims,
+      pairing: family.pairing,
+      linear: linear(meta, key),
+    },
     activation: family.activation,
     tied: !container.tensors.has('output.weight'),
     parameters: [...container.tensors.values()].reduce((n, t) => n + t.shape.reduce((a, b) => a * b, 1), 0),
@@ -125,14 +132,20 @@ function linear(meta: Metadata, key: (name: string) => string): number {
     const older = meta.number(key('rope.scale_linear'), 1, 1024, 1);
     return meta.number(key('rope.scaling.factor'), 1, 1024, older);
   }
-  throw new DescriptionError('DESCRIPTION', `metadata "${key('rope.scaling.type')}" is "${type}"; supported are none and linear`);
+  throw new DescriptionError(
+    'DESCRIPTION',
+    `metadata "${key('rope.scaling.type')}" is "${type}"; supported are none and linear`,
+  );
 }
 
 function tensor(container: Container, name: string, dims: number): TensorInfo {
   const info = container.tensors.get(name);
   if (!info) throw new DescriptionError('DESCRIPTION_TENSORS', `tensor "${name}" is missing`);
   if (info.shape.length === dims) return info;
-  throw new DescriptionError('DESCRIPTION_MISMATCH', `tensor "${name}" has ${info.shape.length} dimensions, expected ${dims}`);
+  throw new DescriptionError(
+    'DESCRIPTION_MISMATCH',
+    `tensor "${name}" has ${info.shape.length} dimensions, expected ${dims}`,
+  );
 }
 
 /** The shape each tensor must have, given the numbers. */
@@ -193,7 +206,8 @@ function checkTensors(container: Container, d: LlamaDescription): void {
   }
   const unexpected = [...container.tensors.keys()].filter((name) => !known.has(name));
   if (missing.length + unexpected.length > 0) {
-    const list = (names: string[]): string => names.slice(0, 5).join(', ') + (names.length > 5 ? ` and ${names.length - 5} more` : '');
+    const list = (names: string[]): string =>
+      names.slice(0, 5).join(', ') + (names.length > 5 ? ` and ${names.length - 5} more` : '');
     throw new DescriptionError(
       'DESCRIPTION_TENSORS',
       [missing.length ? `missing: ${list(missing)}` : '', unexpected.length ? `unexpected: ${list(unexpected)}` : '']

@@ -75,7 +75,8 @@ export function llamaScratchBytes(d: LlamaDescription, context: number, lanes: n
   const own = vectorBytes(d.width) + vectorBytes(q) + vectorBytes(d.hidden);
   const lane = own + 2 * codeVectorBytes(widest) + int8VectorBytes(widest);
   const rope = vectorBytes(d.rope.dims);
-  return PREFILL_BATCH * (shared + rope + lanes * lane) + lanes * vectorBytes(d.headDim + context) + vectorBytes(d.rope.dims) + vectorBytes(d.vocab) +
+  return PREFILL_BATCH * (shared + rope + lanes * lane) + lanes * vectorBytes(d.headDim + context) +
+    vectorBytes(d.rope.dims) + vectorBytes(d.vocab) +
     64 * 64;
 }
 
@@ -109,6 +110,8 @@ export function planLlama(
     'MEMORY_LIMIT',
     `${plan.totalBytes} bytes are needed (weights ${weights}, one session of ${options.context} positions ` +
       `${plan.stateBytes}, scratch ${plan.scratchBytes}), ${options.maxBytes} are allowed; ` +
-      (fits > 0 ? `a context of ${fits} would fit` : 'not even a context of 1 would fit: use a smaller or more quantised model'),
+      (fits > 0
+        ? `a context of ${fits} would fit`
+        : 'not even a context of 1 would fit: use a smaller or more quantised model'),
   );
 }

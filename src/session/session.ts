@@ -46,7 +46,13 @@ export class Session {
    * Made by `model.session()`.
    * @param siblings the sessions of the model that are open; this one and its forks join them until they are disposed of
    */
-  constructor(decoder: Decoder, arena: Arena, options: SessionOptions = {}, siblings: Set<Session> = new Set(), from?: DecoderState) {
+  constructor(
+    decoder: Decoder,
+    arena: Arena,
+    options: SessionOptions = {},
+    siblings: Set<Session> = new Set(),
+    from?: DecoderState,
+  ) {
     const { overflow = 'refuse', keep = 1 } = options;
     if (overflow !== 'refuse' && overflow !== 'slide') {
       throw new OptionError('OPTION', `overflow is ${JSON.stringify(overflow)}, expected "refuse" or "slide"`);
@@ -80,7 +86,9 @@ export class Session {
    * @throws {SessionError} `CONTEXT_OVERFLOW`, `TOKEN`, `NOT_FINITE`, `BUSY`, `DISPOSED`; the signal's reason
    */
   async prefill(ids: ArrayLike<number>, options: CallOptions = {}): Promise<Float32Array> {
-    if (ids.length === 0) throw new SessionError('TOKEN', 'prefill got no ids; give at least one, for example the bos token');
+    if (ids.length === 0) {
+      throw new SessionError('TOKEN', 'prefill got no ids; give at least one, for example the bos token');
+    }
     const { decoder, arena } = this.#alive();
     let logits: Float32Array | null = null;
     await this.read(ids, options, ids.length - 1, (at) => {
@@ -98,9 +106,16 @@ export class Session {
    * Reads `ids` and hands out logits without copying: `see(ptr, i)` for every i from `from` on, the address of the logits
    * behind ids[i], valid during the call.
    */
-  async read(ids: ArrayLike<number>, options: CallOptions, from: number, see: (logits: Ptr, i: number) => void): Promise<void> {
+  async read(
+    ids: ArrayLike<number>,
+    options: CallOptions,
+    from: number,
+    see: (logits: Ptr, i: number) => void,
+  ): Promise<void> {
     const { decoder, state } = this.#alive();
-    if (this.#busy) throw new SessionError('BUSY', 'another call on this session is under way; await it, or use a fork');
+    if (this.#busy) {
+      throw new SessionError('BUSY', 'another call on this session is under way; await it, or use a fork');
+    }
     const { vocab } = decoder;
     for (let i = 0; i < ids.length; i++) checkToken(ids[i], vocab, i);
     if (this.overflow === 'refuse' && state.length + ids.length > state.context) {
@@ -149,7 +164,10 @@ export class Session {
       throw new OptionError('OPTION', `rewind to ${position}, expected a whole number in 0 … ${state.length}`);
     }
     if (!decoder.canRewind && position !== 0 && position !== state.length) {
-      throw new OptionError('OPTION', 'this model keeps a recurrent state and cannot rewind; fork before reading instead');
+      throw new OptionError(
+        'OPTION',
+        'this model keeps a recurrent state and cannot rewind; fork before reading instead',
+      );
     }
     state.length = position;
   }

@@ -4,7 +4,7 @@
  * @module
  */
 import { Pace } from '../bytes/pace.ts';
-import { readFully, type ByteSource } from '../bytes/source.ts';
+import { type ByteSource, readFully } from '../bytes/source.ts';
 import type { RawType, TensorInfo } from '../container/tensor.ts';
 import { DescriptionError, ModelFileError } from '../errors.ts';
 import { type PackedSize, packedSize, ROW_GROUP } from '../model/layout.ts';
@@ -214,10 +214,16 @@ export class WeightLoader {
     const index = bad >= 0 ? bad : -2 - bad;
     const place = `row ${row + Math.floor(index / blocks)}, block ${index % blocks}`;
     if (bad >= 0) this.#notFinite(info, place);
-    throw new ModelFileError('TERNARY_CODE', `tensor "${info.name}", ${place}: code 3 stands for no ternary weight; the file is damaged`);
+    throw new ModelFileError(
+      'TERNARY_CODE',
+      `tensor "${info.name}", ${place}: code 3 stands for no ternary weight; the file is damaged`,
+    );
   }
 
   #notFinite(info: TensorInfo, place: string): never {
-    throw new ModelFileError('WEIGHT_NOT_FINITE', `tensor "${info.name}", ${place}: NaN or infinity; the file is damaged`);
+    throw new ModelFileError(
+      'WEIGHT_NOT_FINITE',
+      `tensor "${info.name}", ${place}: NaN or infinity; the file is damaged`,
+    );
   }
 }
