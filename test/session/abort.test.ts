@@ -183,12 +183,16 @@ test('a second call on a session that is at work is refused as BUSY; the first i
   const session = model.session();
   const control = model.session();
   const first = session.prefill(LONG.slice(0, 60));
-  await refuses(session.step(1), 'BUSY');
-  await refuses(session.prefill([1, 2]), 'BUSY');
-  await refuses(model.generate([1], { session }).next(), 'BUSY');
-  for (const call of [() => session.rewind(0), () => session.reset(), () => void session.fork()]) {
-    await refuses(Promise.resolve().then(call), 'BUSY');
-  }
+  const attempt = async (call: () => unknown): Promise<unknown> => await call();
+  const calls = [ // all made before the first has any chance to end
+    session.step(1),
+    session.prefill([1, 2]),
+    model.generate([1], { session }).next(),
+    attempt(() => session.rewind(0)),
+    attempt(() => session.reset()),
+    attempt(() => session.fork()),
+  ];
+  await Promise.all(calls.map((call) => refuses(call, 'BUSY')));
   sameBits(await first, await control.prefill(LONG.slice(0, 60)), 'first call');
   assert.is(session.position, 60);
   session.dispose();
