@@ -55,11 +55,12 @@ export const inspect: Command = command(
       if (!(error instanceof TernspikeError)) throw error;
       refusal = error.message;
     }
-    const { format, version, size } = container;
+    const { format, size } = container;
+    const version = container.format === 'gguf' ? container.version : null;
     await out.result(
       { file: path, format, version, bytes: size, metadata, description, tensors, plan, refusal },
       () => [
-        `${path}: ${format} version ${version}, ${bytesText(size)}`,
+        `${path}: ${format}${version === null ? '' : ` version ${version}`}, ${bytesText(size)}`,
         '',
         ...Object.entries(metadata).map(([key, value]) => `${oneLine(key)} = ${text(value)}`),
         '',

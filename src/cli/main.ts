@@ -6,18 +6,9 @@
 import process from 'node:process';
 import { TernspikeError } from '../errors.ts';
 import { columns, commandHelp, UsageError } from './args.ts';
-import { bench } from './bench.ts';
-import type { Command } from './command.ts';
-import { convert } from './convert.ts';
-import { inspect } from './inspect.ts';
-import { logits } from './logits.ts';
+import { COMMANDS } from './commands.ts';
 import { endOnClosedPipe, oneLine, processOutput } from './output.ts';
-import { perplexityCommand } from './perplexity.ts';
-import { run } from './run.ts';
-import { detokenize, tokenize } from './tokenize.ts';
 import { version } from './version.ts';
-
-const COMMANDS: readonly Command[] = [run, logits, tokenize, detokenize, inspect, perplexityCommand, convert, bench];
 
 /** Exit code of a process that was interrupted: 128 + SIGINT. */
 const INTERRUPTED = 130;

@@ -11,7 +11,7 @@ import { type OptionTable, UsageError, type Values } from './args.ts';
 import { asUsage, type Command, command, type Context } from './command.ts';
 import { withSource } from './files.ts';
 import { CONTEXT_OPTIONS, load, memoryOf, MODEL_OPTIONS, modelPath, noteThreads } from './load.ts';
-import { rounded } from './output.ts';
+import { type Output, rounded } from './output.ts';
 import { contextFor, type Prompt, promptIds } from './prompt.ts';
 import { tokenizerOfFile } from './tokenizer-file.ts';
 import { turns } from './turns.ts';
@@ -133,13 +133,6 @@ async function generate(
   const ids = promptIds(prompt, model.tokenizer);
   const maxTokens = values.tokens ?? DEFAULT_TOKENS;
   const overflow: Overflow | undefined = values.overflow;
-  const { trainedContext } = model.describe();
-  if (ids.length + maxTokens > trainedContext) {
-    out.note(
-      `${ids.length} tokens of prompt and ${maxTokens} to generate pass the ${trainedContext} positions ` +
-        'that the model was trained for; text behind them may be worse',
-    );
-  }
   const answer: number[] = [];
   let text = '';
   let finishReason: FinishReason | 'aborted' = 'aborted';
@@ -152,7 +145,10 @@ async function generate(
     });
     const turn = turns(signal);
     for await (const chunk of chunks) {
-      first ||= performance.now();
+      if (first === 0) {
+        first = performance.now();
+        noteTrained(model, ids.length, maxTokens, out); // only now: a refusal stands alone
+      }
       if (chunk.id !== null) answer.push(chunk.id);
       text += chunk.text;
       if (!out.json) await out.text(chunk.text);
@@ -194,6 +190,16 @@ async function generate(
   out.note(
     `prompt ${ids.length} tokens, ${speed(timings.prefillTps)}; ` +
       `answer ${answer.length} tokens, ${speed(timings.decodeTps)}; loaded in ${Math.round(loadMs)} ms`,
+  );
+}
+
+/** Says that a context may become longer than what the model was trained for. */
+function noteTrained(model: Model, prompt: number, tokens: number, out: Output): void {
+  const { trainedContext } = model.describe();
+  if (prompt + tokens <= trainedContext) return;
+  out.note(
+    `${prompt} tokens of prompt and ${tokens} to generate pass the ${trainedContext} positions ` +
+      'that the model was trained for; text behind them may be worse',
   );
 }
 

@@ -1,0 +1,112 @@
+/**
+ * Running the command line as a user does: the built file, by the runtime at hand.
+ * @module
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import * as assert from 'uvu/assert';
+import { checkout } from '../house/checkout.ts';
+import { llamaFile, type LlamaChoices } from '../llama-files.ts';
+import { SPM_PIECES } from '../tokenizer/builders.ts';
+
+/** What a run left. */
+export interface Ran {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly cwd?: string;
+  readonly input?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Sees the process and what it has printed, every time it prints. */
+  readonly watch?: (child: ChildProcess, stdout: string) => void;
+  /** The same for stderr. */
+  readonly watchErrors?: (child: ChildProcess, stderr: string) => void;
+}
+
+/** No command of these tests takes longer. */
+const LIMIT_MS = 60_000;
+
+const CLI = join(checkout(), 'dist', 'cli.js');
+const BEFORE = 'deno' in process.versions ? ['run', '-A', CLI] : [CLI];
+
+/** Runs `ternspike ARGS`. */
+export function ternspike(args: readonly string[], { cwd, input, env, watch, watchErrors }: RunOptions = {}): Promise<Ran> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [...BEFORE, ...args], {
+      cwd,
+      env: { ...process.env, NO_COLOR: '1', TERNSPIKE_DEBUG: '', ...env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    let stdout = '';
+    let stderr = '';
+    const late = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+      watch?.(child, stdout);
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+      watchErrors?.(child, stderr);
+    });
+    child.stdin.on('error', () => {}); // it may end without reading
+    child.stdin.end(input ?? '');
+    child.on('error', reject);
+    child.on('close', (code) => {
+      clearTimeout(late);
+      resolve({ code, stdout, stderr });
+    });
+  });
+}
+
+/** Runs with `--json`; checks that it succeeded and wrote one line with one object, and returns that. */
+export async function json<T>(args: readonly string[], options?: RunOptions): Promise<T> {
+  const ran = await ternspike([...args, '--json'], options);
+  assert.is(ran.code, 0, ran.stderr);
+  assert.match(ran.stdout, /^\{.*\}\n$/);
+  return JSON.parse(ran.stdout) as T;
+}
+
+/** Checks a refusal: its exit code, nothing on stdout, and one line on stderr that has every one of `words`. */
+export function refused(ran: Ran, code: number, ...words: string[]): void {
+  assert.is(ran.code, code, ran.stderr);
+  assert.is(ran.stdout, '');
+  assert.match(ran.stderr, /^ternspike: [A-Z_]+: [^\n]+\n$/);
+  for (const word of words) assert.ok(ran.stderr.includes(word), `${ran.stderr}  does not mention ${word}`);
+}
+
+/** A folder for one suite. */
+export function folder(): { readonly path: string; file(name: string, content: Uint8Array | string): string; remove(): void } {
+  const path = mkdtempSync(join(tmpdir(), 'ternspike-cli-'));
+  return {
+    path,
+    file(name, content) {
+      writeFileSync(join(path, name), content);
+      return join(path, name);
+    },
+    remove: () => rmSync(path, { recursive: true, force: true }),
+  };
+}
+
+const TEMPLATE = '{% for m in messages %}{{ m.role[0] }}:{{ m.content }} {% endfor %}{% if add_generation_prompt %}a:{% endif %}';
+
+/** A small random model with a SentencePiece vocabulary and a chat template. Trained context 64. */
+export function speakingModel(choices: LlamaChoices = {}): Uint8Array {
+  const file = llamaFile({ ...choices, shape: { vocab: SPM_PIECES.length, ...choices.shape } });
+  file.metadata.push(
+    ['tokenizer.ggml.model', 'string', 'llama'],
+    ['tokenizer.ggml.tokens', 'string[]', SPM_PIECES.map(([text]) => text)],
+    ['tokenizer.ggml.scores', 'float32[]', SPM_PIECES.map(([, score]) => score)],
+    ['tokenizer.ggml.token_type', 'int32[]', SPM_PIECES.map(([, , type]) => type)],
+    ['tokenizer.ggml.bos_token_id', 'uint32', 1],
+    ['tokenizer.ggml.eos_token_id', 'uint32', 2],
+    ['tokenizer.ggml.unknown_token_id', 'uint32', 0],
+    ['tokenizer.chat_template', 'string', TEMPLATE],
+  );
+  return file.bytes();
+}

@@ -1,0 +1,173 @@
+/** What is said before anything is opened: help, version, wrong usage. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { commandHelp, type CommandSpec, parse, UsageError } from '../../src/cli/args.ts';
+import { COMMANDS } from '../../src/cli/commands.ts';
+import type { Output } from '../../src/cli/output.ts';
+import { checkout } from '../house/checkout.ts';
+import { refused, ternspike } from './cli.ts';
+
+const usage = suite('cli usage');
+
+const SPEC = {
+  name: 'try',
+  summary: 'Tries.',
+  positionals: [{ name: 'FIRST' }, { name: 'SECOND', optional: true }],
+  options: {
+    flag: { kind: 'flag', short: 'f', help: 'a flag' },
+    text: { kind: 'text', help: 'a text' },
+    count: { kind: 'integer', short: 'n', least: 1, help: 'a count' },
+    number: { kind: 'number', help: 'a number' },
+    one: { kind: 'choice', choices: ['a', 'b'], help: 'a choice' },
+    ids: { kind: 'ids', help: 'ids' },
+    many: { kind: 'text', repeatable: true, help: 'texts' },
+  },
+  examples: ['ternspike try this'],
+} as const satisfies CommandSpec;
+
+const read = (...args: string[]): Record<string, unknown> => ({ ...parse(SPEC, ['x', ...args]).values });
+const wrong = (args: string[], ...words: string[]): void => {
+  assert.throws(() => parse(SPEC, args), (error: unknown) => {
+    assert.instance(error, UsageError);
+    for (const word of words) assert.ok((error as Error).message.includes(word), `${(error as Error).message} lacks ${word}`);
+    return true;
+  });
+};
+
+usage('options become values of their kinds', () => {
+  assert.equal(read(), {});
+  assert.equal(read('-f', '--text', 'a b', '-n', '3', '--number', '0.5', '--one', 'b'), {
+    flag: true, text: 'a b', count: 3, number: 0.5, one: 'b',
+  });
+  assert.equal(read('-n12', '--number=-1e3'), { count: 12, number: -1000 });
+  assert.equal(read('--number', '-2'), { number: -2 });
+  assert.equal(read('--ids', '1,2, 3'), { ids: [1, 2, 3] });
+  assert.equal(read('--ids', ''), { ids: [] });
+  assert.equal(read('--many', 'a', '--many', 'b'), { many: ['a', 'b'] });
+});
+
+usage('positionals are what is left, and everything behind --', () => {
+  assert.equal(parse(SPEC, ['a', '-f', 'b']).positionals, ['a', 'b']);
+  assert.equal(parse(SPEC, ['--', '--text', '-1']).positionals, ['--text', '-1']);
+  assert.equal(parse(SPEC, ['-']).positionals, ['-']);
+  wrong([], 'FIRST');
+  wrong(['a', 'b', 'c'], '"c"');
+  assert.is(parse(SPEC, ['--help']).help, true);
+  assert.is(parse(SPEC, ['a', '--json']).json, true);
+});
+
+usage('malformed values are refused with the option, the value and what is expected', () => {
+  wrong(['x', '-n', '0'], '--count', '"0"', 'from 1 on');
+  wrong(['x', '-n', '1.5'], '--count', 'whole');
+  wrong(['x', '-n', ''], '--count');
+  wrong(['x', '--number', 'many'], '--number', '"many"');
+  wrong(['x', '--number', 'Infinity'], '--number');
+  wrong(['x', '--one', 'c'], '--one', '"c"', 'a, b');
+  wrong(['x', '--ids', '1,b'], '--ids', 'element 1', '"b"');
+  wrong(['x', '--ids', '-1'], '--ids');
+  wrong(['x', '--text'], '--text');
+  wrong(['x', '--text', 'a', '--text', 'b'], '--text', '2 times');
+  wrong(['x', '--nothing'], '--nothing');
+  wrong(['x', '--flag=1'], '--flag');
+});
+
+usage('help lists every option and example', () => {
+  const help = commandHelp(SPEC);
+  for (const words of ['try FIRST [SECOND]', '-f, --flag', '--one a|b', '--ids IDS', '(repeatable)', '-h, --help', 'ternspike try this']) {
+    assert.ok(help.includes(words), words);
+  }
+});
+
+usage('--version prints the version of the package', async () => {
+  const { version } = JSON.parse(readFileSync(join(checkout(), 'package.json'), 'utf8')) as { version: string };
+  assert.equal(await ternspike(['--version']), { code: 0, stdout: `${version}\n`, stderr: '' });
+});
+
+usage('--help names every command, and every command has help with options and examples', async () => {
+  const overall = await ternspike(['--help']);
+  assert.is(overall.code, 0);
+  for (const { spec } of COMMANDS) {
+    const help = commandHelp(spec);
+    assert.match(overall.stdout, new RegExp(`^  ${spec.name} `, 'm'));
+    assert.match(help, new RegExp(`^ternspike ${spec.name} `));
+    assert.match(help, /^Options:$/m);
+    assert.match(help, new RegExp(`^ {2}ternspike ${spec.name} `, 'm'));
+    for (const line of help.split('\n')) assert.ok(line.length <= 130, line);
+  }
+  const ways = await Promise.all([ternspike(['run', '--help']), ternspike(['help', 'run']), ternspike(['run', 'a', '-h'])]);
+  for (const ran of ways) assert.equal(ran, { code: 0, stdout: commandHelp(COMMANDS[0].spec), stderr: '' });
+});
+
+usage('examples of the help are command lines that parse', () => {
+  for (const { spec, prepare } of COMMANDS) {
+    for (const example of spec.examples) {
+      const [, name, ...args] = [...example.replace(/ < .*/, '').matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, word]) => quoted ?? word);
+      assert.is(name, spec.name);
+      prepare(args);
+    }
+  }
+});
+
+/** Runs a command whose usage is wrong: nothing may have been opened by then. */
+async function usageError(args: readonly string[]): Promise<Error> {
+  const unused = (): never => assert.unreachable('something was written') as never;
+  const out: Output = { json: true, text: unused, result: unused, note: unused, progress: unused };
+  try {
+    await COMMANDS.find(({ spec }) => spec.name === args[0])!.prepare(args.slice(1))
+      .run({ out, signal: new AbortController().signal });
+  } catch (error) {
+    return error as Error;
+  }
+  return assert.unreachable(`${args.join(' ')} was accepted`) as never;
+}
+
+usage('wrong usage of a command is found before anything is opened', async () => {
+  const cases: readonly (readonly [string[], ...string[]])[] = [
+    [['run', 'a', 'b'], '"b"'],
+    [['run', 'a', '--temp', 'hot'], '--temp', '"hot"'],
+    [['run', 'a', '--temp', '-1'], 'temperature is -1', 'from 0 to 100'],
+    [['run', 'a', '--logit-bias', '5'], '--logit-bias', 'ID=BIAS'],
+    [['run', 'a', '--ids', '1'], 'not both'],
+    [['run', '--ids', ''], '--ids is empty'],
+    [['run', 'a', '--system', 'b'], '--chat'],
+    [['logits', '-m', 'x'], '--ids'],
+    [['logits', '-m', 'x', '--ids', '1,2', '--prefill', '3'], '--prefill is 3'],
+    [['tokenize', 'text'], '-m MODEL or --tokenizer'],
+    [['perplexity', '-m', 'x'], '-f TEXT'],
+    [['convert', 'a', 'b'], '--type'],
+    [['convert', 'a', 'b', '--type', 'q4_0'], '"q4_0"', 'tq2_0'],
+    [['bench'], '--shape'],
+    [['bench', '-m', 'a', '--type', 'q8_0'], '--shape'],
+    [['bench', '--shape', 'toString'], '"toString"', 'tinyllama'],
+    [['bench', '--shape', 'tiny', '--type', 'q4_0'], '"q4_0"', 'tq2_0'],
+    [['bench', '--shape', 'tiny', '-t', 'two'], '--threads'],
+  ];
+  for (const [args, ...words] of cases) {
+    const error = await usageError(args);
+    assert.instance(error, UsageError, `${args.join(' ')}: ${error.message}`);
+    for (const word of words) assert.ok(error.message.includes(word), `${error.message} lacks ${word}`);
+  }
+});
+
+usage('wrong usage ends with 2 and one line that points to the help', async () => {
+  const cases: readonly (readonly [string[], ...string[]])[] = [
+    [[], 'no command', 'ternspike --help'],
+    [['walk', '--json'], '"walk"', 'run, logits', 'ternspike --help'],
+    [['run'], 'PROMPT', 'ternspike run --help'],
+    [['bench', '--shape', 'tiny', '-n', '0'], '--tokens', 'ternspike bench --help'],
+  ];
+  const ran = await Promise.all(cases.map(([args]) => ternspike(args)));
+  cases.forEach(([, ...words], i) => refused(ran[i], 2, 'USAGE', ...words));
+});
+
+usage('a refusal ends with 1; its stack is printed on request only', async () => {
+  refused(await ternspike(['run', 'Once']), 1, 'OPTION', 'no model', '-m', 'https://');
+  refused(await ternspike(['inspect', 'nowhere.gguf']), 1, 'IO', 'nowhere.gguf');
+  const told = await ternspike(['inspect', 'nowhere.gguf'], { env: { TERNSPIKE_DEBUG: '1' } });
+  assert.is(told.code, 1);
+  assert.match(told.stderr, /\n {4}at /);
+});
+
+usage.run();

@@ -1,0 +1,54 @@
+/** Files appear whole or not at all. */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { createFile } from '../../src/bytes/sink.ts';
+import { bytesOf } from '../builders.ts';
+import { refuses } from '../refusal.ts';
+
+const sink = suite<{ folder: string; path: string }>('sink');
+
+sink.before.each((context) => {
+  context.folder = mkdtempSync(join(tmpdir(), 'ternspike-sink-'));
+  context.path = join(context.folder, 'out.bin');
+});
+sink.after.each(({ folder }) => rmSync(folder, { recursive: true, force: true }));
+
+sink('a file has its name only after commit()', async ({ path }) => {
+  const file = await createFile(path);
+  await file.write(bytesOf(1, 2));
+  await file.write(bytesOf());
+  await file.write(bytesOf(3));
+  assert.not(existsSync(path));
+  await file.commit();
+  await file.discard();
+  assert.equal([...readFileSync(path)], [1, 2, 3]);
+  assert.not(existsSync(`${path}.part`));
+});
+
+sink('discard() leaves nothing, and an older file of the name as it was', async ({ path }) => {
+  writeFileSync(path, 'old');
+  const file = await createFile(path);
+  await file.write(bytesOf(1));
+  assert.ok(existsSync(`${path}.part`));
+  await file.discard();
+  await file.discard();
+  assert.not(existsSync(`${path}.part`));
+  assert.is(readFileSync(path, 'utf8'), 'old');
+});
+
+sink('what a killed process left is written over', async ({ path }) => {
+  writeFileSync(`${path}.part`, 'a longer rest of an earlier run');
+  const file = await createFile(path);
+  await file.write(bytesOf(7));
+  await file.commit();
+  assert.equal([...readFileSync(path)], [7]);
+});
+
+sink('a folder that is not there is refused with the path', async ({ folder }) => {
+  await refuses(createFile(join(folder, 'none', 'out.bin')), 'IO', 'none', 'created');
+});
+
+sink.run();
