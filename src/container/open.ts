@@ -4,8 +4,13 @@
  * @module
  */
 import { type ByteSource, readFully } from '../bytes/source.ts';
-import { IoError, ModelFileError } from '../errors.ts';
+import { type ErrorCode, IoError, ModelFileError } from '../errors.ts';
 import { type GgufContainer, readGguf } from './gguf.ts';
+import { readSafetensors, type SafetensorsContainer } from './safetensors.ts';
+import { readTorch, type TorchContainer } from './torch.ts';
+
+/** Any container that can be read; `format` tells which. */
+export type AnyContainer = GgufContainer | SafetensorsContainer | TorchContainer;
 
 /** What is looked at to tell formats apart. */
 const SNIFF_BYTES = 64;
@@ -15,13 +20,37 @@ type Sign = (head: string) => boolean;
 
 const begins = (...magics: string[]): Sign => (head) => magics.some((magic) => head.startsWith(magic));
 
+/** A header that begins behind eight bytes of length, which are not text. */
+const isSafetensors: Sign = (head) => /^[ \t\r\n]*\{/.test(head.slice(8)) && /[^\t\n\r -~]/.test(head.slice(0, 8));
+
+/** Formats that can be read. */
+const READERS: ReadonlyArray<
+  readonly [Sign, (source: ByteSource, options: { signal?: AbortSignal }) => Promise<AnyContainer>]
+> = [
+  [begins('GGUF'), readGguf],
+  [begins('PK\x03\x04', 'PK\x05\x06'), readTorch],
+  [isSafetensors, readSafetensors],
+];
+
+/** What PyTorch wrote before version 1.6: pickles one after the other, or before 0.2 a tar archive of them. */
+const isOldTorch: Sign = (head) =>
+  /^\x80[\x02-\x05]/.test(head) || /^(\.\/)?(sys_info|pickle|tensors|storages)\0/.test(head);
+
 /** Formats of models that are known and not read. */
-const OTHERS: ReadonlyArray<readonly [Sign, string]> = [
-  [begins('PK\x03\x04', 'PK\x05\x06'), 'a zip archive, such as a PyTorch checkpoint (.pt, .bin)'],
-  [begins('\x80\x02', '\x80\x03', '\x80\x04', '\x80\x05'), 'a Python pickle, such as an old PyTorch checkpoint'],
-  [begins('\x89HDF\r\n'), 'an HDF5 file'],
-  [begins('lmgg', 'fmgg', 'tjgg', 'algg'), 'a GGML file, the format before GGUF'],
-  [(head) => head[8] === '{' && head.slice(4, 8) === '\0\0\0\0', 'a safetensors file'],
+const OTHERS: ReadonlyArray<readonly [Sign, ErrorCode, string]> = [
+  [
+    isOldTorch,
+    'TORCH_LEGACY',
+    'a Python pickle, such as a PyTorch checkpoint from before version 1.6; save it again with a newer PyTorch: ' +
+    'torch.save(torch.load(PATH, map_location="cpu", weights_only=True), OUT)',
+  ],
+  [
+    (head) => /^\s*\{\s*"(metadata|weight_map)"/.test(head),
+    'ST_SHARDS',
+    'the index of a model in several files, which are not supported: merge them into one file',
+  ],
+  [begins('\x89HDF\r\n'), 'UNKNOWN_FORMAT', 'an HDF5 file; convert it to GGUF or safetensors'],
+  [begins('lmgg', 'fmgg', 'tjgg', 'algg'), 'UNKNOWN_FORMAT', 'a GGML file, the format before GGUF; convert it to GGUF'],
 ];
 
 /** Not models at all, though they often lie where a model should be. */
@@ -31,11 +60,13 @@ const MISTAKES: ReadonlyArray<readonly [Sign, string]> = [
     (head) => /^\s*<(!doctype|html|\?xml)/i.test(head),
     'a web page: the server answered with an error or a log-in page',
   ],
+  [(head) => /^\s*\{/.test(head), 'a JSON file, such as a configuration or a tokenizer, and no model'],
 ];
 
 /**
  * Recognises the format and reads everything but the weights.
- * @throws {ModelFileError} `UNKNOWN_FORMAT` naming what was found and what can be read; what the parser throws
+ * @throws {ModelFileError} `UNKNOWN_FORMAT` naming what was found and what can be read; `ST_SHARDS`, `TORCH_LEGACY` with what
+ *   to do; what the parser throws
  * @throws {IoError} `TRUNCATED` for fewer bytes than any format has; what the source throws
  * @example
  * const container = await openContainer(await resolveSource('stories.gguf'));
@@ -43,7 +74,7 @@ const MISTAKES: ReadonlyArray<readonly [Sign, string]> = [
 export async function openContainer(
   source: ByteSource,
   options: { signal?: AbortSignal } = {},
-): Promise<GgufContainer> {
+): Promise<AnyContainer> {
   if (source.size < 4) {
     throw new IoError(
       'TRUNCATED',
@@ -54,20 +85,17 @@ export async function openContainer(
   const head = new Uint8Array(Math.min(SNIFF_BYTES, source.size));
   await readFully(source, head, 0, 'the magic number of the file', options.signal);
   const text = String.fromCharCode(...head);
-  if (text.startsWith('GGUF')) return readGguf(source, options);
+  const reader = READERS.find(([is]) => is(text));
+  if (reader !== undefined) return reader[1](source, options);
 
+  const other = OTHERS.find(([is]) => is(text));
+  if (other !== undefined) throw new ModelFileError(other[1], `${source.name} is ${other[2]}`);
   const mistake = MISTAKES.find(([is]) => is(text));
   if (mistake !== undefined) throw new ModelFileError('UNKNOWN_FORMAT', `${source.name} is ${mistake[1]}`);
-  const other = OTHERS.find(([is]) => is(text));
-  if (other !== undefined) {
-    throw new ModelFileError(
-      'UNKNOWN_FORMAT',
-      `${source.name} is ${other[1]}; this format is recognised but cannot be read yet: convert it to GGUF`,
-    );
-  }
   const found = Array.from(head.subarray(0, 4), (byte) => byte.toString(16).padStart(2, '0')).join(' ');
   throw new ModelFileError(
     'UNKNOWN_FORMAT',
-    `${source.name} begins with bytes ${found}, which is no known format; GGUF files ("GGUF") can be read`,
+    `${source.name} begins with bytes ${found}, which is no known format; ` +
+      'GGUF, safetensors and PyTorch checkpoints (.pt, .bin) can be read',
   );
 }
