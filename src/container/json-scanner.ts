@@ -1,6 +1,6 @@
 /**
- * A strict scanner of JSON whose shape is known: the caller asks for what must come next. Unlike `JSON.parse` it refuses
- * a key that stands twice and integers that are written as anything but digits, and it never nests further than asked.
+ * A strict scanner of JSON whose shape is known: the caller asks for what must come next. Unlike `JSON.parse` it
+ * refuses a key that stands twice and integers that are not plain digits, and it never nests further than asked.
  * @module
  */
 import { quote } from './gguf-types.ts';

@@ -33,8 +33,10 @@ const READERS: ReadonlyArray<
 ];
 
 /** What PyTorch wrote before version 1.6: pickles one after the other, or before 0.2 a tar archive of them. */
-const isOldTorch: Sign = (head) =>
-  /^\x80[\x02-\x05]/.test(head) || /^(\.\/)?(sys_info|pickle|tensors|storages)\0/.test(head);
+const isOldTorch: Sign = begins(
+  ...['\x80\x02', '\x80\x03', '\x80\x04', '\x80\x05'],
+  ...['sys_info\0', 'pickle\0', 'tensors\0', 'storages\0'],
+);
 
 /** Formats of models that are known and not read. */
 const OTHERS: ReadonlyArray<readonly [Sign, ErrorCode, string]> = [
@@ -65,8 +67,8 @@ const MISTAKES: ReadonlyArray<readonly [Sign, string]> = [
 
 /**
  * Recognises the format and reads everything but the weights.
- * @throws {ModelFileError} `UNKNOWN_FORMAT` naming what was found and what can be read; `ST_SHARDS`, `TORCH_LEGACY` with what
- *   to do; what the parser throws
+ * @throws {ModelFileError} `UNKNOWN_FORMAT` naming what was found and what can be read; `ST_SHARDS`, `TORCH_LEGACY`
+ *   with what to do; what the parser throws
  * @throws {IoError} `TRUNCATED` for fewer bytes than any format has; what the source throws
  * @example
  * const container = await openContainer(await resolveSource('stories.gguf'));

@@ -2,62 +2,13 @@
  * Python pickles, read as data. A pickle is a program for a stack machine; this machine knows the instructions that
  * build values and no others. A class or function is a name from a list, and a call of it is noted and never made.
  *
- *     dict, OrderedDict → Map      list → array      tuple → PickleTuple      torch.float32 → PickleGlobal
- *     f(a, b) → PickleCall         persistent id → PickleReference            ints → number, bigint beyond 2^53
- *
- * Values may be shared and may contain themselves, as in Python. Work and memory are bounded by the bytes of the pickle
- * and by MAX_PICKLE_ITEMS; nothing recurses.
+ * Work and memory are bounded by the bytes of the pickle and by MAX_PICKLE_ITEMS; nothing recurses.
  * @module
  */
 import { type ErrorCode, ModelFileError } from '../errors.ts';
 import { MAX_PICKLE_DEPTH, MAX_PICKLE_ITEMS } from '../limits.ts';
 import { quote } from './gguf-types.ts';
-
-/** A class, function or constant by its full name. */
-export class PickleGlobal {
-  readonly name: string;
-  constructor(name: string) {
-    this.name = name;
-  }
-}
-
-/** A sequence that cannot grow. */
-export class PickleTuple {
-  readonly items: readonly PickleValue[];
-  constructor(items: readonly PickleValue[]) {
-    this.items = items;
-  }
-}
-
-/** A call that the pickle asks for, which is not made. */
-export class PickleCall {
-  readonly callee: string;
-  readonly args: readonly PickleValue[];
-  constructor(callee: string, args: readonly PickleValue[]) {
-    this.callee = callee;
-    this.args = args;
-  }
-}
-
-/** Something that is kept outside the pickle, by its persistent id. */
-export class PickleReference {
-  readonly id: PickleValue;
-  constructor(id: PickleValue) {
-    this.id = id;
-  }
-}
-
-export type PickleKey = null | boolean | number | bigint | string;
-/** A dictionary. */
-export type PickleDict = Map<PickleKey, PickleValue>;
-export type PickleValue =
-  | PickleKey
-  | PickleValue[]
-  | PickleDict
-  | PickleTuple
-  | PickleGlobal
-  | PickleCall
-  | PickleReference;
+import { PickleCall, PickleGlobal, PickleReference, PickleTuple, type PickleValue } from './pickle-values.ts';
 
 /** The instructions that are carried out: what `pickle.dump` writes in protocol 2, without those for classes. */
 const OP = {
@@ -104,8 +55,8 @@ const STRICT: TextDecoder = new TextDecoder('utf-8', { ignoreBOM: true, fatal: t
  * The value of a pickle.
  * @param fileName what errors call it
  * @param isAllowed the globals that may occur, by full name; `collections.OrderedDict` always may
- * @throws {ModelFileError} `PICKLE_OPCODE`, `PICKLE_GLOBAL` for what is not on the lists; `PICKLE_CORRUPT` for what Python
- *   would not read either; `PICKLE_LIMIT`
+ * @throws {ModelFileError} `PICKLE_OPCODE`, `PICKLE_GLOBAL` for what is not on the lists; `PICKLE_CORRUPT` for what
+ *   Python would not read either; `PICKLE_LIMIT`
  */
 export function unpickle(bytes: Uint8Array, fileName: string, isAllowed: (name: string) => boolean): PickleValue {
   return new Unpickler(bytes, fileName, isAllowed).run();

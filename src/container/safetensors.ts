@@ -44,8 +44,8 @@ const LENGTH_BYTES = 8;
 
 /**
  * Reads everything but the weights.
- * @throws {ModelFileError} `ST_HEADER_LENGTH`, `ST_HEADER` for a malformed header; `ST_COVERAGE` when the tensors do not
- *   tile the file; `TENSOR_NAME`, `TENSOR_TYPE`, `TENSOR_SHAPE`
+ * @throws {ModelFileError} `ST_HEADER_LENGTH`, `ST_HEADER` for a malformed header; `ST_COVERAGE` when the tensors do
+ *   not tile the file; `TENSOR_NAME`, `TENSOR_TYPE`, `TENSOR_SHAPE`
  * @throws {IoError} `TRUNCATED` for a file of less than eight bytes; what the source throws
  * @example
  * const { metadata, tensors } = await readSafetensors(await openFile('model.safetensors'));

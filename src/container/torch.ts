@@ -4,8 +4,8 @@
  *     NAME/data.pkl     {'config': {…}, 'model': OrderedDict of name → tensor, …}
  *     NAME/data/0 …     storages, little-endian, stored as they are
  *
- * The pickle is read as data (see pickle.ts). The weights are not touched: a tensor is a place in a file of the archive,
- * and so a place in the archive. What is not a tensor becomes metadata under flat keys: `config.vocab_size`, `step`.
+ * The pickle is read as data (see pickle.ts). The weights are not touched: a tensor is a place in a file of the
+ * archive, and so a place in the archive. What is not a tensor becomes metadata under flat keys: `config.vocab_size`, `step`.
  * @module
  */
 import { type ByteSource, readFully } from '../bytes/source.ts';
@@ -27,6 +27,7 @@ import {
   tensorLabel,
 } from './dense-types.ts';
 import { quote } from './gguf-types.ts';
+import { unpickle } from './pickle.ts';
 import {
   PickleCall,
   type PickleDict,
@@ -34,8 +35,7 @@ import {
   PickleReference,
   PickleTuple,
   type PickleValue,
-  unpickle,
-} from './pickle.ts';
+} from './pickle-values.ts';
 import type { Container, MetadataValue, TensorInfo } from './tensor.ts';
 import { readZip, type ZipEntry } from './zip.ts';
 
@@ -77,9 +77,9 @@ const WRAPPERS = /^(?:(?:module|_orig_mod)\.)+/;
 
 /**
  * Reads everything but the weights.
- * @throws {ModelFileError} `TORCH_SCRIPT` for an archive of code; `UNKNOWN_FORMAT` for a zip archive of something else;
- *   `TORCH_STATE` when there are no tensors; `STORAGE_RANGE`, `TENSOR_LAYOUT`, `TENSOR_NAME`, `TENSOR_SHAPE` for a tensor
- *   that cannot be where it says; `BYTE_ORDER`; what the readers of zip archives and pickles throw
+ * @throws {ModelFileError} `TORCH_SCRIPT` for an archive of code; `UNKNOWN_FORMAT` for a zip archive of anything else;
+ *   `TORCH_STATE` when there are no tensors; `STORAGE_RANGE`, `TENSOR_LAYOUT`, `TENSOR_NAME`, `TENSOR_SHAPE` for a
+ *   tensor that cannot be where it says; `BYTE_ORDER`; what the readers of zip archives and pickles throw
  * @throws {IoError} `TRUNCATED`; what the source throws
  * @example
  * const { metadata, tensors } = await readTorch(await openFile('checkpoint.pt'));
@@ -136,7 +136,8 @@ class Checkpoint {
     ) {
       throw this.#error(
         'TORCH_SCRIPT',
-        'a TorchScript archive, which is a program; save its weights: torch.save(torch.jit.load(PATH).state_dict(), OUT)',
+        'a TorchScript archive, which is a program; save its weights: ' +
+          'torch.save(torch.jit.load(PATH).state_dict(), OUT)',
       );
     }
   }

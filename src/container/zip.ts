@@ -57,8 +57,8 @@ const EXTRA_64 = 0x0001;
 
 /**
  * Reads the directory and the local headers, and no data.
- * @throws {ModelFileError} `ZIP_METHOD` for a compressed or encrypted file; `ZIP_LAYOUT` for an archive that contradicts
- *   itself or is beyond a limit
+ * @throws {ModelFileError} `ZIP_METHOD` for a compressed or encrypted file; `ZIP_LAYOUT` for an archive that
+ *   contradicts itself or is beyond a limit
  * @throws {IoError} `TRUNCATED` when there is no end record; what the source throws
  */
 export async function readZip(
@@ -152,7 +152,8 @@ class Archive {
     if (count > MAX_ZIP_ENTRIES || bytes > MAX_ZIP_DIRECTORY_BYTES || count * LISTED_BYTES > bytes) {
       throw this.#error(
         'ZIP_LAYOUT',
-        `the directory has ${count} files in ${bytes} bytes; at most ${MAX_ZIP_ENTRIES} and ${MAX_ZIP_DIRECTORY_BYTES} are read`,
+        `the directory has ${count} files in ${bytes} bytes; ` +
+          `at most ${MAX_ZIP_ENTRIES} in ${MAX_ZIP_DIRECTORY_BYTES} are read, of at least ${LISTED_BYTES} bytes each`,
       );
     }
     return { start, bytes, count };
