@@ -160,15 +160,17 @@ function median(values: readonly number[]): number {
 
 /** Packed bytes of every matrix a token reads (of the embedding only where it is the head too), and keys and values. */
 function bytesRead(model: Model, kv: 'f16' | 'f32', { prompt, tokens }: Counts): number {
-  const { layers, kvHeads, headDim, tied } = model.describe();
+  const description = model.describe();
+  const llama = description.kind === 'llama' ? description : null;
   let bytes = 0;
   for (const info of model.container.tensors.values()) {
-    if (info.shape.length !== 2 || (info.name === 'token_embd.weight' && !tied)) continue;
+    if (info.shape.length !== 2 || (info.name === 'token_embd.weight' && !llama?.tied)) continue;
     const { dataBytes, scaleBytes } = packedSize(info);
     bytes += dataBytes + scaleBytes;
   }
+  if (llama === null) return bytes;
   const positions = prompt + (tokens + 1) / 2; // on average
-  return Math.round(bytes + 2 * layers * kvHeads * headDim * (kv === 'f16' ? 2 : 4) * positions);
+  return Math.round(bytes + 2 * llama.layers * llama.kvHeads * llama.headDim * (kv === 'f16' ? 2 : 4) * positions);
 }
 
 /** Types of the matrices, the most frequent first. */

@@ -86,8 +86,9 @@ function text(value: Shown): string {
 }
 
 function summary(d: ModelDescription): string {
-  return `${d.architecture}: ${d.parameters} parameters, ${d.layers} layers of width ${d.width}, ${d.heads} heads ` +
-    `(${d.kvHeads} of keys), ${d.vocab} tokens, trained on ${d.trainedContext} positions`;
+  const keys = d.kind === 'llama' ? ` (${d.kvHeads} of keys)` : '';
+  return `${d.architecture}: ${d.parameters} parameters, ${d.layers} layers of width ${d.width}, ${d.heads} heads${keys}, ` +
+    `${d.vocab} tokens, trained on ${d.trainedContext} positions`;
 }
 
 function memory(plan: MemoryPlan): string {

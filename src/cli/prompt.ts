@@ -48,7 +48,8 @@ export async function contextFor(
   given: Tokenizer | undefined,
   signal: AbortSignal,
 ): Promise<number | undefined> {
-  // no token stands for less than one byte of text, so that most prompts need no look at the vocabulary
+  // a token stands for a byte of text at least (but for a few characters that normalise to many), and bos and eos come to
+  // that: most prompts need no look at the vocabulary
   const most = prompt.ids?.length ?? (prompt.chat ? Infinity : new TextEncoder().encode(prompt.text).length + 2);
   if (most + tokens <= MIN_DEFAULT_CONTEXT) return undefined;
   const container = await openContainer(source, { signal });

@@ -130,7 +130,7 @@ async function generate(
   sampler: SamplerOptions,
   { out, signal }: Context,
 ): Promise<void> {
-  const ids = promptIds(prompt, model.tokenizer);
+  const ids = prompt.ids ?? promptIds(prompt, model.tokenizer);
   const maxTokens = values.tokens ?? DEFAULT_TOKENS;
   const overflow: Overflow | undefined = values.overflow;
   const answer: number[] = [];

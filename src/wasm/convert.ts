@@ -8,9 +8,10 @@
  */
 import { type ByteSource, readFully } from '../bytes/source.ts';
 import { elementsOf, TYPE_LAYOUTS, weightType } from '../container/ggml-types.ts';
-import { type GgufContainer, readGguf } from '../container/gguf.ts';
+import type { GgufContainer } from '../container/gguf.ts';
 import { type ByteSink, type GgufEntry, type GgufTensor, writeGguf } from '../container/gguf-write.ts';
 import { quote } from '../container/gguf-types.ts';
+import { openContainer } from '../container/open.ts';
 import type { TensorInfo } from '../container/tensor.ts';
 import { MemoryError, ModelFileError, OptionError } from '../errors.ts';
 import { Arena } from './arena.ts';
@@ -89,7 +90,10 @@ export async function convertModel(
     if (value === undefined ? name === 'head' : Object.hasOwn(TARGETS, value)) continue;
     throw new OptionError('OPTION', `${name} is ${JSON.stringify(value)}, expected one of ${CONVERT_TYPES.join(', ')}`);
   }
-  const container = await readGguf(source, { signal });
+  const container = await openContainer(source, { signal });
+  if (container.format !== 'gguf') {
+    throw new ModelFileError('UNKNOWN_FORMAT', `${source.name} is a ${container.format} file; only GGUF files can be converted`);
+  }
   const plan = [...container.tensors.values()].map((info) => ({ info, ...targetOf(info, type, head) }));
   const tensors: GgufTensor[] = plan.map(({ info, to }) => ({ name: info.name, type: to, shape: info.shape }));
   const writer = await writeGguf(sink, { metadata: metadataOf(container, TARGETS[type]), tensors });

@@ -33,7 +33,8 @@ export interface RunOptions {
 const LIMIT_MS = 60_000;
 
 const CLI = join(checkout(), 'dist', 'cli.js');
-const BEFORE = 'deno' in process.versions ? ['run', '-A', CLI] : [CLI];
+const DENO = 'deno' in process.versions;
+const BEFORE = DENO ? ['run', '-A', CLI] : [CLI];
 
 /** Runs `ternspike ARGS`. */
 export function ternspike(args: readonly string[], { cwd, input, env, watch, watchErrors }: RunOptions = {}): Promise<Ran> {
@@ -57,9 +58,11 @@ export function ternspike(args: readonly string[], { cwd, input, env, watch, wat
     child.stdin.on('error', () => {}); // it may end without reading
     child.stdin.end(input ?? '');
     child.on('error', reject);
-    child.on('close', (code) => {
+    child.on('close', (code, signal) => {
       clearTimeout(late);
-      resolve({ code, stdout, stderr });
+      // Deno reports the signal that it sent, whatever the child made of it
+      const answered = DENO && signal === 'SIGINT' ? 128 + 2 : code;
+      resolve({ code: answered, stdout, stderr });
     });
   });
 }

@@ -39,6 +39,14 @@ sharedTest(golden, 'run prints the very text of llama.cpp, and --json its ids', 
   assert.equal(await json(['tokenize', '-m', model, '--special', prompt]), { ids });
 });
 
+for (const type of ['f32', 'f16']) {
+  sharedTest(golden, `the random ${type} model answers ids as in llama.cpp`, `conformance/llama/tiny-${type}.json`, async (file) => {
+    const [{ ids, greedy }] = readJson<{ cases: Story[] }>(file).cases;
+    const args = ['run', '-m', shared(`conformance/llama/tiny-${type}.gguf`)!, '--ids', ids.join(','), '--temp', '0'];
+    assert.equal((await json<{ ids: number[] }>([...args, '-n', String(greedy.length)])).ids, greedy);
+  });
+}
+
 /** Windows that are scored in every run; a case with more takes half a minute on a busy machine. */
 const QUICK_CHUNKS = 50;
 

@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import process from 'node:process';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { llamaFile } from '../llama-files.ts';
 import { folder, json, refused, speakingModel, ternspike } from './cli.ts';
 
 interface RunResult {
@@ -94,6 +95,13 @@ running('the prompt may be ids, and a chat by the template of the model', async 
   const same = await json<RunResult>(run('--ids', rendered.ids.join(','), '-n', '4', '--temp', '0'));
   assert.equal(chat.ids, same.ids);
   assert.is(chat.promptTokens, rendered.ids.length);
+});
+
+running('a model without a vocabulary answers ids with ids, and refuses text', async () => {
+  const mute = files.file('mute.gguf', llamaFile().bytes());
+  const result = await json<RunResult>(['run', '-m', mute, '--ids', '1,2,3', '-n', '5', '--temp', '0']);
+  assert.equal([result.ids.length, result.text, result.promptTokens], [5, '', 3]);
+  refused(await ternspike(['run', '-m', mute, 'hello']), 1, 'TOKENIZER_MISSING');
 });
 
 running('a long prompt gets a context with room for it and says when the trained length is passed', async () => {

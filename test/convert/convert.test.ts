@@ -7,7 +7,7 @@ import type { ByteSource } from '../../src/bytes/source.ts';
 import { type GgufContainer, readGguf } from '../../src/container/gguf.ts';
 import { builtinModule } from '../../src/wasm/builtin.ts';
 import { CONVERT_TYPES, type ConvertOptions, convertModel, type ConvertResult, type ConvertType } from '../../src/wasm/convert.ts';
-import { type BuiltTensor, ggufBytes } from '../builders.ts';
+import { type BuiltTensor, ggufBytes, utf8 } from '../builders.ts';
 import { trickle } from '../faults.ts';
 import { normals } from '../kernels/harness.ts';
 import { type FileType, llamaFile } from '../llama-files.ts';
@@ -201,6 +201,14 @@ converting('an unknown type is refused before anything is read', async () => {
   const untouched: ByteSource = { size: 10, name: 'untouched', read: () => assert.unreachable('it was read') as never };
   await refuses(convert(untouched, { type: 'q4_0' as ConvertType }), 'OPTION', 'q4_0', 'tq2_0');
   await refuses(convert(untouched, { type: 'f16', head: 'q4_0' as ConvertType }), 'OPTION', 'head', 'q4_0');
+});
+
+converting('a file of another format is refused by name', async () => {
+  const header = utf8('{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}');
+  const bytes = new Uint8Array(8 + header.length + 4);
+  bytes[0] = header.length;
+  bytes.set(header, 8);
+  await refuses(convert(bytes, { type: 'f32' }), 'UNKNOWN_FORMAT', 'safetensors', 'GGUF');
 });
 
 converting('an abort ends the work with its reason', async () => {
