@@ -51,6 +51,9 @@ export const MAX_HEADS: number = 1024;
 /** Positions in a context. */
 export const MAX_CONTEXT: number = 1 << 20;
 
+/** Tokens that a session without a context limit may read: rotary angles are exact to there. */
+export const MAX_POSITIONS: number = 2 ** 29 - 1;
+
 /** Lanes of one model. More than any machine of its users has; keeps the plan bounded. */
 export const MAX_LANES: number = 256;
 

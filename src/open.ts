@@ -6,13 +6,17 @@ import { type ModelSource, resolveSource, type SourceOptions } from './bytes/res
 import type { ByteSource } from './bytes/source.ts';
 import { openContainer } from './container/open.ts';
 import { DescriptionError, MemoryError, OptionError } from './errors.ts';
+import type { Decoder } from './forward/decoder.ts';
 import { LlamaDecoder } from './forward/llama-decoder.ts';
 import { llamaWeights } from './forward/llama-weights.ts';
+import { SymbolicLightDecoder } from './forward/symboliclight-decoder.ts';
+import { symbolicLightWeights } from './forward/symboliclight-weights.ts';
 import { MAX_CONTEXT, MAX_LANES, MAX_MEMORY_BYTES } from './limits.ts';
 import { SOLO } from './lanes/lane.ts';
 import { Model } from './model.ts';
 import { describeLlama } from './model/llama.ts';
-import { type KvType, planLlama } from './model/plan.ts';
+import { type KvType, planLlama, planSymbolicLight } from './model/plan.ts';
+import { describeSymbolicLight, isSymbolicLight } from './model/symboliclight.ts';
 import { samplerBytes, samplerMemory } from './sample/sampler.ts';
 import { openTokenizer, tokenizerFromMetadata } from './tokenizer/open.ts';
 import type { Tokenizer } from './tokenizer/tokenizer.ts';
@@ -83,7 +87,7 @@ async function load(
   const { signal, onProgress } = options;
   onProgress?.({ phase: 'header', loaded: 0, total: source.size, fraction: 0 });
   const container = await openContainer(source, { signal });
-  const description = describeLlama(container);
+  const description = isSymbolicLight(container) ? describeSymbolicLight(container) : describeLlama(container);
   const tokenizer = options.tokenizer === undefined
     ? tokenizerFromMetadata(container.metadata)
     : options.tokenizer instanceof Uint8Array
@@ -99,15 +103,16 @@ async function load(
   }
 
   const { kv = 'f16', maxMemoryBytes = MAX_MEMORY_BYTES } = options;
-  const context = options.contextLength ??
-    Math.min(Math.max(description.trainedContext, MIN_DEFAULT_CONTEXT), MAX_DEFAULT_CONTEXT);
-  const plan = planLlama(container, description, {
-    context,
-    kv,
+  const limits = {
     lanes: SOLO.count,
     maxBytes: Math.min(maxMemoryBytes, MAX_MEMORY_BYTES),
     base: ARENA_BASE + samplerBytes(description.vocab),
-  });
+  };
+  const context = options.contextLength ??
+    Math.min(Math.max(description.trainedContext, MIN_DEFAULT_CONTEXT), MAX_DEFAULT_CONTEXT);
+  const plan = description.kind === 'llama'
+    ? planLlama(container, description, { context, kv, ...limits })
+    : planSymbolicLight(container, description, limits);
 
   const arena = new Arena(createMemory(), maxMemoryBytes);
   const kernels = instantiate(module, arena.memory);
@@ -117,9 +122,17 @@ async function load(
     onProgress: onProgress &&
       (({ loaded, total }) => onProgress({ phase: 'weights', loaded, total, fraction: loaded / total })),
   });
-  const weights = llamaWeights(description, loader);
-  await loader.fill();
-  const decoder = new LlamaDecoder(kernels, arena, description, weights, { context, kv });
+  let decoder: Decoder;
+  if (description.kind === 'llama') {
+    const weights = llamaWeights(description, loader);
+    await loader.fill();
+    decoder = new LlamaDecoder(kernels, arena, description, weights, { context, kv });
+  } else {
+    const { weights, finish } = symbolicLightWeights(description, loader);
+    await loader.fill();
+    finish(kernels, arena);
+    decoder = new SymbolicLightDecoder(kernels, arena, description, weights);
+  }
   const sampler = samplerMemory(arena, kernels, description.vocab);
   const loadMs = performance.now() - start;
   return new Model({ container, description, plan, decoder, arena, sampler, tokenizer, build, loadMs });

@@ -26,6 +26,8 @@ export interface Decoder {
   createState(): DecoderState;
   /** Gives the state's memory back for later ones. */
   freeState(state: DecoderState): void;
+  /** Back to position 0, as if nothing had been read. */
+  resetState(state: DecoderState): void;
   /** An independent copy. @throws {MemoryError} */
   forkState(state: DecoderState): DecoderState;
   /**

@@ -69,6 +69,10 @@ export class LlamaDecoder implements Decoder {
     this.#free.push(state.base);
   }
 
+  resetState(state: State): void {
+    state.length = 0;
+  }
+
   forkState(state: State): State {
     const copy = this.createState();
     copy.cache.copyFrom(state.cache, state.length, this.#arena);

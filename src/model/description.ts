@@ -41,8 +41,39 @@ export interface LlamaDescription {
   readonly parameters: number;
 }
 
+/** SymbolicLight V1: a spike encoder, blocks of a decay path, local attention and a spiking feed-forward, a head with a prior. */
+export interface SymbolicLightDescription {
+  readonly kind: 'symboliclight';
+  readonly architecture: string;
+  /** Which public variant: they differ in the prior's weight and in how a temperature adapts. */
+  readonly variant: '0.8b' | '194m';
+  readonly name: string;
+  readonly layers: number;
+  readonly width: number;
+  readonly hidden: number;
+  readonly heads: number;
+  readonly headDim: number;
+  readonly vocab: number;
+  readonly trainedContext: number;
+  readonly normEps: number;
+  readonly rope: RopeDescription;
+  /** Membrane potential from which a neuron fires, in the encoder and in every block. */
+  readonly threshold: number;
+  /** What is left of the encoder's membrane after a step. */
+  readonly leak: number;
+  /** How many positions back attention sees, besides itself and the anchors. */
+  readonly window: number;
+  /** First positions that stay visible for good. */
+  readonly anchors: number;
+  /** Whether blocks have the attention path at all. */
+  readonly attention: boolean;
+  /** Whether the prior depends on the context. */
+  readonly dynamicPrior: boolean;
+  readonly parameters: number;
+}
+
 /** Every kind of model this engine runs. */
-export type ModelDescription = LlamaDescription;
+export type ModelDescription = LlamaDescription | SymbolicLightDescription;
 
 /** Typed access to metadata: a wrong type or a missing key is refused with the key's name. */
 export class Metadata {
@@ -69,6 +100,12 @@ export class Metadata {
     const value = this.#map.get(key) ?? absent;
     if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
     throw wrong(key, value, `a whole number in ${min} … ${max}`);
+  }
+
+  boolean(key: string, absent?: boolean): boolean {
+    const value = this.#map.get(key) ?? absent;
+    if (typeof value === 'boolean') return value;
+    throw wrong(key, value, 'true or false');
   }
 
   has(key: string): boolean {

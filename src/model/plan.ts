@@ -3,9 +3,10 @@
  * @module
  */
 import { alignUp } from '../bytes/align.ts';
-import type { Container } from '../container/tensor.ts';
+import type { Container, TensorInfo } from '../container/tensor.ts';
 import { MemoryError } from '../errors.ts';
-import type { LlamaDescription } from './description.ts';
+import { columnSize } from './columns.ts';
+import type { LlamaDescription, SymbolicLightDescription } from './description.ts';
 import { codeVectorBytes, int8VectorBytes, packedSize, VECTOR_PAD } from './layout.ts';
 
 /** How keys and values are kept. */
@@ -31,16 +32,16 @@ export function vectorBytes(n: number): number {
   return alignUp(n, VECTOR_PAD) * 4;
 }
 
+function packedBytes(info: TensorInfo): number {
+  const size = packedSize(info);
+  return alignUp(size.dataBytes, 64) + alignUp(size.scaleBytes, 64);
+}
+
 /** Bytes of the weights in memory, each tensor aligned to 64. */
 function weightsBytes(container: Container): number {
   let bytes = 0;
   for (const info of container.tensors.values()) {
-    if (info.shape.length === 2) {
-      const size = packedSize(info);
-      bytes += alignUp(size.dataBytes, 64) + alignUp(size.scaleBytes, 64);
-    } else {
-      bytes += vectorBytes(info.shape[0] ?? 1);
-    }
+    bytes += info.shape.length === 2 ? packedBytes(info) : vectorBytes(info.shape[0] ?? 1);
   }
   return bytes;
 }
@@ -114,4 +115,55 @@ export function planLlama(
         ? `a context of ${fits} would fit`
         : 'not even a context of 1 would fit: use a smaller or more quantised model'),
   );
+}
+
+/** Positions behind the anchors that a SymbolicLight session keeps: the window, itself, and a batch that is being read. */
+export function ringOf(d: SymbolicLightDescription): number {
+  return d.window + PREFILL_BATCH;
+}
+
+/** Bytes of one SymbolicLight session; they do not depend on how long it becomes. */
+export function symbolicLightStateBytes(d: SymbolicLightDescription): number {
+  const slots = d.anchors + ringOf(d);
+  const near = d.attention ? 2 * alignUp(d.heads * slots * d.headDim * 4, 64) + alignUp(slots, 64) : 0;
+  return vectorBytes(d.width) + d.layers * (vectorBytes(d.width) + near);
+}
+
+function symbolicLightScratchBytes(d: SymbolicLightDescription, lanes: number): number {
+  const widest = Math.max(d.width, d.hidden);
+  const batch = 7 * vectorBytes(d.width) + vectorBytes(d.width / 32) + 2 * vectorBytes(d.hidden) + vectorBytes(d.headDim);
+  const lane = PREFILL_BATCH * (2 * codeVectorBytes(widest) + int8VectorBytes(widest)) + vectorBytes(d.headDim) +
+    vectorBytes(d.anchors + d.window + 1);
+  return PREFILL_BATCH * batch + lanes * lane + vectorBytes(d.hidden / 32) + 2 * vectorBytes(d.vocab) +
+    vectorBytes(d.width / 4) + vectorBytes(d.headDim) + 2 * vectorBytes(widest) + 64 * 64;
+}
+
+/** The plan of a SymbolicLight model with one session. @throws {MemoryError} `MEMORY_LIMIT` with the plan */
+export function planSymbolicLight(
+  container: Container,
+  d: SymbolicLightDescription,
+  options: { lanes: number; maxBytes: number; base: number },
+): MemoryPlan {
+  let weights = 0;
+  for (const info of container.tensors.values()) {
+    if (info.shape.length !== 2) weights += vectorBytes(info.shape[0] ?? 1);
+    else if (isColumns(info.name)) weights += alignUp(columnSize(info).dataBytes, 64) + alignUp(columnSize(info).scaleBytes, 64);
+    else if (!info.name.endsWith('_cached_mask')) weights += packedBytes(info);
+  }
+  const loader = loaderScratch(container);
+  const stateBytes = symbolicLightStateBytes(d);
+  const scratchBytes = symbolicLightScratchBytes(d, options.lanes);
+  const behind = Math.max(stateBytes + scratchBytes, loader.staging + loader.codes + loader.scales);
+  const plan = { weightsBytes: weights, stateBytes, scratchBytes, totalBytes: options.base + weights + behind };
+  if (plan.totalBytes <= options.maxBytes) return plan;
+  throw new MemoryError(
+    'MEMORY_LIMIT',
+    `${plan.totalBytes} bytes are needed (weights ${weights}, one session ${stateBytes}, scratch ${scratchBytes}), ` +
+      `${options.maxBytes} are allowed; use a more quantised model`,
+  );
+}
+
+/** Whether a matrix of SymbolicLight takes spikes and lies by columns. */
+function isColumns(name: string): boolean {
+  return name.endsWith('.tcam_proj.weight') || name.endsWith('.ffn.down.weight');
 }

@@ -82,7 +82,7 @@ export class Session {
    * Reads `ids` and returns the logits behind the last one, a copy of `vocab` floats.
    *
    * Any split of a text over calls gives the same bits. When aborted or refused, the session is as it was before the call;
-   * only a session that slides stays where it came to.
+   * only a session that slides, or whose model keeps a recurrent state, stays where it came to: at the last whole batch.
    * @throws {SessionError} `CONTEXT_OVERFLOW`, `TOKEN`, `NOT_FINITE`, `BUSY`, `DISPOSED`; the signal's reason
    */
   async prefill(ids: ArrayLike<number>, options: CallOptions = {}): Promise<Float32Array> {
@@ -144,7 +144,7 @@ export class Session {
         done += n;
       }
     } catch (error) {
-      if (!slid) state.length = before;
+      if (!slid && decoder.canRewind) state.length = before;
       throw error;
     } finally {
       this.#busy = false;
@@ -169,7 +169,8 @@ export class Session {
         'this model keeps a recurrent state and cannot rewind; fork before reading instead',
       );
     }
-    state.length = position;
+    if (position === 0) decoder.resetState(state);
+    else state.length = position;
   }
 
   /** Back to the beginning. */

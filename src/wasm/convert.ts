@@ -2,8 +2,8 @@
  * GGUF to GGUF in another type, a run of elements at a time: a model of any size is converted in a few megabytes.
  *
  * Matrices take the type that was asked for. Vectors (norms, biases) stay F32. Embedding and head of ternary models
- * take Q8_0, as in llama.cpp's conversions, unless told. A row that is no multiple of the type's block takes the next type that
- * fits: Q8_0, then F16.
+ * take Q8_0, as in llama.cpp's conversions, unless told. A row that is no multiple of the type's block takes the next
+ * type that fits: Q8_0, then F16.
  * @module
  */
 import { type ByteSource, readFully } from '../bytes/source.ts';
@@ -74,8 +74,9 @@ export interface ConvertResult {
 /**
  * Converts a GGUF file. A tensor that already has its type is copied bit for bit, after it was checked.
  * @param module a compiled kernels module
- * @throws {ModelFileError} `WEIGHT_NOT_FINITE`, `TERNARY_CODE` for a damaged file; `TENSOR_TYPE` for weights that the type
- *   cannot hold; what the reader and the writer throw; the signal's reason. What was written by then is no model.
+ * @throws {ModelFileError} `WEIGHT_NOT_FINITE`, `TERNARY_CODE` for a damaged file; `TENSOR_TYPE` for weights that the
+ *   type cannot hold; `UNKNOWN_FORMAT` for a model that is no GGUF file; what the reader and the writer throw; the
+ *   signal's reason. What was written by then is no model.
  * @example
  * const { tensors } = await convertModel(module, await openFile('in.gguf'), sink, { type: 'tq2_0' });
  */
@@ -92,7 +93,10 @@ export async function convertModel(
   }
   const container = await openContainer(source, { signal });
   if (container.format !== 'gguf') {
-    throw new ModelFileError('UNKNOWN_FORMAT', `${source.name} is a ${container.format} file; only GGUF files can be converted`);
+    throw new ModelFileError(
+      'UNKNOWN_FORMAT',
+      `${source.name} is a ${container.format} file; only GGUF files can be converted`,
+    );
   }
   const plan = [...container.tensors.values()].map((info) => ({ info, ...targetOf(info, type, head) }));
   const tensors: GgufTensor[] = plan.map(({ info, to }) => ({ name: info.name, type: to, shape: info.shape }));
@@ -115,7 +119,11 @@ export async function convertModel(
 }
 
 /** The type a tensor takes, and whether it is another than was asked for. */
-function targetOf(info: TensorInfo, type: ConvertType, head: ConvertType | undefined): { to: EncodedType; fellBack: boolean } {
+function targetOf(
+  info: TensorInfo,
+  type: ConvertType,
+  head: ConvertType | undefined,
+): { to: EncodedType; fellBack: boolean } {
   if (info.shape.length < 2) return { to: 'F32', fellBack: false };
   const target = TARGETS[type];
   const given = head === undefined ? target.head : TARGETS[head].type;
@@ -167,14 +175,24 @@ class Converter {
 
   async convert(info: TensorInfo, to: EncodedType, take: Take): Promise<{ maxError: number; rmsError: number }> {
     const elements = elementsOf(info.shape);
-    const from: Encoding = { type: weightType(info), blockElements: info.blockElements, scale: await this.#tensorScale(info, elements) };
+    const from: Encoding = {
+      type: weightType(info),
+      blockElements: info.blockElements,
+      scale: await this.#tensorScale(info, elements),
+    };
     const sums = { max: 0, squares: 0 };
     for (let at = 0; at < elements; at += RUN) {
       const n = Math.min(RUN, elements - at);
       const inBytes = runBytes(info, n);
       this.#signal?.throwIfAborted();
       const stored = this.#arena.u8(this.#in, inBytes);
-      await readFully(this.#source, stored, info.offset + runBytes(info, at), `tensor ${quote(info.name)}`, this.#signal);
+      await readFully(
+        this.#source,
+        stored,
+        info.offset + runBytes(info, at),
+        `tensor ${quote(info.name)}`,
+        this.#signal,
+      );
       const bad = this.#codec.decode(from, this.#in, this.#weights, n);
       if (bad) refuseDamaged(info, at + bad.element, bad.kind);
       // the same type is copied: encoding again could move a value by a rounding
@@ -185,7 +203,13 @@ class Converter {
   }
 
   /** Encodes the weights of a run and adds up by how much they moved. */
-  #encode(info: TensorInfo, to: EncodedType, at: number, n: number, sums: { max: number; squares: number }): Uint8Array {
+  #encode(
+    info: TensorInfo,
+    to: EncodedType,
+    at: number,
+    n: number,
+    sums: { max: number; squares: number },
+  ): Uint8Array {
     const { blockElements, blockBytes } = TYPE_LAYOUTS[to];
     const bad = this.#codec.encode(to, this.#weights, this.#out, n);
     const lost = bad >= 0 ? bad : this.#codec.decode({ type: to, blockElements }, this.#out, this.#back, n)?.element;
@@ -204,7 +228,13 @@ class Converter {
   async #tensorScale(info: TensorInfo, elements: number): Promise<number | undefined> {
     if (info.type !== 'I2_S' || elements === 0) return undefined;
     const bytes = new Uint8Array(4);
-    await readFully(this.#source, bytes, info.offset + elements / 4, `the scale of tensor ${quote(info.name)}`, this.#signal);
+    await readFully(
+      this.#source,
+      bytes,
+      info.offset + elements / 4,
+      `the scale of tensor ${quote(info.name)}`,
+      this.#signal,
+    );
     const scale = new DataView(bytes.buffer).getFloat32(0, true);
     if (!Number.isFinite(scale)) refuseDamaged(info, 0, 'not-finite');
     return scale;
@@ -244,6 +274,8 @@ function newMemory(bytes: number): WebAssembly.Memory {
   try {
     return new WebAssembly.Memory({ initial: Math.ceil(bytes / PAGE) });
   } catch (cause) {
-    throw new MemoryError('MEMORY', `the host refused a WebAssembly memory of ${bytes} bytes: ${String(cause)}`, { cause });
+    throw new MemoryError('MEMORY', `the host refused a WebAssembly memory of ${bytes} bytes: ${String(cause)}`, {
+      cause,
+    });
   }
 }

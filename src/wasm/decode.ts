@@ -63,7 +63,13 @@ export class BlockCodec {
       case 'Q1_0':
         return this.#scaled(k.unpack_q1_0(src, this.#codes, this.#scales, n / 128), out, n, 128, 0.5);
       case 'Q2_0':
-        return this.#scaled(k.unpack_q2_0(src, this.#codes, this.#scales, n / blockElements, blockElements), out, n, blockElements, 1);
+        return this.#scaled(
+          k.unpack_q2_0(src, this.#codes, this.#scales, n / blockElements, blockElements),
+          out,
+          n,
+          blockElements,
+          1,
+        );
       case 'TQ1_0':
         return this.#scaled(k.unpack_tq1_0(src, this.#codes, this.#scales, n / 256), out, n, 256, 1);
       case 'TQ2_0':

@@ -110,4 +110,25 @@ export interface Kernels {
   /** Σ e^((x − top) · inverse); the terms are written to `y` unless it is 0. */
   exp_sum_f32(x: Ptr, y: Ptr, n: number, top: number, inverse: number): number;
   draw_f32(x: Ptr, n: number, top: number, inverse: number, target: number): number;
+  // spike.ts, columns.ts, window.ts
+  lif_scan_f32(
+    x: Ptr, xStride: number, v: Ptr, spikes: Ptr, spikeStride: number, n: number, count: number, leak: number, theta: number,
+    limit: number,
+  ): void;
+  threshold_f32(x: Ptr, n: number, theta: number, spikes: Ptr): number;
+  active_list(spikes: Ptr, n: number, list: Ptr): number;
+  decay_scan_f32(x: Ptr, xStride: number, h: Ptr, a: Ptr, heads: number, headDim: number, count: number): void;
+  mix_f32(y: Ptr, x: Ptr, gate: number, n: number): void;
+  columns_f32(w: Ptr, stride: number, list: Ptr, count: number, y: Ptr, r0: number, r1: number): void;
+  columns_i8(
+    w: Ptr, stride: number, scales: Ptr, list: Ptr, count: number, sums: Ptr, y: Ptr, r0: number, r1: number,
+  ): void;
+  columns_trit2(
+    w: Ptr, rows: number, scales: Ptr, list: Ptr, count: number, sums: Ptr, bytes: Ptr, y: Ptr, r0: number, r1: number,
+  ): void;
+  transpose_f32(src: Ptr, rows: number, cols: number, dst: Ptr, stride: number): void;
+  window_attention_f32(
+    q: Ptr, k: Ptr, v: Ptr, fired: Ptr, out: Ptr, headDim: number, pos: number, window: number, anchors: number, ring: number,
+    scale: number, scratch: Ptr,
+  ): void;
 }

@@ -7,6 +7,7 @@ import { Pace } from '../bytes/pace.ts';
 import { type ByteSource, readFully } from '../bytes/source.ts';
 import type { RawType, TensorInfo } from '../container/tensor.ts';
 import { DescriptionError, ModelFileError } from '../errors.ts';
+import { type ColumnSize, columnSize } from '../model/columns.ts';
 import { type PackedSize, packedSize, ROW_GROUP } from '../model/layout.ts';
 import { loaderScratch, STAGING_BYTES, vectorBytes } from '../model/plan.ts';
 import type { Container } from '../container/tensor.ts';
@@ -19,6 +20,13 @@ export interface Matrix extends PackedSize {
   readonly data: Ptr;
   readonly scales: Ptr;
   readonly scaleKind: 0 | 1;
+}
+
+/** A matrix laid out by columns, in wasm memory; its inputs are spikes. */
+export interface Columns extends ColumnSize {
+  readonly name: string;
+  readonly data: Ptr;
+  readonly scales: Ptr;
 }
 
 /** Progress of a load, in bytes of tensors. */
@@ -77,12 +85,22 @@ export class WeightLoader {
     return matrix;
   }
 
+  /** Reserves a matrix laid out by columns. @throws {MemoryError} {ModelFileError} `TENSOR_TYPE` */
+  columns(name: string): Columns {
+    const info = this.#info(name);
+    const size = columnSize(info);
+    const data = this.#arena.alloc(size.dataBytes, `tensor "${name}"`);
+    const columns: Columns = { ...size, name, data, scales: this.#arena.alloc(size.scaleBytes, `scales of "${name}"`) };
+    this.#jobs.push(() => this.#fillColumns(info, columns));
+    return columns;
+  }
+
   /** Reserves a vector, padded with zeros; 0 when the container has no such tensor. It is F32, F16 or BF16, and f32 here.
    *  @throws {MemoryError} */
   vector(name: string): Ptr {
     if (!this.#container.tensors.has(name)) return 0;
     const info = this.#info(name);
-    const at = this.#arena.alloc(vectorBytes(info.shape[0]), `tensor "${name}"`);
+    const at = this.#arena.alloc(vectorBytes(info.shape[0] ?? 1), `tensor "${name}"`);
     this.#jobs.push(() => this.#fillVector(info, at));
     return at;
   }
@@ -116,7 +134,7 @@ export class WeightLoader {
   }
 
   async #fillVector(info: TensorInfo, at: Ptr): Promise<void> {
-    const n = info.shape[0];
+    const n = info.shape[0] ?? 1; // a scalar has no dimension
     if (info.type === 'F32') {
       await this.#read(info, at, n * 4, 0);
     } else {
@@ -139,6 +157,25 @@ export class WeightLoader {
       for (let r = 0; r < count; r += ROW_GROUP) {
         this.#packGroup(info, m, this.#staging + r * rowBytes, row + r, Math.min(ROW_GROUP, count - r), rowBytes);
       }
+    }
+  }
+
+  /** Widens a few rows at a time and writes them across the columns. */
+  async #fillColumns(info: TensorInfo, m: Columns): Promise<void> {
+    const { rows, cols, paddedRows } = m;
+    const rowBytes = info.byteLength / rows;
+    for (let row = 0; row < rows; row += ROW_GROUP) {
+      const count = Math.min(ROW_GROUP, rows - row);
+      await this.#read(info, this.#staging, count * rowBytes, row * rowBytes);
+      let values = this.#staging;
+      if (info.type !== 'F32') {
+        values = this.#codes;
+        if (info.type === 'F16') this.#k.f16_to_f32(this.#staging, values, count * cols);
+        else this.#k.bf16_to_f32(this.#staging, values, count * cols);
+      }
+      const bad = this.#k.not_finite_f32(values, count * cols);
+      if (bad >= 0) this.#notFinite(info, `row ${row + Math.floor(bad / cols)}, column ${bad % cols}`);
+      this.#k.transpose_f32(values, count, cols, m.data + row * 4, paddedRows);
     }
   }
 

@@ -1,0 +1,163 @@
+/**
+ * Everything a step of SymbolicLight writes: the membranes, decaying states, recent keys and values of a session, and the
+ * buffers all sessions of a model share. A session's memory does not grow with its text.
+ * @module
+ */
+import { alignUp } from '../bytes/align.ts';
+import type { SymbolicLightDescription } from '../model/description.ts';
+import { codeVectorBytes, int8VectorBytes } from '../model/layout.ts';
+import { PREFILL_BATCH, ringOf, symbolicLightStateBytes, vectorBytes } from '../model/plan.ts';
+import type { Arena, Ptr } from '../wasm/arena.ts';
+import type { Kernels } from '../wasm/kernels.ts';
+import { type Activations, strideOf } from './matmul.ts';
+import type { ColumnScratch } from './spikes.ts';
+
+/** A lane's own buffers. */
+export interface LaneBuffers extends Activations {
+  /** Attention of one head. (headDim) f32 */
+  readonly att: Ptr;
+  /** Scores of one head. (anchors + window + 1) f32 */
+  readonly scores: Ptr;
+}
+
+/** Buffers of one step; (batch, n) f32 unless said otherwise, rows padded with zeros. */
+export interface SymbolicLightBuffers extends ColumnScratch {
+  readonly c: Ptr; // continuous stream                (batch, width)
+  readonly mixed: Ptr; // decay path, then both paths  (batch, width)
+  readonly q: Ptr; // (batch, width)
+  readonly k: Ptr; // (batch, width)
+  readonly v: Ptr; // (batch, width)
+  readonly projected: Ptr; // before it is added to c   (batch, width)
+  readonly hidden: Ptr; // feed-forward currents        (batch, hidden)
+  readonly spikes: Ptr; // of the stream, bits          (batch, width / 8) u8
+  readonly lists: Ptr; // who fired                     (batch, width) i32
+  readonly hiddenSpikes: Ptr; // of one token, bits     (hidden / 8) u8
+  readonly hiddenLists: Ptr; // who fired               (batch, hidden) i32
+  readonly logits: Ptr; // (vocab)
+  readonly priorLogits: Ptr; // (vocab)
+  readonly bottleneck: Ptr; // (width / 4)
+  readonly ropeFreqs: Ptr; // (headDim / 2) f64
+  readonly ropeTable: Ptr; // (batch, headDim)
+  /** Elements from one token's hidden currents to the next. */
+  readonly hiddenStride: number;
+  /** How many fired, per token of the batch: of the stream, and in the feed-forward. */
+  readonly active: Int32Array;
+  readonly hiddenActive: Int32Array;
+  /** Spikes since the model was opened: encoder, then mixer, feed-forward and output of each block. */
+  readonly spikeCounts: Float64Array;
+  readonly lanes: readonly LaneBuffers[];
+}
+
+/** Allocates the shared buffers. @throws {MemoryError} */
+export function symbolicLightBuffers(d: SymbolicLightDescription, arena: Arena, k: Kernels, lanes: number): SymbolicLightBuffers {
+  const batch = (n: number, what: string): Ptr => arena.alloc(PREFILL_BATCH * vectorBytes(n), what);
+  const widest = Math.max(d.width, d.hidden);
+  const half = d.headDim / 2;
+  const ropeFreqs = arena.alloc(vectorBytes(d.headDim), 'rotary frequencies');
+  k.rope_freqs_f64(d.rope.theta, d.headDim, 1, 0, ropeFreqs);
+  // the public code keeps its frequencies in single precision
+  const freqs = new Float64Array(arena.memory.buffer, ropeFreqs, half);
+  freqs.set(Float32Array.from(freqs));
+  return {
+    c: batch(d.width, 'continuous stream'),
+    mixed: batch(d.width, 'mixed paths'),
+    q: batch(d.width, 'queries'),
+    k: batch(d.width, 'keys'),
+    v: batch(d.width, 'values'),
+    projected: batch(d.width, 'projection'),
+    hidden: batch(d.hidden, 'feed-forward'),
+    spikes: batch(d.width / 32, 'spikes'),
+    lists: batch(d.width, 'spike lists'),
+    hiddenSpikes: arena.alloc(vectorBytes(d.hidden / 32), 'spikes'),
+    hiddenLists: batch(d.hidden, 'spike lists'),
+    logits: arena.alloc(vectorBytes(d.vocab), 'logits'),
+    priorLogits: arena.alloc(vectorBytes(d.vocab), 'prior'),
+    bottleneck: arena.alloc(vectorBytes(d.width / 4), 'prior'),
+    ropeFreqs,
+    ropeTable: batch(d.headDim, 'rotary table'),
+    sums: arena.alloc(vectorBytes(widest), 'column sums'),
+    bytes: arena.alloc(vectorBytes(widest), 'column sums'),
+    hiddenStride: strideOf(d.hidden),
+    active: new Int32Array(PREFILL_BATCH),
+    hiddenActive: new Int32Array(PREFILL_BATCH),
+    spikeCounts: new Float64Array(3 * d.layers + 1),
+    lanes: Array.from({ length: lanes }, () => ({
+      codes: arena.alloc(PREFILL_BATCH * codeVectorBytes(widest), 'quantised activations'),
+      blocks: arena.alloc(PREFILL_BATCH * codeVectorBytes(widest), 'quantised activations'),
+      ints: arena.alloc(PREFILL_BATCH * int8VectorBytes(widest), 'quantised activations'),
+      att: arena.alloc(vectorBytes(d.headDim), 'attention'),
+      scores: arena.alloc(vectorBytes(d.anchors + d.window + 1), 'scores'),
+    })),
+  };
+}
+
+/**
+ * One session.
+ *
+ *   membrane (width) │ per block: decaying state (width) │ keys │ values │ fired
+ *   keys, values   head 0: slot 0 │ 1 │ … │ slots − 1 ‖ head 1: …      one slot: headDim f32
+ *   slot of a position: itself for an anchor, then a ring; fired: one byte per slot
+ */
+export class SymbolicLightState {
+  readonly base: Ptr;
+  readonly bytes: number;
+  /** Slots behind the anchors. */
+  readonly ring: number;
+  readonly #d: SymbolicLightDescription;
+  readonly #arena: Arena;
+  readonly #slots: number;
+  readonly #vector: number;
+  readonly #block: number;
+  readonly #head: number;
+  readonly #path: number;
+
+  constructor(d: SymbolicLightDescription, base: Ptr, arena: Arena) {
+    this.base = base;
+    this.bytes = symbolicLightStateBytes(d);
+    this.ring = ringOf(d);
+    this.#d = d;
+    this.#arena = arena;
+    this.#slots = d.anchors + this.ring;
+    this.#vector = vectorBytes(d.width);
+    this.#head = this.#slots * d.headDim * 4;
+    this.#path = alignUp(d.heads * this.#head, 64);
+    this.#block = (this.bytes - this.#vector) / d.layers;
+  }
+
+  get membrane(): Ptr {
+    return this.base;
+  }
+
+  decayAt(block: number): Ptr {
+    return this.base + this.#vector + block * this.#block;
+  }
+
+  keysOf(block: number, head: number): Ptr {
+    return this.decayAt(block) + this.#vector + head * this.#head;
+  }
+
+  valuesOf(block: number, head: number): Ptr {
+    return this.keysOf(block, head) + this.#path;
+  }
+
+  keyAt(block: number, head: number, pos: number): Ptr {
+    return this.keysOf(block, head) + this.#slot(pos) * this.#d.headDim * 4;
+  }
+
+  valueAt(block: number, head: number, pos: number): Ptr {
+    return this.valuesOf(block, head) + this.#slot(pos) * this.#d.headDim * 4;
+  }
+
+  firedAt(block: number): Ptr {
+    return this.decayAt(block) + this.#vector + 2 * this.#path;
+  }
+
+  setFired(block: number, pos: number, fired: boolean): void {
+    this.#arena.u8(this.firedAt(block) + this.#slot(pos), 1)[0] = fired ? 1 : 0;
+  }
+
+  #slot(pos: number): number {
+    const { anchors } = this.#d;
+    return pos < anchors ? pos : anchors + ((pos - anchors) % this.ring);
+  }
+}
