@@ -49,7 +49,10 @@ export async function createFile(path: string): Promise<FileSink> {
   const host = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
   const api = host.process?.getBuiltinModule?.('node:fs') as FileApi | undefined;
   if (api === undefined) {
-    throw new IoError('SOURCE', `${path} cannot be written: this runtime has no file API (Node from 20.16, Deno and Bun have one)`);
+    throw new IoError(
+      'SOURCE',
+      `${path} cannot be written: this runtime has no file API (Node from 20.16, Deno and Bun have one)`,
+    );
   }
   const { open, rename, rm } = api.promises;
   const part = partPath(path);

@@ -79,7 +79,11 @@ export function parse<T extends OptionTable>(spec: CommandSpec<T>, args: readonl
     Object.entries(table).map(([name, { kind, short }]) => [
       name,
       // all are taken as repeatable: an option given twice is refused below rather than silently overridden
-      { type: kind === 'flag' ? ('boolean' as const) : ('string' as const), multiple: true, ...(short ? { short } : {}) },
+      {
+        type: kind === 'flag' ? ('boolean' as const) : ('string' as const),
+        multiple: true,
+        ...(short ? { short } : {}),
+      },
     ]),
   );
   let found: { values: Record<string, unknown>; positionals: string[] };
@@ -104,10 +108,12 @@ export function parse<T extends OptionTable>(spec: CommandSpec<T>, args: readonl
 
 /** Ties a number with a minus sign to the option before it: `--repeat-last-n -1` is no mistake. */
 function joined(args: string[], table: OptionTable): string[] {
-  const names = new Map<string, string>(Object.entries(table).flatMap(([name, spec]) => {
-    if (spec.kind !== 'number' && spec.kind !== 'integer') return [];
-    return [[`--${name}`, name] as const, ...(spec.short ? [[`-${spec.short}`, name] as const] : [])];
-  }));
+  const names = new Map<string, string>(
+    Object.entries(table).flatMap(([name, spec]) => {
+      if (spec.kind !== 'number' && spec.kind !== 'integer') return [];
+      return [[`--${name}`, name] as const, ...(spec.short ? [[`-${spec.short}`, name] as const] : [])];
+    }),
+  );
   const end = args.indexOf('--');
   const out: string[] = [];
   for (let i = 0; i < args.length; i++) {
@@ -164,7 +170,9 @@ export function commandHelp(spec: CommandSpec): string {
   const words = spec.positionals.map(({ name, optional }) => (optional ? `[${name}]` : name));
   const rows = Object.entries({ ...spec.options, ...COMMON } as OptionTable).map(([name, option]): [string, string] => {
     const short = option.short ? `-${option.short}, ` : '    ';
-    const value = option.kind === 'flag' ? '' : ` ${option.value ?? option.choices?.join('|') ?? defaultPlaceholder(option)}`;
+    const value = option.kind === 'flag'
+      ? ''
+      : ` ${option.value ?? option.choices?.join('|') ?? defaultPlaceholder(option)}`;
     return [`${short}--${name}${value}`, option.help + (option.repeatable ? ' (repeatable)' : '')];
   });
   return [

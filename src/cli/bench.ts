@@ -23,7 +23,11 @@ const OPTIONS = {
   ...MODEL_OPTIONS,
   threads: { kind: 'text', short: 't', value: 'N,…', help: 'threads; this version computes on one' },
   shape: { kind: 'text', value: Object.keys(SHAPES).join('|'), help: 'a random model of this shape, made in memory' },
-  type: { kind: 'text', value: Object.keys(RANDOM_TYPES).join('|'), help: `type of its matrices; default ${DEFAULT_TYPE}` },
+  type: {
+    kind: 'text',
+    value: Object.keys(RANDOM_TYPES).join('|'),
+    help: `type of its matrices; default ${DEFAULT_TYPE}`,
+  },
   layers: { kind: 'integer', least: 1, help: 'fewer layers of the same shape' },
   prompt: { kind: 'integer', short: 'p', least: 1, help: `tokens of the prompt; default ${DEFAULT_PROMPT}` },
   tokens: { kind: 'integer', short: 'n', least: 1, help: `tokens to generate; default ${DEFAULT_TOKENS}` },
@@ -39,7 +43,9 @@ export const bench: Command = command(
     summary: 'Measures prefill and decode speed.',
     positionals: [],
     options: OPTIONS,
-    notes: ['Sampling is left out: fixed ids are fed. bytesPerToken counts the weights and the keys and values that a token reads.'],
+    notes: [
+      'Sampling is left out: fixed ids are fed. bytesPerToken counts the weights, keys and values that a token reads.',
+    ],
     examples: [
       'ternspike bench --shape tinyllama --type tq2_0 -p 512 -n 64',
       'ternspike bench -m model.gguf --rounds 5 --json',
@@ -89,10 +95,14 @@ export const bench: Command = command(
         machine: { cpu: cpus()[0]?.model ?? 'unknown', cores: availableParallelism(), loadAverage: loadavg() },
       },
       () => [
-        `${path ?? `random ${shape}`} ${path === undefined ? type : typesOf(model)}, ${used} build, ${runtime()}, 1 thread`,
+        `${path ?? `random ${shape}`} ${
+          path === undefined ? type : typesOf(model)
+        }, ${used} build, ${runtime()}, 1 thread`,
         `prefill ${counts.prompt}: ${line.prefillTps.toPrecision(4)} tokens/s`,
         `decode ${counts.tokens}: ${line.decodeTps.toPrecision(4)} tokens/s, ` +
-        `${line.msPerToken.toPrecision(4)} ms and ${(bytesPerToken / 1e6).toPrecision(4)} MB a token, ${line.gbPerSecond.toPrecision(4)} GB/s`,
+        `${line.msPerToken.toPrecision(4)} ms and ${(bytesPerToken / 1e6).toPrecision(4)} MB a token, ${
+          line.gbPerSecond.toPrecision(4)
+        } GB/s`,
         `load ${Math.round(loadMs)} ms, ${(fileBytes / loadMs / 1e6).toPrecision(3)} GB/s`,
       ],
     );
@@ -109,7 +119,9 @@ interface Counts {
 function randomSource({ shape = '', type = DEFAULT_TYPE, layers }: BenchValues): Promise<ByteSource> {
   for (const [option, value, known] of [['shape', shape, SHAPES], ['type', type, RANDOM_TYPES]] as const) {
     if (Object.hasOwn(known, value)) continue;
-    throw new UsageError(`--${option} is ${JSON.stringify(value.slice(0, 60))}, expected one of ${Object.keys(known).join(', ')}`);
+    throw new UsageError(
+      `--${option} is ${JSON.stringify(value.slice(0, 60))}, expected one of ${Object.keys(known).join(', ')}`,
+    );
   }
   return randomModel(shape, type, layers);
 }

@@ -10,7 +10,9 @@ import type { Output } from './output.ts';
 export interface Command {
   readonly spec: CommandSpec;
   /** Reads the arguments. @throws {UsageError} */
-  prepare(args: readonly string[]): { readonly json: boolean; readonly help: boolean; run(context: Context): Promise<void> };
+  prepare(
+    args: readonly string[],
+  ): { readonly json: boolean; readonly help: boolean; run(context: Context): Promise<void> };
 }
 
 /** What a body is given besides its values. */

@@ -11,4 +11,13 @@ import { perplexityCommand } from './perplexity.ts';
 import { run } from './run.ts';
 import { detokenize, tokenize } from './tokenize.ts';
 
-export const COMMANDS: readonly Command[] = [run, logits, tokenize, detokenize, inspect, perplexityCommand, convert, bench];
+export const COMMANDS: readonly Command[] = [
+  run,
+  logits,
+  tokenize,
+  detokenize,
+  inspect,
+  perplexityCommand,
+  convert,
+  bench,
+];

@@ -19,7 +19,8 @@ export const convert: Command = command(
     options: {
       type: { kind: 'choice', choices: ['f32', 'f16', 'q8_0', 'tq2_0', 'tq1_0'], help: 'type of the matrices' },
       head: {
-        kind: 'choice', choices: ['f16', 'q8_0', 'f32'],
+        kind: 'choice',
+        choices: ['f16', 'q8_0', 'f32'],
         help: 'type of token_embd and output; default as --type, q8_0 for ternary types',
       },
     } as const,
@@ -27,7 +28,10 @@ export const convert: Command = command(
       'GGUF in, GGUF out. Vectors stay f32; a matrix whose rows are no multiple of the block takes q8_0 or f16.',
       'OUT appears when it is whole; until then it is OUT.part.',
     ],
-    examples: ['ternspike convert model-f16.gguf model-tq2_0.gguf --type tq2_0', 'ternspike convert in.gguf out.gguf --type q8_0 --json'],
+    examples: [
+      'ternspike convert model-f16.gguf model-tq2_0.gguf --type tq2_0',
+      'ternspike convert in.gguf out.gguf --type q8_0 --json',
+    ],
   },
   async ({ values, positionals: [from, to] }, { out, signal }) => {
     const type = need(values.type, `--type ${CONVERT_TYPES.join('|')}`);
@@ -84,5 +88,7 @@ function noteFallen(tensors: readonly ConvertedTensor[], type: string, out: Outp
 async function refuseSame(from: string, to: string): Promise<void> {
   const [input, ...outputs] = await Promise.all([from, to, partPath(to)].map((path) => stat(path).catch(() => null)));
   const same = outputs.some((output) => input && output && input.dev === output.dev && input.ino === output.ino);
-  if (same || from === to) throw new OptionError('OPTION', `OUT ${to} is the same file as IN ${from}; choose another name`);
+  if (same || from === to) {
+    throw new OptionError('OPTION', `OUT ${to} is the same file as IN ${from}; choose another name`);
+  }
 }

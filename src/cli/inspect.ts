@@ -35,7 +35,10 @@ export const inspect: Command = command(
   async ({ values, positionals: [path] }, { out, signal }) => {
     const container = await withSource(path, signal, (source) => openContainer(source, { signal }));
     const tensors = [...container.tensors.values()].map(({ name, type, shape, byteLength }) => ({
-      name, type, shape, bytes: byteLength,
+      name,
+      type,
+      shape,
+      bytes: byteLength,
     }));
     const metadata = Object.fromEntries([...container.metadata].map(([key, value]) => [key, shown(value)]));
     let description: ModelDescription | null = null;
@@ -64,7 +67,9 @@ export const inspect: Command = command(
         '',
         ...Object.entries(metadata).map(([key, value]) => `${oneLine(key)} = ${text(value)}`),
         '',
-        ...tensors.map(({ name, type, shape, bytes }) => `${oneLine(name)}  ${type}  ${shape.join(' × ')}  ${bytesText(bytes)}`),
+        ...tensors.map(({ name, type, shape, bytes }) =>
+          `${oneLine(name)}  ${type}  ${shape.join(' × ')}  ${bytesText(bytes)}`
+        ),
         '',
         ...(description === null ? [] : [summary(description)]),
         ...(plan === null ? [] : [memory(plan)]),
@@ -87,8 +92,8 @@ function text(value: Shown): string {
 
 function summary(d: ModelDescription): string {
   const keys = d.kind === 'llama' ? ` (${d.kvHeads} of keys)` : '';
-  return `${d.architecture}: ${d.parameters} parameters, ${d.layers} layers of width ${d.width}, ${d.heads} heads${keys}, ` +
-    `${d.vocab} tokens, trained on ${d.trainedContext} positions`;
+  const size = `${d.parameters} parameters, ${d.layers} layers of width ${d.width}, ${d.heads} heads${keys}`;
+  return `${d.architecture}: ${size}, ${d.vocab} tokens, trained on ${d.trainedContext} positions`;
 }
 
 function memory(plan: MemoryPlan): string {

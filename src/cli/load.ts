@@ -50,7 +50,9 @@ export async function load(source: ByteSource, options: LoadOptions, { out, sign
     ...options,
     signal,
     onProgress: ({ phase, loaded, total, fraction }) => {
-      if (phase === 'weights') out.progress(`loading ${Math.round(fraction * 100)} %  ${bytesText(loaded)} of ${bytesText(total)}`);
+      if (phase === 'weights') {
+        out.progress(`loading ${Math.round(fraction * 100)} %  ${bytesText(loaded)} of ${bytesText(total)}`);
+      }
     },
   });
   out.progress('');
@@ -59,7 +61,9 @@ export async function load(source: ByteSource, options: LoadOptions, { out, sign
 
 /** Says once that more than one thread has no effect. */
 export function noteThreads(threads: number | undefined, out: Output): void {
-  if (threads !== undefined && threads > 1) out.note(`this version runs single-laned; --threads ${threads} is taken as 1`);
+  if (threads !== undefined && threads > 1) {
+    out.note(`this version runs single-laned; --threads ${threads} is taken as 1`);
+  }
 }
 
 /** Largest resident memory of this process so far; null where the host does not tell. */

@@ -22,7 +22,12 @@ export const logits: Command = command(
     options: {
       ...MODEL_OPTIONS,
       ids: { kind: 'ids', value: '1,2,3', help: 'the sequence' },
-      prefill: { kind: 'integer', value: 'K', least: 1, help: 'the first K ids in one batch, the rest one by one; rows from K-1 on' },
+      prefill: {
+        kind: 'integer',
+        value: 'K',
+        least: 1,
+        help: 'the first K ids in one batch, the rest one by one; rows from K-1 on',
+      },
       ...CONTEXT_OPTIONS,
     } as const,
     notes: ['JSON has one row of logits for each position; without --json the likeliest tokens are printed.'],
@@ -57,7 +62,12 @@ export const logits: Command = command(
 );
 
 /** The first `count` ids in one batch, the rest one by one. */
-async function prefilled(model: Model, ids: readonly number[], count: number, signal: AbortSignal): Promise<Float32Array[]> {
+async function prefilled(
+  model: Model,
+  ids: readonly number[],
+  count: number,
+  signal: AbortSignal,
+): Promise<Float32Array[]> {
   using session = model.session();
   const rows = [await session.prefill(ids.slice(0, count), { signal })];
   const turn = turns(signal);

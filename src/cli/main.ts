@@ -93,7 +93,9 @@ function report(error: unknown, args: readonly string[]): number {
     : `INTERNAL: ${message}; this is a fault of ternspike, run again with TERNSPIKE_DEBUG=1 and report it`;
   process.stderr.write(`ternspike: ${oneLine(line, 2000)}\n`);
   if (process.env.TERNSPIKE_DEBUG === '1' && error instanceof Error) {
-    for (let at: unknown = error; at instanceof Error; at = at.cause) process.stderr.write(`${at.stack ?? at.message}\n`);
+    for (let at: unknown = error; at instanceof Error; at = at.cause) {
+      process.stderr.write(`${at.stack ?? at.message}\n`);
+    }
   }
   return usage ? 2 : 1;
 }

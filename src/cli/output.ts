@@ -86,6 +86,6 @@ export function rounded(value: number, digits: number = 6): number {
 /** Text from a file or a user, made fit for one line of a terminal. */
 export function oneLine(text: string, most: number = 100): string {
   // control characters could move the cursor or colour the terminal
-  const clean = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ');
+  const clean = text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ');
   return clean.length > most ? `${clean.slice(0, most)}…` : clean;
 }

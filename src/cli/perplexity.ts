@@ -37,7 +37,11 @@ export const perplexityCommand: Command = command(
     const path = modelPath(values.model);
     const text = await readText(file, bytes, signal);
     const tokenizer = values.tokenizer === undefined ? undefined : await tokenizerOfFile(values.tokenizer, signal);
-    using model = await withSource(path, signal, (source) => load(source, { build, kv, contextLength, tokenizer }, context));
+    using model = await withSource(
+      path,
+      signal,
+      (source) => load(source, { build, kv, contextLength, tokenizer }, context),
+    );
     const result = await perplexity(model, text, {
       contextLength,
       chunks,
@@ -46,7 +50,11 @@ export const perplexityCommand: Command = command(
     });
     await out.result(
       { ...result, ppl: rounded(result.ppl, 9), stderr: rounded(result.stderr) },
-      () => [`perplexity ${result.ppl.toFixed(4)} ± ${result.stderr.toFixed(4)} (${result.tokens} tokens, ${result.chunks} windows)`],
+      () => [
+        `perplexity ${result.ppl.toFixed(4)} ± ${
+          result.stderr.toFixed(4)
+        } (${result.tokens} tokens, ${result.chunks} windows)`,
+      ],
     );
   },
 );

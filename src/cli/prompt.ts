@@ -1,5 +1,6 @@
 /**
- * The prompt of a run: text, a rendered chat, or ids; and how large a context it needs, found before weights are loaded.
+ * The prompt of a run: text, a rendered chat, or ids; and how large a context it needs, found before weights are
+ * loaded.
  * @module
  */
 import type { ByteSource } from '../bytes/source.ts';
@@ -38,7 +39,7 @@ export function promptIds(prompt: Prompt, tokenizer: Tokenizer | null): readonly
 }
 
 /**
- * A context for prompt and answer where the default would be too small, else undefined; and what the model was trained for.
+ * A context for prompt and answer where the default would be too small, else undefined.
  * @param given a tokenizer instead of the file's
  */
 export async function contextFor(
@@ -48,8 +49,8 @@ export async function contextFor(
   given: Tokenizer | undefined,
   signal: AbortSignal,
 ): Promise<number | undefined> {
-  // a token stands for a byte of text at least (but for a few characters that normalise to many), and bos and eos come to
-  // that: most prompts need no look at the vocabulary
+  // a token stands for a byte of text at least (but for a few characters that normalise to many), and bos and eos
+  // come to that: most prompts need no look at the vocabulary
   const most = prompt.ids?.length ?? (prompt.chat ? Infinity : new TextEncoder().encode(prompt.text).length + 2);
   if (most + tokens <= MIN_DEFAULT_CONTEXT) return undefined;
   const container = await openContainer(source, { signal });

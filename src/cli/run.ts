@@ -30,11 +30,20 @@ const OPTIONS = {
   'repeat-last-n': { kind: 'integer', help: 'how many tokens are recent; -1 = all; default 64' },
   'frequency-penalty': { kind: 'number', help: 'penalty for every time a recent token came; default 0' },
   'presence-penalty': { kind: 'number', help: 'penalty of tokens that came at all; default 0' },
-  'logit-bias': { kind: 'text', value: 'ID=BIAS', repeatable: true, help: 'added to the logit of a token; -inf bans it' },
+  'logit-bias': {
+    kind: 'text',
+    value: 'ID=BIAS',
+    repeatable: true,
+    help: 'added to the logit of a token; -inf bans it',
+  },
   stop: { kind: 'text', repeatable: true, help: 'end before this text' },
   seed: { kind: 'integer', least: 0, help: 'start of the random draws; default random' },
   ...CONTEXT_OPTIONS,
-  overflow: { kind: 'choice', choices: ['refuse', 'slide'], help: 'what happens when the context is full; default refuse' },
+  overflow: {
+    kind: 'choice',
+    choices: ['refuse', 'slide'],
+    help: 'what happens when the context is full; default refuse',
+  },
   tokenizer: { kind: 'text', value: 'FILE', help: "a tokenizer instead of the model's" },
   chat: { kind: 'flag', help: "take PROMPT as a user's message, by the model's chat template" },
   system: { kind: 'text', help: 'system message; with --chat' },
@@ -80,7 +89,9 @@ function promptOf({ ids, chat, system }: RunValues, text: string | undefined): P
   }
   if (text === undefined) throw new UsageError('PROMPT is missing');
   if (!chat) return { text };
-  return { chat: [...(system === undefined ? [] : [{ role: 'system', content: system }]), { role: 'user', content: text }] };
+  return {
+    chat: [...(system === undefined ? [] : [{ role: 'system', content: system }]), { role: 'user', content: text }],
+  };
 }
 
 function samplerOptions(values: RunValues): SamplerOptions {
@@ -102,7 +113,9 @@ function biasOf(entries: readonly string[]): Map<number, number> {
     const [, id, bias] = /^(\d{1,10})=(\S+)$/.exec(entry) ?? [];
     const value = bias === '-inf' ? -Infinity : Number(bias);
     if (id === undefined || Number.isNaN(value)) {
-      throw new UsageError(`--logit-bias is ${JSON.stringify(entry.slice(0, 60))}, expected ID=BIAS such as 13=-2.5 or 13=-inf`);
+      throw new UsageError(
+        `--logit-bias is ${JSON.stringify(entry.slice(0, 60))}, expected ID=BIAS such as 13=-2.5 or 13=-inf`,
+      );
     }
     return [Number(id), value];
   }));
@@ -141,7 +154,11 @@ async function generate(
   let end = 0;
   try {
     const chunks = model.generate(ids, {
-      ...sampler, overflow, maxTokens, stop: values.stop, signal,
+      ...sampler,
+      overflow,
+      maxTokens,
+      stop: values.stop,
+      signal,
     });
     const turn = turns(signal);
     for await (const chunk of chunks) {
@@ -156,7 +173,9 @@ async function generate(
       await turn();
     }
   } catch (error) {
-    if (!signal.aborted) throw error instanceof OptionError ? new UsageError(error.message.replace(/^OPTION: /, '')) : error;
+    if (!signal.aborted) {
+      throw error instanceof OptionError ? new UsageError(error.message.replace(/^OPTION: /, '')) : error;
+    }
   } finally {
     end = performance.now();
     if (!out.json && text !== '') await out.text('\n');

@@ -13,7 +13,10 @@ export const tokenize: Command = command(
     positionals: [{ name: 'TEXT' }],
     options: {
       ...TOKENIZER_OPTIONS,
-      special: { kind: 'flag', help: 'add bos and eos as the model was trained, and read special tokens in the text as such' },
+      special: {
+        kind: 'flag',
+        help: 'add bos and eos as the model was trained, and read special tokens in the text as such',
+      },
     } as const,
     notes: ['TEXT of - reads stdin. Text that begins with a dash stands behind --.'],
     examples: [

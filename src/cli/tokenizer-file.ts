@@ -17,7 +17,8 @@ import { readBytes, withSource } from './files.ts';
 export const TOKENIZER_OPTIONS = {
   model: { kind: 'text', short: 'm', value: 'FILE', help: 'model whose tokenizer is used; its weights are not loaded' },
   tokenizer: {
-    kind: 'text', value: 'FILE',
+    kind: 'text',
+    value: 'FILE',
     help: 'tokenizer.json, SentencePiece .model, tiktoken ranks, vocab.txt, or a GGUF vocabulary',
   },
 } as const;
@@ -27,7 +28,10 @@ export async function tokenizerOfModel(source: ByteSource, signal: AbortSignal):
   const { metadata } = await openContainer(source, { signal });
   const tokenizer = tokenizerFromMetadata(metadata);
   if (tokenizer) return tokenizer;
-  throw new TokenizerError('TOKENIZER_MISSING', `${source.name} has no vocabulary; give one with --tokenizer FILE, or use --ids`);
+  throw new TokenizerError(
+    'TOKENIZER_MISSING',
+    `${source.name} has no vocabulary; give one with --tokenizer FILE, or use --ids`,
+  );
 }
 
 /** A tokenizer's own file, told apart by content. @throws {TokenizerError} {IoError} */
@@ -57,7 +61,9 @@ export function chosenTokenizer(
   { model, tokenizer }: { readonly model?: string; readonly tokenizer?: string },
   signal: AbortSignal,
 ): Promise<Tokenizer> {
-  if (model !== undefined && tokenizer !== undefined) throw new UsageError('give -m MODEL or --tokenizer FILE, not both');
+  if (model !== undefined && tokenizer !== undefined) {
+    throw new UsageError('give -m MODEL or --tokenizer FILE, not both');
+  }
   if (tokenizer !== undefined) return tokenizerOfFile(tokenizer, signal);
   if (model !== undefined) return withSource(model, signal, (source) => tokenizerOfModel(source, signal));
   throw new UsageError('give -m MODEL or --tokenizer FILE');

@@ -1,5 +1,6 @@
 /**
- * Loops of many short awaited steps never let the host's events in by themselves: an interrupt would wait for their end.
+ * Loops of many short awaited steps never let the host's events in by themselves: an interrupt would wait for
+ * their end.
  * @module
  */
 import { setImmediate } from 'node:timers/promises';

@@ -48,7 +48,7 @@ export async function perplexity(model: Scorer, text: string, options: Perplexit
   const { tokenizer } = model;
   const { bos } = tokenizer.specials;
   const begins = tokenizer.addBos && bos !== undefined;
-  // once, with bos, and with special tokens in the text read as plain text: a corpus that spells "<unk>" means the letters
+  // once, with bos, and with special tokens in the text read as plain text: a corpus that spells "<unk>" means letters
   const ids = tokenizer.encode(text);
   if (begins) ids.unshift(bos);
   if (ids.length < 2 * contextLength) {

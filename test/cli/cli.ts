@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import * as assert from 'uvu/assert';
 import { checkout } from '../house/checkout.ts';
-import { llamaFile, type LlamaChoices } from '../llama-files.ts';
+import { type LlamaChoices, llamaFile } from '../llama-files.ts';
 import { SPM_PIECES } from '../tokenizer/builders.ts';
 
 /** What a run left. */
@@ -37,7 +37,10 @@ const DENO = 'deno' in process.versions;
 const BEFORE = DENO ? ['run', '-A', CLI] : [CLI];
 
 /** Runs `ternspike ARGS`. */
-export function ternspike(args: readonly string[], { cwd, input, env, watch, watchErrors }: RunOptions = {}): Promise<Ran> {
+export function ternspike(
+  args: readonly string[],
+  { cwd, input, env, watch, watchErrors }: RunOptions = {},
+): Promise<Ran> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [...BEFORE, ...args], {
       cwd,
@@ -84,7 +87,11 @@ export function refused(ran: Ran, code: number, ...words: string[]): void {
 }
 
 /** A folder for one suite. */
-export function folder(): { readonly path: string; file(name: string, content: Uint8Array | string): string; remove(): void } {
+export function folder(): {
+  readonly path: string;
+  file(name: string, content: Uint8Array | string): string;
+  remove(): void;
+} {
   const path = mkdtempSync(join(tmpdir(), 'ternspike-cli-'));
   return {
     path,
@@ -96,7 +103,8 @@ export function folder(): { readonly path: string; file(name: string, content: U
   };
 }
 
-const TEMPLATE = '{% for m in messages %}{{ m.role[0] }}:{{ m.content }} {% endfor %}{% if add_generation_prompt %}a:{% endif %}';
+const TEMPLATE =
+  '{% for m in messages %}{{ m.role[0] }}:{{ m.content }} {% endfor %}{% if add_generation_prompt %}a:{% endif %}';
 
 /** A small random model with a SentencePiece vocabulary and a chat template. Trained context 64. */
 export function speakingModel(choices: LlamaChoices = {}): Uint8Array {

@@ -58,7 +58,15 @@ data('logits: in one batch or one by one, the same numbers', async () => {
   const ids = '1,5,9,13,17,21';
   const [all, cached] = await Promise.all([
     json<{ logits: number[][]; positions: number[]; vocab: number }>(['logits', '-m', model, '--ids', ids]),
-    json<{ logits: number[][]; positions: number[]; vocab: number }>(['logits', '-m', model, '--ids', ids, '--prefill', '3']),
+    json<{ logits: number[][]; positions: number[]; vocab: number }>([
+      'logits',
+      '-m',
+      model,
+      '--ids',
+      ids,
+      '--prefill',
+      '3',
+    ]),
   ]);
   assert.equal(all.positions, [0, 1, 2, 3, 4, 5]);
   assert.equal(cached.positions, [2, 3, 4, 5]);
@@ -90,7 +98,8 @@ data('inspect tells what the file holds, and the memory that a run then takes', 
   assert.is(inspected.bytes, readFileSync(model).length);
   assert.is(inspected.metadata['general.architecture'], 'llama');
   assert.equal(inspected.metadata['tokenizer.ggml.tokens'], {
-    length: 287, first: ['<unk>', '<s>', '</s>', '<0x00>', '<0x01>', '<0x02>', '<0x03>', '<0x04>'],
+    length: 287,
+    first: ['<unk>', '<s>', '</s>', '<0x00>', '<0x01>', '<0x02>', '<0x03>', '<0x04>'],
   });
   assert.equal(inspected.tensors[0], { name: 'token_embd.weight', type: 'F32', shape: [287, 44], bytes: 287 * 44 * 4 });
   assert.is(inspected.description!.layers, 2);
@@ -124,7 +133,10 @@ data('perplexity of a short text, whole and in part; too short a text is refused
   assert.is(all.tokens, all.chunks * 7);
   refused(await ternspike([...args, '--bytes', '20']), 1, 'OPTION', 'longer text');
   const cut = files.file('cut.txt', 'hello wörld '.repeat(40));
-  assert.ok((await json<{ chunks: number }>(['perplexity', '-m', model, '-f', cut, '--ctx', '16', '--bytes', '398'])).chunks > 1);
+  assert.ok(
+    (await json<{ chunks: number }>(['perplexity', '-m', model, '-f', cut, '--ctx', '16', '--bytes', '398'])).chunks >
+      1,
+  );
   const binary = files.file('binary.txt', Uint8Array.of(104, 105, 255, 254));
   refused(await ternspike(['perplexity', '-m', model, '-f', binary, '--ctx', '16']), 1, 'IO', 'UTF-8');
 });
@@ -133,7 +145,9 @@ data('convert writes a file that runs, and reports every tensor', async () => {
   const wide = files.file('wide.gguf', speakingModel({ shape: { width: 256, hidden: 256, headDim: 64 } }));
   const out = join(files.path, 'tq2.gguf');
   const result = await json<{
-    in: string; out: string; bytes: { in: number; out: number };
+    in: string;
+    out: string;
+    bytes: { in: number; out: number };
     tensors: { name: string; from: string; to: string; maxError: number; rmsError: number }[];
   }>(['convert', wide, out, '--type', 'tq2_0']);
   assert.equal([result.in, result.out], [wide, out]);
@@ -150,7 +164,10 @@ data('convert writes a file that runs, and reports every tensor', async () => {
   assert.is((await json<{ ids: number[] }>(['run', '-m', out, 'hello', '-n', '3', '--temp', '0'])).ids.length, 3);
 
   const narrow = await ternspike(['convert', model, join(files.path, 'narrow.gguf'), '--type', 'q8_0']);
-  assert.match(narrow.stderr, /^rows do not fit into blocks of q8_0, written as f16: token_embd.weight, .* and \d+ more\n$/);
+  assert.match(
+    narrow.stderr,
+    /^rows do not fit into blocks of q8_0, written as f16: token_embd.weight, .* and \d+ more\n$/,
+  );
   assert.match(narrow.stdout, /narrow\.gguf: \d+ tensors, .* → .*\n$/);
 });
 
@@ -163,10 +180,20 @@ data('convert leaves nothing behind when it fails, and never writes over its inp
   refused(await ternspike(['convert', damaged, out, '--type', 'f16']), 1, 'WEIGHT_NOT_FINITE', 'output.weight');
   assert.not(existsSync(out));
   refused(await ternspike(['convert', model, model, '--type', 'f16']), 1, 'OPTION', 'same file');
-  refused(await ternspike(['convert', model, 'speaking.gguf', '--type', 'f16'], { cwd: files.path }), 1, 'OPTION', 'same file');
+  refused(
+    await ternspike(['convert', model, 'speaking.gguf', '--type', 'f16'], { cwd: files.path }),
+    1,
+    'OPTION',
+    'same file',
+  );
   if (process.platform !== 'win32') {
     symlinkSync(model, join(files.path, 'link.gguf'));
-    refused(await ternspike(['convert', join(files.path, 'link.gguf'), model, '--type', 'f16']), 1, 'OPTION', 'same file');
+    refused(
+      await ternspike(['convert', join(files.path, 'link.gguf'), model, '--type', 'f16']),
+      1,
+      'OPTION',
+      'same file',
+    );
   }
   assert.equal(readFileSync(model), before);
   assert.equal(readdirSync(files.path).filter((name) => name.endsWith('.part')), []);
@@ -174,11 +201,32 @@ data('convert leaves nothing behind when it fails, and never writes over its inp
 
 data('bench of a random model gives every figure', async () => {
   const result = await json<{
-    model: string; type: string; build: string; runtime: string;
+    model: string;
+    type: string;
+    build: string;
+    runtime: string;
     threads: Record<'threads' | 'prefillTps' | 'decodeTps' | 'msPerToken' | 'bytesPerToken' | 'gbPerSecond', number>[];
-    loadMs: number; loadGbPerSecond: number; memory: Record<string, number>;
+    loadMs: number;
+    loadGbPerSecond: number;
+    memory: Record<string, number>;
     machine: { cpu: string; cores: number; loadAverage: number[] };
-  }>(['bench', '--shape', 'tiny', '--type', 'tq2_0', '--layers', '1', '-p', '16', '-n', '4', '-t', '1', '--rounds', '1']);
+  }>([
+    'bench',
+    '--shape',
+    'tiny',
+    '--type',
+    'tq2_0',
+    '--layers',
+    '1',
+    '-p',
+    '16',
+    '-n',
+    '4',
+    '-t',
+    '1',
+    '--rounds',
+    '1',
+  ]);
   assert.equal([result.model, result.type], ['random tiny', 'tq2_0']);
   assert.match(result.build, /^(base|relaxed)$/);
   assert.match(result.runtime, /^(node|deno|bun) \d+\.\d+/);
@@ -186,7 +234,7 @@ data('bench of a random model gives every figure', async () => {
   const [line] = result.threads;
   for (const [name, value] of Object.entries(line)) assert.ok(Number.isFinite(value) && value > 0, name);
   assert.ok(Math.abs(line.msPerToken * line.decodeTps - 1000) < 1);
-  // one layer of 2-bit codes with a scale for every 256 columns, a head of 8-bit codes with one for every 32; keys and values
+  // one layer of 2-bit codes with a scale for 256 columns, a head of 8-bit codes with one for 32; keys and values
   const codes = (2 * 256 * 256 + 2 * 128 * 256 + 3 * 768 * 256) * (0.25 + 2 / 256);
   const head = 512 * 256 * (1 + 2 / 32);
   assert.is(line.bytesPerToken, codes + head + 2 * 128 * 2 * (16 + 2.5));
@@ -195,7 +243,19 @@ data('bench of a random model gives every figure', async () => {
 });
 
 data('bench of a file names its types', async () => {
-  const result = await json<{ type: string; model: string }>(['bench', '-m', model, '-p', '4', '-n', '2', '--rounds', '1', '--build', 'base']);
+  const result = await json<{ type: string; model: string }>([
+    'bench',
+    '-m',
+    model,
+    '-p',
+    '4',
+    '-n',
+    '2',
+    '--rounds',
+    '1',
+    '--build',
+    'base',
+  ]);
   assert.equal([result.type, result.model], ['f32', model]);
 });
 

@@ -23,28 +23,38 @@ interface Perplexity {
   stderr: number;
 }
 
-sharedTest(golden, 'run prints the very text of llama.cpp, and --json its ids', 'conformance/llama/stories260K.f32.json', async (file) => {
-  const model = shared('models/stories260K.gguf')!;
-  const { cases } = readJson<{ cases: Story[] }>(file);
-  assert.ok(cases.length >= 4);
-  await Promise.all(cases.map(async ({ prompt, greedy, text }) => {
-    const ran = await ternspike(['run', '-m', model, prompt, '-n', String(greedy.length), '--temp', '0']);
-    assert.is(ran.stdout, `${text}\n`, prompt);
-  }));
-  const [{ prompt, ids, greedy }] = cases;
-  const object = await json<{ ids: number[]; promptTokens: number }>(
-    ['run', '-m', model, prompt, '-n', String(greedy.length), '--temp', '0'],
-  );
-  assert.equal([object.ids, object.promptTokens], [greedy, ids.length]);
-  assert.equal(await json(['tokenize', '-m', model, '--special', prompt]), { ids });
-});
+sharedTest(
+  golden,
+  'run prints the very text of llama.cpp, and --json its ids',
+  'conformance/llama/stories260K.f32.json',
+  async (file) => {
+    const model = shared('models/stories260K.gguf')!;
+    const { cases } = readJson<{ cases: Story[] }>(file);
+    assert.ok(cases.length >= 4);
+    await Promise.all(cases.map(async ({ prompt, greedy, text }) => {
+      const ran = await ternspike(['run', '-m', model, prompt, '-n', String(greedy.length), '--temp', '0']);
+      assert.is(ran.stdout, `${text}\n`, prompt);
+    }));
+    const [{ prompt, ids, greedy }] = cases;
+    const object = await json<{ ids: number[]; promptTokens: number }>(
+      ['run', '-m', model, prompt, '-n', String(greedy.length), '--temp', '0'],
+    );
+    assert.equal([object.ids, object.promptTokens], [greedy, ids.length]);
+    assert.equal(await json(['tokenize', '-m', model, '--special', prompt]), { ids });
+  },
+);
 
 for (const type of ['f32', 'f16']) {
-  sharedTest(golden, `the random ${type} model answers ids as in llama.cpp`, `conformance/llama/tiny-${type}.json`, async (file) => {
-    const [{ ids, greedy }] = readJson<{ cases: Story[] }>(file).cases;
-    const args = ['run', '-m', shared(`conformance/llama/tiny-${type}.gguf`)!, '--ids', ids.join(','), '--temp', '0'];
-    assert.equal((await json<{ ids: number[] }>([...args, '-n', String(greedy.length)])).ids, greedy);
-  });
+  sharedTest(
+    golden,
+    `the random ${type} model answers ids as in llama.cpp`,
+    `conformance/llama/tiny-${type}.json`,
+    async (file) => {
+      const [{ ids, greedy }] = readJson<{ cases: Story[] }>(file).cases;
+      const args = ['run', '-m', shared(`conformance/llama/tiny-${type}.gguf`)!, '--ids', ids.join(','), '--temp', '0'];
+      assert.equal((await json<{ ids: number[] }>([...args, '-n', String(greedy.length)])).ids, greedy);
+    },
+  );
 }
 
 /** Windows that are scored in every run; a case with more takes half a minute on a busy machine. */
@@ -56,8 +66,16 @@ for (const [index, title] of [[0, 'stories'], [1, 'an encyclopedia']] as const) 
   const check = async (file: string): Promise<void> => {
     const expected = readJson<{ cases: Perplexity[] }>(file).cases[index];
     const found = await json<{ ppl: number; stderr: number; tokens: number; chunks: number }>([
-      'perplexity', '-m', shared(expected.model)!, '-f', shared(expected.text)!, '--ctx', String(expected.n_ctx),
-      '--chunks', String(expected.chunks), ...(expected.bytes === undefined ? [] : ['--bytes', String(expected.bytes)]),
+      'perplexity',
+      '-m',
+      shared(expected.model)!,
+      '-f',
+      shared(expected.text)!,
+      '--ctx',
+      String(expected.n_ctx),
+      '--chunks',
+      String(expected.chunks),
+      ...(expected.bytes === undefined ? [] : ['--bytes', String(expected.bytes)]),
     ]);
     assert.is(found.chunks, expected.chunks);
     assert.is(found.tokens, expected.chunks * (expected.n_ctx / 2 - 1));
@@ -71,7 +89,12 @@ for (const [index, title] of [[0, 'stories'], [1, 'an encyclopedia']] as const) 
   } else sharedTest(golden, name, path, check);
 }
 
-for (const [name, text] of [['llama2.model', 'Hello world'], ['llama3.tiktoken', 'Hello world'], ['ggml-vocab-gpt-2.gguf', 'Hello world']]) {
+for (
+  const [name, text] of [['llama2.model', 'Hello world'], ['llama3.tiktoken', 'Hello world'], [
+    'ggml-vocab-gpt-2.gguf',
+    'Hello world',
+  ]]
+) {
   sharedTest(golden, `${name} goes from text to ids and back`, `tokenizers/${name}`, async (file) => {
     const { ids } = await json<{ ids: number[] }>(['tokenize', '--tokenizer', file, text]);
     assert.ok(ids.length >= 2);
@@ -79,10 +102,18 @@ for (const [name, text] of [['llama2.model', 'Hello world'], ['llama3.tiktoken',
   });
 }
 
-sharedTest(golden, 'a file that holds only a vocabulary is inspected, without a description', 'tokenizers/ggml-vocab-llama-spm.gguf', async (file) => {
-  const found = await json<{ description: unknown; plan: unknown; tensors: unknown[]; refusal: string }>(['inspect', file]);
-  assert.equal([found.description, found.plan, found.tensors], [null, null, []]);
-  assert.type(found.refusal, 'string');
-});
+sharedTest(
+  golden,
+  'a file that holds only a vocabulary is inspected, without a description',
+  'tokenizers/ggml-vocab-llama-spm.gguf',
+  async (file) => {
+    const found = await json<{ description: unknown; plan: unknown; tensors: unknown[]; refusal: string }>([
+      'inspect',
+      file,
+    ]);
+    assert.equal([found.description, found.plan, found.tensors], [null, null, []]);
+    assert.type(found.refusal, 'string');
+  },
+);
 
 golden.run();

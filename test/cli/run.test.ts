@@ -33,7 +33,9 @@ running('--json gives one object with the fields that are promised', async () =>
   assert.is(ids.length, 12);
   assert.ok(ids.every(Number.isInteger));
   assert.equal([result.promptTokens, result.completionTokens, result.finishReason], [3, 12, 'length']);
-  for (const name of ['loadMs', 'prefillMs', 'decodeMs', 'prefillTps', 'decodeTps'] as const) assert.ok(timings[name] > 0, name);
+  for (const name of ['loadMs', 'prefillMs', 'decodeMs', 'prefillTps', 'decodeTps'] as const) {
+    assert.ok(timings[name] > 0, name);
+  }
   assert.ok(memory.weightsBytes > 0 && memory.stateBytes > 0);
   assert.ok(memory.peakRssBytes > 1e7 && memory.peakRssBytes < 1e9, `${memory.peakRssBytes} bytes`);
   assert.is(result.model, model);
@@ -49,7 +51,8 @@ running('stdout is the text and a line break; counts and speeds stand on stderr'
 });
 
 running('the same seed gives the same ids, on both builds and from another folder; another seed others', async () => {
-  const args = (seed: string, ...more: string[]): string[] => run('hello', '-n', '24', '--temp', '1.5', '--seed', seed, ...more);
+  const args = (seed: string, ...more: string[]): string[] =>
+    run('hello', '-n', '24', '--temp', '1.5', '--seed', seed, ...more);
   const results = await Promise.all([
     json<RunResult>(args('7')),
     json<RunResult>(args('7', '--build', 'base')),
@@ -72,7 +75,19 @@ running('sampler options reach the sampler', async () => {
   const forced = await json<RunResult>(run('hello', '-n', '3', '--logit-bias', '262=9000', '--temp', '0'));
   assert.equal(forced.ids, [262, 262, 262]);
   const varied = await json<RunResult>(
-    run('hello', '-n', '3', '--logit-bias', '262=100', '--temp', '0', '--presence-penalty', '100', '--frequency-penalty', '100'),
+    run(
+      'hello',
+      '-n',
+      '3',
+      '--logit-bias',
+      '262=100',
+      '--temp',
+      '0',
+      '--presence-penalty',
+      '100',
+      '--frequency-penalty',
+      '100',
+    ),
   );
   assert.is(new Set(varied.ids).size, 3);
 });

@@ -31,7 +31,9 @@ const read = (...args: string[]): Record<string, unknown> => ({ ...parse(SPEC, [
 const wrong = (args: string[], ...words: string[]): void => {
   assert.throws(() => parse(SPEC, args), (error: unknown) => {
     assert.instance(error, UsageError);
-    for (const word of words) assert.ok((error as Error).message.includes(word), `${(error as Error).message} lacks ${word}`);
+    for (const word of words) {
+      assert.ok((error as Error).message.includes(word), `${(error as Error).message} lacks ${word}`);
+    }
     return true;
   });
 };
@@ -39,7 +41,11 @@ const wrong = (args: string[], ...words: string[]): void => {
 usage('options become values of their kinds', () => {
   assert.equal(read(), {});
   assert.equal(read('-f', '--text', 'a b', '-n', '3', '--number', '0.5', '--one', 'b'), {
-    flag: true, text: 'a b', count: 3, number: 0.5, one: 'b',
+    flag: true,
+    text: 'a b',
+    count: 3,
+    number: 0.5,
+    one: 'b',
   });
   assert.equal(read('-n12', '--number=-1e3'), { count: 12, number: -1000 });
   assert.equal(read('--number', '-2'), { number: -2 });
@@ -75,7 +81,17 @@ usage('malformed values are refused with the option, the value and what is expec
 
 usage('help lists every option and example', () => {
   const help = commandHelp(SPEC);
-  for (const words of ['try FIRST [SECOND]', '-f, --flag', '--one a|b', '--ids IDS', '(repeatable)', '-h, --help', 'ternspike try this']) {
+  for (
+    const words of [
+      'try FIRST [SECOND]',
+      '-f, --flag',
+      '--one a|b',
+      '--ids IDS',
+      '(repeatable)',
+      '-h, --help',
+      'ternspike try this',
+    ]
+  ) {
     assert.ok(help.includes(words), words);
   }
 });
@@ -96,14 +112,20 @@ usage('--help names every command, and every command has help with options and e
     assert.match(help, new RegExp(`^ {2}ternspike ${spec.name} `, 'm'));
     for (const line of help.split('\n')) assert.ok(line.length <= 130, line);
   }
-  const ways = await Promise.all([ternspike(['run', '--help']), ternspike(['help', 'run']), ternspike(['run', 'a', '-h'])]);
+  const ways = await Promise.all([
+    ternspike(['run', '--help']),
+    ternspike(['help', 'run']),
+    ternspike(['run', 'a', '-h']),
+  ]);
   for (const ran of ways) assert.equal(ran, { code: 0, stdout: commandHelp(COMMANDS[0].spec), stderr: '' });
 });
 
 usage('examples of the help are command lines that parse', () => {
   for (const { spec, prepare } of COMMANDS) {
     for (const example of spec.examples) {
-      const [, name, ...args] = [...example.replace(/ < .*/, '').matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, word]) => quoted ?? word);
+      const [, name, ...args] = [...example.replace(/ < .*/, '').matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, word]) =>
+        quoted ?? word
+      );
       assert.is(name, spec.name);
       prepare(args);
     }

@@ -6,7 +6,13 @@ import { memorySource } from '../../src/bytes/memory.ts';
 import type { ByteSource } from '../../src/bytes/source.ts';
 import { type GgufContainer, readGguf } from '../../src/container/gguf.ts';
 import { builtinModule } from '../../src/wasm/builtin.ts';
-import { CONVERT_TYPES, type ConvertOptions, convertModel, type ConvertResult, type ConvertType } from '../../src/wasm/convert.ts';
+import {
+  CONVERT_TYPES,
+  convertModel,
+  type ConvertOptions,
+  type ConvertResult,
+  type ConvertType,
+} from '../../src/wasm/convert.ts';
 import { type BuiltTensor, ggufBytes, utf8 } from '../builders.ts';
 import { trickle } from '../faults.ts';
 import { normals } from '../kernels/harness.ts';
@@ -56,7 +62,9 @@ for (const type of FROM) {
       assert.is(container.tensors.get(name)!.type, 'F32');
       assert.equal(floats(data(name)), Float32Array.from(values), name);
     }
-    assert.ok(result.tensors.every(({ maxError, rmsError, fellBack }) => maxError === 0 && rmsError === 0 && !fellBack));
+    assert.ok(
+      result.tensors.every(({ maxError, rmsError, fellBack }) => maxError === 0 && rmsError === 0 && !fellBack),
+    );
   });
 }
 
@@ -71,25 +79,33 @@ const TO = [
 ] as const;
 
 for (const [type, name, encode, encodeHead] of TO) {
-  converting(`f32 becomes ${type} byte for byte as the reference, embedding and head as llama.cpp chooses, vectors f32`, async () => {
-    // longer than one run of the converter
-    const big: BuiltTensor = { name: 'blk.9.ffn_up.weight', type: 'F32', shape: [1100, 256], data: normals(1100 * 256, 7, 0.05) };
-    const file = llamaFile({ shape: { layers: 1, width: 256, hidden: 256, headDim: 64 } });
-    file.tensors.push(big);
-    file.values.set(big.name as string, Float64Array.from(big.data as Float32Array));
-    const { container, data, result } = await convert(file.bytes(), { type });
-    for (const [tensor, values] of file.values) {
-      const { shape, type: to } = container.tensors.get(tensor)!;
-      const head = tensor === 'token_embd.weight' || tensor === 'output.weight';
-      const plain = Float32Array.from(values);
-      if (shape.length === 1) assert.equal([to, floats(data(tensor))], ['F32', plain], tensor);
-      else {
-        if (!head) assert.is(to, name, tensor);
-        assert.equal(data(tensor), (head ? encodeHead : encode)(plain).bytes, tensor);
+  converting(
+    `f32 becomes ${type} byte for byte as the reference, embedding and head as llama.cpp chooses, vectors f32`,
+    async () => {
+      // longer than one run of the converter
+      const big: BuiltTensor = {
+        name: 'blk.9.ffn_up.weight',
+        type: 'F32',
+        shape: [1100, 256],
+        data: normals(1100 * 256, 7, 0.05),
+      };
+      const file = llamaFile({ shape: { layers: 1, width: 256, hidden: 256, headDim: 64 } });
+      file.tensors.push(big);
+      file.values.set(big.name as string, Float64Array.from(big.data as Float32Array));
+      const { container, data, result } = await convert(file.bytes(), { type });
+      for (const [tensor, values] of file.values) {
+        const { shape, type: to } = container.tensors.get(tensor)!;
+        const head = tensor === 'token_embd.weight' || tensor === 'output.weight';
+        const plain = Float32Array.from(values);
+        if (shape.length === 1) assert.equal([to, floats(data(tensor))], ['F32', plain], tensor);
+        else {
+          if (!head) assert.is(to, name, tensor);
+          assert.equal(data(tensor), (head ? encodeHead : encode)(plain).bytes, tensor);
+        }
       }
-    }
-    assert.is(result.bytes.in, file.bytes().length);
-  });
+      assert.is(result.bytes.in, file.bytes().length);
+    },
+  );
 }
 
 converting('the errors that are reported are those of the file that was written', async () => {
@@ -143,8 +159,15 @@ converting('metadata is kept with its types, and says what the file is now', asy
 });
 
 converting('rows that are no multiple of the block take the next type that fits, and are said to', async () => {
-  const matrix = (name: string, cols: number): BuiltTensor => ({ name, type: 'F32', shape: [2, cols], data: normals(2 * cols, 1) });
-  const bytes = ggufBytes({ tensors: [matrix('a', 256), matrix('b', 96), matrix('c', 44), matrix('output.weight', 44)] });
+  const matrix = (name: string, cols: number): BuiltTensor => ({
+    name,
+    type: 'F32',
+    shape: [2, cols],
+    data: normals(2 * cols, 1),
+  });
+  const bytes = ggufBytes({
+    tensors: [matrix('a', 256), matrix('b', 96), matrix('c', 44), matrix('output.weight', 44)],
+  });
   const { result } = await convert(bytes, { type: 'tq1_0' });
   const seen = result.tensors.map(({ name, to, fellBack }) => [name, to, fellBack]);
   assert.equal(seen, [['a', 'TQ1_0', false], ['b', 'Q8_0', true], ['c', 'F16', true], ['output.weight', 'F16', true]]);
@@ -174,7 +197,8 @@ converting('damaged weights are refused with their place', async () => {
     await refuses(convert(single(bad, 256), { type }), 'WEIGHT_NOT_FINITE', 'blk.0.ffn_up.weight', 'row 1, column 44');
   }
   const block = new Uint8Array(66);
-  const ternary = (): Uint8Array => ggufBytes({ tensors: [{ name: 'w', type: 'TQ2_0', shape: [1, 256], data: block }] });
+  const ternary = (): Uint8Array =>
+    ggufBytes({ tensors: [{ name: 'w', type: 'TQ2_0', shape: [1, 256], data: block }] });
   await convert(ternary(), { type: 'f32' });
   block[5] = 3;
   await refuses(convert(ternary(), { type: 'f32' }), 'TERNARY_CODE', '"w"');
@@ -228,15 +252,20 @@ converting('an abort ends the work with its reason', async () => {
 });
 
 for (const type of ['f16', 'tq2_0', 'tq1_0'] as const) {
-  sharedTest(converting, `llama.cpp's ${type} file becomes f32 and comes back with the same blocks`, `conformance/llama/tiny-${type}.gguf`, async (file) => {
-    const bytes = new Uint8Array(readFileSync(file));
-    const original = await readGguf(memorySource(bytes));
-    const { data } = await convert((await convert(bytes, { type: 'f32' })).bytes, { type });
-    for (const info of original.tensors.values()) {
-      if (info.type === 'Q8_0') continue; // its random blocks are not normalised to ±127
-      assert.equal(data(info.name), bytes.slice(info.offset, info.offset + info.byteLength), info.name);
-    }
-  });
+  sharedTest(
+    converting,
+    `llama.cpp's ${type} file becomes f32 and comes back with the same blocks`,
+    `conformance/llama/tiny-${type}.gguf`,
+    async (file) => {
+      const bytes = new Uint8Array(readFileSync(file));
+      const original = await readGguf(memorySource(bytes));
+      const { data } = await convert((await convert(bytes, { type: 'f32' })).bytes, { type });
+      for (const info of original.tensors.values()) {
+        if (info.type === 'Q8_0') continue; // its random blocks are not normalised to ±127
+        assert.equal(data(info.name), bytes.slice(info.offset, info.offset + info.byteLength), info.name);
+      }
+    },
+  );
 }
 
 converting.run();
