@@ -15,7 +15,7 @@ import { MAX_CONTEXT, MAX_LANES, MAX_MEMORY_BYTES } from './limits.ts';
 import { SOLO } from './lanes/lane.ts';
 import { Model } from './model.ts';
 import { describeLlama } from './model/llama.ts';
-import { type KvType, planLlama, planSymbolicLight } from './model/plan.ts';
+import { defaultContext, type KvType, planLlama, planSymbolicLight } from './model/plan.ts';
 import { describeSymbolicLight, isSymbolicLight } from './model/symboliclight.ts';
 import { samplerBytes, samplerMemory } from './sample/sampler.ts';
 import { openTokenizer, tokenizerFromMetadata } from './tokenizer/open.ts';
@@ -54,10 +54,6 @@ export interface OpenOptions extends SourceOptions {
 
 /** Finds the kernels: compiled here, or handed in. */
 export type ModuleProvider = (options: OpenOptions) => Promise<{ module: WebAssembly.Module; build: Build | 'custom' }>;
-
-/** Smallest and largest default of `contextLength`. */
-const MIN_DEFAULT_CONTEXT = 512;
-const MAX_DEFAULT_CONTEXT = 4096;
 
 /** The body of `open` in every entry. */
 export async function openWith(
@@ -108,8 +104,7 @@ async function load(
     maxBytes: Math.min(maxMemoryBytes, MAX_MEMORY_BYTES),
     base: ARENA_BASE + samplerBytes(description.vocab),
   };
-  const context = options.contextLength ??
-    Math.min(Math.max(description.trainedContext, MIN_DEFAULT_CONTEXT), MAX_DEFAULT_CONTEXT);
+  const context = options.contextLength ?? defaultContext(description.trainedContext);
   const plan = description.kind === 'llama'
     ? planLlama(container, description, { context, kv, ...limits })
     : planSymbolicLight(container, description, limits);

@@ -12,7 +12,6 @@ import { type Command, command, type Context } from './command.ts';
 import { withSource } from './files.ts';
 import { CONTEXT_OPTIONS, load, memoryOf, MODEL_OPTIONS, noteThreads, runtime } from './load.ts';
 import { rounded } from './output.ts';
-import { turns } from './turns.ts';
 
 const DEFAULT_PROMPT = 512;
 const DEFAULT_TOKENS = 64;
@@ -146,7 +145,6 @@ async function measure(model: Model, { prompt, tokens }: Counts, rounds: number,
   const prefill: number[] = [];
   const decode: number[] = [];
   const ignore = (): void => {};
-  const turn = turns(signal);
   for (let round = 0; round < rounds; round++) {
     out.progress(`round ${round + 1} of ${rounds}`);
     session.reset();
@@ -155,7 +153,6 @@ async function measure(model: Model, { prompt, tokens }: Counts, rounds: number,
     const middle = performance.now();
     for (let i = prompt; i < prompt + tokens; i++) {
       await session.read([ids[i]], { signal }, 0, ignore);
-      await turn();
     }
     const end = performance.now();
     prefill.push((prompt / (middle - start)) * 1000);

@@ -15,7 +15,7 @@ import { type Command, command } from './command.ts';
 import { withSource } from './files.ts';
 import { CONTEXT_OPTIONS } from './load.ts';
 import { bytesText, oneLine } from './output.ts';
-import { defaultContext } from './prompt.ts';
+import { defaultContext } from '../model/plan.ts';
 
 /** Elements of an array that are shown. */
 const SHOWN = 8;

@@ -29,7 +29,7 @@ export const CONTEXT_OPTIONS = {
 
 /** How to get a model, for those who have none. */
 const NO_MODEL = 'no model is given and none is built in; pass a GGUF file or its URL, for example ' +
-  '-m https://huggingface.co/ggml-org/test-model-stories260K/resolve/main/stories260K-f32.gguf (1.2 MB)';
+  '-m https://huggingface.co/ggml-org/models/resolve/main/tinyllamas/stories260K.gguf (1.2 MB)';
 
 export interface LoadOptions {
   readonly build?: Build;

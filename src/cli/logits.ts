@@ -8,8 +8,7 @@ import { type Command, command, need } from './command.ts';
 import { withSource } from './files.ts';
 import { CONTEXT_OPTIONS, load, MODEL_OPTIONS, modelPath, noteThreads } from './load.ts';
 import { oneLine } from './output.ts';
-import { defaultContext } from './prompt.ts';
-import { turns } from './turns.ts';
+import { defaultContext } from '../model/plan.ts';
 
 /** Candidates that are printed for a position. */
 const TOP = 5;
@@ -70,10 +69,8 @@ async function prefilled(
 ): Promise<Float32Array[]> {
   using session = model.session();
   const rows = [await session.prefill(ids.slice(0, count), { signal })];
-  const turn = turns(signal);
   for (const id of ids.slice(count)) {
     rows.push(await session.step(id, { signal }));
-    await turn();
   }
   return rows;
 }

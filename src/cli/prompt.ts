@@ -6,6 +6,7 @@
 import type { ByteSource } from '../bytes/source.ts';
 import { openContainer } from '../container/open.ts';
 import { describeLlama } from '../model/llama.ts';
+import { defaultContext } from '../model/plan.ts';
 import { tokenizerFromMetadata } from '../tokenizer/open.ts';
 import { type ChatMessage, renderChat } from '../tokenizer/template.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
@@ -16,15 +17,6 @@ export interface Prompt {
   readonly ids?: readonly number[];
   /** Instead of text. */
   readonly chat?: readonly ChatMessage[];
-}
-
-/** Smallest and largest default of `open`; see `contextLength` there. */
-const MIN_DEFAULT_CONTEXT = 512;
-const MAX_DEFAULT_CONTEXT = 4096;
-
-/** Positions that `open` gives a model of this trained context unless told. */
-export function defaultContext(trained: number): number {
-  return Math.min(Math.max(trained, MIN_DEFAULT_CONTEXT), MAX_DEFAULT_CONTEXT);
 }
 
 /** Ids of a prompt as the model was trained to see it. @throws {TemplateError} {TokenizerError} */
@@ -52,7 +44,7 @@ export async function contextFor(
   // a token stands for a byte of text at least (but for a few characters that normalise to many), and bos and eos
   // come to that: most prompts need no look at the vocabulary
   const most = prompt.ids?.length ?? (prompt.chat ? Infinity : new TextEncoder().encode(prompt.text).length + 2);
-  if (most + tokens <= MIN_DEFAULT_CONTEXT) return undefined;
+  if (most + tokens <= defaultContext(1)) return undefined;
   const container = await openContainer(source, { signal });
   const trained = describeLlama(container).trainedContext;
   const ids = promptIds(prompt, given ?? tokenizerFromMetadata(container.metadata));

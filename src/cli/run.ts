@@ -14,7 +14,6 @@ import { CONTEXT_OPTIONS, load, memoryOf, MODEL_OPTIONS, modelPath, noteThreads 
 import { type Output, rounded } from './output.ts';
 import { contextFor, type Prompt, promptIds } from './prompt.ts';
 import { tokenizerOfFile } from './tokenizer-file.ts';
-import { turns } from './turns.ts';
 
 /** Tokens that are generated unless told. */
 const DEFAULT_TOKENS = 128;
@@ -160,7 +159,6 @@ async function generate(
       stop: values.stop,
       signal,
     });
-    const turn = turns(signal);
     for await (const chunk of chunks) {
       if (first === 0) {
         first = performance.now();
@@ -170,7 +168,6 @@ async function generate(
       text += chunk.text;
       if (!out.json) await out.text(chunk.text);
       finishReason = chunk.finishReason ?? finishReason;
-      await turn();
     }
   } catch (error) {
     if (!signal.aborted) {

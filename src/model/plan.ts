@@ -27,6 +27,15 @@ export interface MemoryPlan {
   readonly totalBytes: number;
 }
 
+/** Smallest and largest default of a session's positions. */
+const MIN_DEFAULT_CONTEXT = 512;
+const MAX_DEFAULT_CONTEXT = 4096;
+
+/** Positions of a session unless told: what the model was trained for, but at least 512 and at most 4096. */
+export function defaultContext(trained: number): number {
+  return Math.min(Math.max(trained, MIN_DEFAULT_CONTEXT), MAX_DEFAULT_CONTEXT);
+}
+
 /** Bytes of a vector of n floats, padded with zeros. */
 export function vectorBytes(n: number): number {
   return alignUp(n, VECTOR_PAD) * 4;
