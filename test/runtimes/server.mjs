@@ -6,6 +6,7 @@ import { here, root, shared } from './find.mjs';
 
 const FOLDERS = {
   page: join(here, 'page'),
+  bench: join(root, 'bench', 'page'),
   dist: join(root, 'dist'),
   portable: join(root, 'build', 'portable'),
   shared,
