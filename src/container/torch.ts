@@ -5,7 +5,8 @@
  *     NAME/data/0 …     storages, little-endian, stored as they are
  *
  * The pickle is read as data (see pickle.ts). The weights are not touched: a tensor is a place in a file of the
- * archive, and so a place in the archive. What is not a tensor becomes metadata under flat keys: `config.vocab_size`, `step`.
+ * archive, and so a place in the archive. What is not a tensor becomes metadata under flat keys, such as `step` and
+ * `config.vocab_size`.
  * @module
  */
 import { type ByteSource, readFully } from '../bytes/source.ts';

@@ -101,7 +101,7 @@ class Archive {
   /** Where the directory is, by the end records, of which there must be exactly one. */
   async #end(): Promise<{ start: number; bytes: number; count: number }> {
     const { size } = this.#source;
-    const tailStart = Math.max(0, size - END_BYTES - MAX_COMMENT_BYTES);
+    const tailStart = Math.max(0, size - END_64_BYTES - LOCATOR_64_BYTES - END_BYTES - MAX_COMMENT_BYTES);
     const tail = await this.#read(tailStart, size - tailStart, 'the end of a zip archive');
     const found: number[] = [];
     for (let at = tail.byteLength - END_BYTES; at >= 0; at--) {

@@ -4,22 +4,30 @@
  */
 import * as assert from 'uvu/assert';
 import { memorySource } from '../../src/bytes/memory.ts';
+import type { ByteSource } from '../../src/bytes/source.ts';
 import { readGguf } from '../../src/container/gguf.ts';
 import type { ErrorCode } from '../../src/errors.ts';
 import { type BuiltTensor, ggufBytes, type GgufParts } from '../builders.ts';
 import { countingSource } from '../faults.ts';
 import { refuses } from '../refusal.ts';
 
+/** Reads everything but the weights of a container. */
+export type Read = (source: ByteSource) => Promise<unknown>;
+
 /**
- * Refused with `code`, in less than 100 ms, reading no more than the file and setting aside no more than 1 MB beyond it.
+ * Refused with `code`, in less than 100 ms, reading no more than the file and setting aside at most 1 MB beyond it.
  */
-export async function refused(parts: GgufParts | Uint8Array, code: ErrorCode, ...words: string[]): Promise<void> {
-  const bytes = parts instanceof Uint8Array ? parts : ggufBytes(parts);
-  const source = countingSource(memorySource(bytes, 'test.gguf'));
-  const millis = await bestMillis(100, () => refuses(readGguf(source), code, 'test.gguf', ...words));
+export async function refusedBy(read: Read, bytes: Uint8Array, code: ErrorCode, ...words: string[]): Promise<void> {
+  const source = countingSource(memorySource(bytes, 'test.file'));
+  const millis = await bestMillis(100, () => refuses(read(source), code, 'test.file', ...words));
   if (bytes.length < 1_000_000) assert.ok(millis < 100, `${millis} ms`);
   assert.ok(source.counts.largest <= bytes.length + 1_000_000, `${source.counts.largest} bytes set aside`);
   assert.ok(source.counts.end <= bytes.length);
+}
+
+/** A GGUF file that is refused, as above. */
+export async function refused(parts: GgufParts | Uint8Array, code: ErrorCode, ...words: string[]): Promise<void> {
+  await refusedBy(readGguf, parts instanceof Uint8Array ? parts : ggufBytes(parts), code, ...words);
 }
 
 /** Read without complaint. */

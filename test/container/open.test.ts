@@ -3,7 +3,9 @@ import * as assert from 'uvu/assert';
 import { openFile } from '../../src/bytes/file.ts';
 import { memorySource } from '../../src/bytes/memory.ts';
 import { openContainer } from '../../src/container/open.ts';
-import { bytesOf, ggufBytes, u64Bytes, utf8 } from '../builders.ts';
+import { describeLlama } from '../../src/model/llama.ts';
+import { bytesOf, ggufBytes, utf8 } from '../builders.ts';
+import { safetensorsBytes, torchBytes, torchTensor } from '../builders-torch.ts';
 import { countingSource, trickle } from '../faults.ts';
 import { refuses } from '../refusal.ts';
 import { sharedTest } from '../shared.ts';
@@ -11,25 +13,28 @@ import { sharedTest } from '../shared.ts';
 const opening = suite('open');
 
 const GGUF = ggufBytes({ metadata: [['general.architecture', 'string', 'llama']] });
+const SAFETENSORS = safetensorsBytes({ w: { dtype: 'F32', shape: [2], data_offsets: [0, 8] } }, 8);
+const TORCH = torchBytes({ w: torchTensor({ shape: [2] }) }, { 0: new Uint8Array(8) });
 
 opening('the format is chosen by content, whatever the name', async () => {
   for (const name of ['model.gguf', 'model.safetensors', 'pytorch_model.bin', '']) {
     assert.is((await openContainer(memorySource(GGUF, name))).metadata.get('general.architecture'), 'llama');
-    await refuses(openContainer(memorySource(utf8('PK\x03\x04…'), name)), 'UNKNOWN_FORMAT', 'zip', 'GGUF');
+    assert.is((await openContainer(memorySource(SAFETENSORS, name))).format, 'safetensors');
+    assert.is((await openContainer(memorySource(TORCH, name))).format, 'torch');
+    await refuses(openContainer(memorySource(utf8('PK\x03\x04…'), name)), 'TRUNCATED', 'zip');
   }
   assert.is((await openContainer(trickle(memorySource(GGUF)))).format, 'gguf');
 });
 
 opening('known formats that cannot be read are named', async () => {
   const files: Array<[Uint8Array, ...string[]]> = [
-    [utf8('PK\x05\x06'), 'zip', 'PyTorch'],
-    [new Uint8Array([...u64Bytes(2), ...utf8('{}')]), 'safetensors', 'cannot be read yet'],
-    [bytesOf(0x80, 2, 0x8a, 0x0a, 0x6c), 'pickle'],
     [bytesOf(0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a), 'HDF5'],
     [utf8('lmgg\x01\0\0\0'), 'GGML', 'before GGUF'],
     [utf8('version https://git-lfs.github.com/spec/v1\noid sha256:00'), 'Git LFS pointer', 'git lfs pull'],
     [utf8('\n<!DOCTYPE html><html>'), 'web page'],
     [utf8('<html><head>'), 'web page'],
+    [utf8('{\n  "architectures": []}'), 'JSON', 'no model'],
+    [utf8('[1, 2, 3, {"a": 1}]'), 'no known format', 'safetensors', 'PyTorch'],
   ];
   for (const [bytes, ...words] of files) {
     await refuses(openContainer(memorySource(bytes, 'model')), 'UNKNOWN_FORMAT', 'model', ...words);
@@ -54,6 +59,14 @@ opening('a file that is refused costs one small read', async () => {
   const source = countingSource(memorySource(new Uint8Array(10_000_000)));
   await refuses(openContainer(source), 'UNKNOWN_FORMAT');
   assert.ok(source.counts.bytes <= 64);
+});
+
+opening('what no llama can be is refused as such', async () => {
+  for (const bytes of [SAFETENSORS, TORCH]) {
+    const container = await openContainer(memorySource(bytes));
+    const error = await refuses((async () => describeLlama(container))(), 'ARCHITECTURE', 'general.architecture');
+    assert.ok(error.message.includes('llama'));
+  }
 });
 
 opening('an abort ends opening with the reason given', async () => {
