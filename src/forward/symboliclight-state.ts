@@ -43,7 +43,7 @@ export interface SymbolicLightBuffers extends ColumnScratch {
   /** How many fired, per token of the batch: of the stream, and in the feed-forward. */
   readonly active: Int32Array;
   readonly hiddenActive: Int32Array;
-  /** Spikes since the model was opened: encoder, then mixer, feed-forward and output of each block. */
+  /** Spikes of the batch: encoder, then mixer, feed-forward and output of each block. */
   readonly spikeCounts: Float64Array;
   readonly lanes: readonly LaneBuffers[];
 }

@@ -18,6 +18,7 @@ import { MEMBRANE_LIMIT } from '../model/symboliclight.ts';
 import type { Ptr } from '../wasm/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import type { Matrix } from '../wasm/weights.ts';
+import type { ForceSpikes } from './forced-spikes.ts';
 import { matmul, quantize, readRow, strideOf } from './matmul.ts';
 import { accumulate } from './spikes.ts';
 import type { SymbolicLightBuffers, SymbolicLightState } from './symboliclight-state.ts';
@@ -29,6 +30,8 @@ export interface SymbolicLight {
   readonly d: SymbolicLightDescription;
   readonly w: SymbolicLightWeights;
   readonly b: SymbolicLightBuffers;
+  /** Spikes instead of those found; in benchmarks only. */
+  readonly force?: ForceSpikes;
 }
 
 /**
@@ -74,7 +77,10 @@ export function forward(
     if (lane.index === 0) {
       normalise(m, block.norm, block.normBias, n);
       // the mixer's own spikes feed nothing, and are counted as the public code makes them
-      for (let t = 0; t < n; t++) b.spikeCounts[3 * i + 1] += k.threshold_f32(b.c + t * width, d.width, d.threshold, b.spikes);
+      for (let t = 0; t < n; t++) {
+        const fired = k.threshold_f32(b.c + t * width, d.width, d.threshold, b.spikes);
+        b.spikeCounts[3 * i + 1] += m.force?.(b.spikes, d.width) ?? fired;
+      }
     }
     lane.barrier();
 
@@ -124,19 +130,24 @@ export function head(m: SymbolicLight, t: number, lane: Lane): void {
 }
 
 /** Lists who fired in `b.spikes`, token by token; returns how many in all. */
-function listSpikes({ k, d, b }: SymbolicLight, n: number): number {
+function listSpikes({ k, d, b, force }: SymbolicLight, n: number): number {
   const width = strideOf(d.width) * 4;
   let total = 0;
-  for (let t = 0; t < n; t++) total += b.active[t] = k.active_list(b.spikes + (t * width) / 32, d.width, b.lists + t * width);
+  for (let t = 0; t < n; t++) {
+    const spikes = b.spikes + (t * width) / 32;
+    force?.(spikes, d.width);
+    total += b.active[t] = k.active_list(spikes, d.width, b.lists + t * width);
+  }
   return total;
 }
 
 /** z = [Wup·c ≥ θ] of the batch, listed. */
-function listHidden({ k, d, b }: SymbolicLight, n: number): number {
+function listHidden({ k, d, b, force }: SymbolicLight, n: number): number {
   let total = 0;
   for (let t = 0; t < n; t++) {
     const at = t * b.hiddenStride * 4;
     k.threshold_f32(b.hidden + at, d.hidden, d.threshold, b.hiddenSpikes);
+    force?.(b.hiddenSpikes, d.hidden);
     total += b.hiddenActive[t] = k.active_list(b.hiddenSpikes, d.hidden, b.hiddenLists + at);
   }
   return total;
