@@ -1,7 +1,7 @@
 // The exports of the module; nothing else. Both builds are compiled from this file.
 export { quantize_absmax_i8, quantize_block32_i16 } from './quantize';
 export { trit2_gemm_i8, bit1_gemm_i8 } from './ternary';
-export { int8_gemm_i16 } from './int8';
+export { int8_gemm_i16, int8_gemm_f32 } from './int8';
 export { f32_gemm, f16_gemm, bf16_gemm } from './dense';
 export { attention_f32, attention_f16 } from './attention';
 export { rope_freqs_f64, rope_table_f32, rope_apply_f32 } from './rope';

@@ -1,6 +1,6 @@
-// int8 rows × int8 activations.
+// int8 rows × int8 or f32 activations.
 
-import { f16_mask, f16_scale, load_f16x4, reduce4_i32 } from './inline/lanes';
+import { f16_mask, f16_scale, load_f16x4, reduce4_f32, reduce4_i32 } from './inline/lanes';
 
 /** One row's 32 weights at w against 32 widened activations; four i32 sums of eight products each. */
 // @ts-ignore: decorator
@@ -49,6 +49,54 @@ export function int8_gemm_i16(
         const xs = v128.load32_splat(xt + (b << 2));
         const scale = kind == 0 ? xs : f32x4.mul(load_f16x4(sp, f16m, f16s), xs);
         out = f32x4.add(out, f32x4.mul(f32x4.convert_i32x4_s(sum), scale));
+      }
+      if (kind == 0) out = f32x4.mul(out, v128.load(scales + (<usize>r << 2)));
+      v128.store(y + (<usize>(t * yStride + r) << 2), out);
+    }
+  }
+}
+
+/** Four of a row's weights at w, times four activations. */
+// @ts-ignore: decorator
+@inline
+function exact4(w: v128, x: usize): v128 {
+  return f32x4.mul(f32x4.convert_i32x4_s(w), v128.load(x));
+}
+
+/** The sum of a row's 32 products with f32 activations, in four lanes. */
+function exact32(w: usize, x: usize): v128 {
+  let sum = f32x4.splat(0);
+  for (let i: usize = 0; i < 32; i += 8) {
+    const pair = v128.load8x8_s(w + i);
+    const at = x + (i << 2);
+    sum = f32x4.add(sum, f32x4.add(
+      exact4(i32x4.extend_low_i16x8_s(pair), at), exact4(i32x4.extend_high_i16x8_s(pair), at + 16),
+    ));
+  }
+  return sum;
+}
+
+/**
+ * y[t,r] = Σ_b scale[r,b] · (Σ_{c in block b} w[r,c] · x[t,c])      blocks of 32 columns     r0 ≤ r < r1, t < n
+ * w and scales as `int8_gemm_i16`    x (n, xStride) f32, zeros behind the last column    y (n, yStride) f32
+ * needs: r0, r1 multiples of 4; x readable to blocks · 32
+ * order: per block eight by eight in four lanes, these as (0 + 2) + (1 + 3), then block after block
+ * equals: reference.int8Exact, bit for bit, in every build.   cost: 100 ops per 128 weights
+ */
+export function int8_gemm_f32(
+  w: usize, scales: usize, kind: i32, blocks: i32,
+  x: usize, xStride: i32, y: usize, yStride: i32, r0: i32, r1: i32, n: i32,
+): void {
+  const f16m = f16_mask(), f16s = f16_scale();
+  for (let r = r0; r < r1; r += 4) {
+    for (let t = 0; t < n; t++) {
+      let wp = w + (<usize>(r >> 2) * blocks << 7);
+      let xp = x + (<usize>t * xStride << 2);
+      let sp = scales + (<usize>(r >> 2) * blocks << 3);
+      let out = f32x4.splat(0);
+      for (let b = 0; b < blocks; b++, wp += 128, xp += 128, sp += 8) {
+        const sum = reduce4_f32(exact32(wp, xp), exact32(wp + 32, xp), exact32(wp + 64, xp), exact32(wp + 96, xp));
+        out = f32x4.add(out, kind == 0 ? sum : f32x4.mul(load_f16x4(sp, f16m, f16s), sum));
       }
       if (kind == 0) out = f32x4.mul(out, v128.load(scales + (<usize>r << 2)));
       v128.store(y + (<usize>(t * yStride + r) << 2), out);

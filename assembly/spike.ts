@@ -70,19 +70,22 @@ export function active_list(spikes: usize, n: i32, list: usize): i32 {
 /**
  * h ← a·h + (1 − a)·x[t],   x[t] ← h                                     per head, t = 0 … count − 1 in turn
  * x (count, xStride) f32 in and out    h (heads · headDim) f32 in and out    a (heads) f32
- * needs: nothing of alignment.   order: the recurrence, so that batches and single steps agree bit for bit
- * equals: reference.decayScan, bit for bit.   cost: 3 ops per element
+ * needs: headDim a multiple of 4.   order: the recurrence, so that batches and single steps agree bit for bit
+ * range: subnormal results become +0: a state that fades would be ten times slower for as long as nothing comes in
+ * equals: reference.decayScan, bit for bit.   cost: 5 ops per 4 elements
  */
 export function decay_scan_f32(x: usize, xStride: i32, h: usize, a: usize, heads: i32, headDim: i32, count: i32): void {
+  const smallest = f32x4.splat(f32.MIN_NORMAL_VALUE);
   for (let t = 0; t < count; t++, x += <usize>xStride << 2) {
     let at: usize = 0;
     for (let head = 0; head < heads; head++) {
-      const keep = load<f32>(a + (head << 2));
-      const take: f32 = 1 - keep;
-      for (let i = 0; i < headDim; i++, at += 4) {
-        const next = keep * load<f32>(h + at) + take * load<f32>(x + at);
-        store<f32>(h + at, next);
-        store<f32>(x + at, next);
+      const keep = v128.load32_splat(a + (head << 2));
+      const take = f32x4.sub(f32x4.splat(1), keep);
+      for (let i = 0; i < headDim; i += 4, at += 16) {
+        let next = f32x4.add(f32x4.mul(keep, v128.load(h + at)), f32x4.mul(take, v128.load(x + at)));
+        next = v128.andnot(next, f32x4.lt(f32x4.abs(next), smallest));
+        v128.store(h + at, next);
+        v128.store(x + at, next);
       }
     }
   }

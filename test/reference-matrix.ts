@@ -60,6 +60,25 @@ export function blockGemv(m: Blocks, x: Quantised): Float32Array {
   return y;
 }
 
+/** y[r] of int8 rows and f32 activations: blocks of 32, eight columns at a time in four partial sums. One scale per row
+ *  (`perRow`) is applied once at the end, others block by block. */
+export function int8Exact(m: Blocks, x: Float32Array, perRow: boolean): Float32Array {
+  const blocks = Math.ceil(m.cols / 32);
+  const product = (r: number, c: number): number => (c < m.cols ? f(m.values[r * m.cols + c] * x[c]) : 0);
+  return Float32Array.from({ length: m.rows }, (_, r) => {
+    let out = 0;
+    for (let b = 0; b < blocks; b++) {
+      const part = [0, 0, 0, 0];
+      for (let c = b * 32; c < b * 32 + 32; c += 8) {
+        for (let l = 0; l < 4; l++) part[l] = f(part[l] + f(product(r, c + l) + product(r, c + 4 + l)));
+      }
+      const sum = f(f(part[0] + part[2]) + f(part[1] + part[3]));
+      out = f(out + (perRow ? sum : f(m.scales[r * blocks + b] * sum)));
+    }
+    return perRow ? f(out * m.scales[r]) : out;
+  });
+}
+
 /** y[r] = Σ_c w[r,c] · x[c]: four partial sums by c mod 4, added as (0 + 2) + (1 + 3). */
 export function denseGemv(w: ArrayLike<number>, rows: number, cols: number, x: Float32Array): Float32Array {
   return Float32Array.from({ length: rows }, (_, r) => {

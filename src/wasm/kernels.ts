@@ -44,6 +44,10 @@ export interface Kernels {
     w: Ptr, scales: Ptr, kind: number, blocks: number,
     x: Ptr, xStride: number, y: Ptr, yStride: number, r0: number, r1: number, n: number,
   ): void;
+  int8_gemm_f32(
+    w: Ptr, scales: Ptr, kind: number, blocks: number,
+    x: Ptr, xStride: number, y: Ptr, yStride: number, r0: number, r1: number, n: number,
+  ): void;
   f32_gemm: DenseGemm;
   f16_gemm: DenseGemm;
   bf16_gemm: DenseGemm;
