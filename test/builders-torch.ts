@@ -53,6 +53,8 @@ export interface ZipParts {
   bytes?: number;
   wide?: { count?: number | bigint; bytes?: number | bigint; start?: number | bigint; record?: number | bigint };
   disk?: number;
+  /** Files of this part of the archive. */
+  here?: number;
 }
 
 /** Data begins at multiples of this. */
@@ -122,7 +124,7 @@ export function putDirectory(
     out.u16(45);
     out.u32(disk);
     out.u32(disk);
-    out.u64(wide.count ?? files.length);
+    out.u64(parts.here ?? wide.count ?? files.length);
     out.u64(wide.count ?? files.length);
     out.u64(wide.bytes ?? bytes);
     out.u64(wide.start ?? start);
@@ -134,7 +136,7 @@ export function putDirectory(
   out.u32(0x06054b50);
   out.u16(disk);
   out.u16(disk);
-  out.u16(parts.count ?? Math.min(files.length, 0xffff));
+  out.u16(parts.here ?? parts.count ?? Math.min(files.length, 0xffff));
   out.u16(parts.count ?? Math.min(files.length, 0xffff));
   out.u32(parts.bytes ?? bytes);
   out.u32(parts.start ?? Math.min(start, 0xffffffff));

@@ -196,6 +196,12 @@ pickles('depth and items have budgets, and sharing is not expansion', async () =
   await refuses((async () => run(')', new Uint8Array(MAX_PICKLE_ITEMS).fill(0x85)))(), 'PICKLE_LIMIT');
   assert.ok(performance.now() - start < 3000);
 
+  const puts = new Uint8Array((MAX_PICKLE_ITEMS + 1) * 5).fill(0x72);
+  const view = new DataView(puts.buffer);
+  for (let i = 0; i <= MAX_PICKLE_ITEMS; i++) view.setUint32(i * 5 + 1, i, true);
+  run('N', puts.subarray(5));
+  await refuses((async () => run('N', puts))(), 'PICKLE_LIMIT', 'remembered');
+
   // every list holds the one before it ten times: 10^60 leaves in a few hundred bytes
   let laughs: Array<number | string> = [']q', 0];
   for (let i = 1; i <= 60; i++) {

@@ -4,7 +4,13 @@ import { memorySource } from '../../src/bytes/memory.ts';
 import { openContainer } from '../../src/container/open.ts';
 import { readSafetensors, type SafetensorsContainer } from '../../src/container/safetensors.ts';
 import { type ErrorCode, TernspikeError } from '../../src/errors.ts';
-import { MAX_METADATA_ENTRIES, MAX_NAME_BYTES, MAX_ST_HEADER_BYTES, MAX_TENSORS } from '../../src/limits.ts';
+import {
+  MAX_KEY_BYTES,
+  MAX_METADATA_ENTRIES,
+  MAX_NAME_BYTES,
+  MAX_ST_HEADER_BYTES,
+  MAX_TENSORS,
+} from '../../src/limits.ts';
 import { u64Bytes, utf8 } from '../builders.ts';
 import { safetensorsBytes } from '../builders-torch.ts';
 import { countingSource, faultySource, sparseSource, trickle } from '../faults.ts';
@@ -205,6 +211,9 @@ files('metadata are strings, and not too many', async () => {
   assert.is((await read(entries(MAX_METADATA_ENTRIES))).metadata.size, MAX_METADATA_ENTRIES);
   await refused(entries(MAX_METADATA_ENTRIES + 1), 'ST_HEADER', `${MAX_METADATA_ENTRIES}`);
   await refused(entries(1_000_000), 'ST_HEADER', `${MAX_METADATA_ENTRIES}`);
+  const key = (length: number): Uint8Array => safetensorsBytes({ __metadata__: { ['k'.repeat(length)]: '' } });
+  await read(key(MAX_KEY_BYTES));
+  await refused(key(MAX_KEY_BYTES + 1), 'ST_HEADER', `${MAX_KEY_BYTES + 1}`);
   const many = (count: number): Uint8Array => {
     const text = Array.from({ length: count }, (_, i) => `"${i}":{"dtype":"I8","shape":[0],"data_offsets":[0,0]}`);
     return safetensorsBytes(`{${text.join()}}`);

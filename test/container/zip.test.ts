@@ -107,6 +107,11 @@ archives('a file whose data overlaps the header of the next is refused', async (
   const long: ZipFile = { name: 'long', data: new Uint8Array(8), sizesFollow: false, local: { sizes: [60, 60] } };
   await refused([{ ...long, listed: { size: 60 } }, B], {}, 'ZIP_LAYOUT', 'a/data/0', 'overlaps');
   await accepted([{ ...long, local: {} }, B]);
+  // the directory alone says that this one fits; its own header is four bytes longer
+  const last: ZipFile = { name: 'last', data: new Uint8Array(8), sizesFollow: false };
+  const extra = bytesOf(9, 9, 0, 0);
+  await refused([{ ...last, local: { sizes: [12, 12], extra }, listed: { size: 12 } }], {}, 'ZIP_LAYOUT', 'directory');
+  await accepted([{ ...last, local: { extra } }]);
 });
 
 archives('end records that lie are refused', async () => {
@@ -117,6 +122,7 @@ archives('end records that lie are refused', async () => {
     await refused(FILES, { zip64, bytes: 1 }, 'ZIP_LAYOUT');
     for (const count of [2, 4, 60_000]) await refused(FILES, { zip64, count }, 'ZIP_LAYOUT');
     await refused(FILES, { zip64, disk: 1 }, 'ZIP_LAYOUT', 'one part of several');
+    await refused(FILES, { zip64, here: 2 }, 'ZIP_LAYOUT', 'one part of several');
   }
   const from64 = { count: 0xffff, bytes: 0xffffffff, start: 0xffffffff };
   await accepted(FILES, from64);
