@@ -67,6 +67,8 @@ export type ErrorCode =
   | 'BUSY'
   | 'DISPOSED'
   | 'NO_CANDIDATE'
+  | 'SNAPSHOT'
+  | 'SNAPSHOT_MODEL'
   // tokenizer and templates
   | 'TOKENIZER'
   | 'TOKENIZER_MISSING'

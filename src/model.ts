@@ -71,6 +71,8 @@ export interface ModelParts {
   readonly tokenizer: Tokenizer | null;
   readonly build: Build | 'custom';
   readonly loadMs: number;
+  /** Eight bytes that tell this model from others; computed when first asked for. */
+  digest(): Uint8Array;
 }
 
 /** Tokens of a generation that states no number. */
@@ -126,8 +128,8 @@ export class Model {
 
   /** A new conversation. @throws {MemoryError} when its state does not fit */
   session(options: SessionOptions = {}): Session {
-    const { decoder, arena } = this.#alive();
-    return new Session(decoder, arena, options, this.#sessions);
+    const { decoder, arena, digest } = this.#alive();
+    return new Session(decoder, arena, options, { sessions: this.#sessions, digest });
   }
 
   /** Ids of a prompt as the model was trained to see it: text is encoded with special tokens, ids are taken as they are. */

@@ -14,6 +14,7 @@ import { symbolicLightWeights } from './forward/symboliclight-weights.ts';
 import { MAX_CONTEXT, MAX_LANES, MAX_MEMORY_BYTES } from './limits.ts';
 import { SOLO } from './lanes/lane.ts';
 import { Model } from './model.ts';
+import { modelDigest } from './model/digest.ts';
 import { describeLlama } from './model/llama.ts';
 import { defaultContext, type KvType, planLlama, planSymbolicLight } from './model/plan.ts';
 import { describeSymbolicLight, isSymbolicLight } from './model/symboliclight.ts';
@@ -118,19 +119,28 @@ async function load(
       (({ loaded, total }) => onProgress({ phase: 'weights', loaded, total, fraction: loaded / total })),
   });
   let decoder: Decoder;
+  let weightsEnd: number;
   if (description.kind === 'llama') {
     const weights = llamaWeights(description, loader);
     await loader.fill();
+    weightsEnd = arena.used;
     decoder = new LlamaDecoder(kernels, arena, description, weights, { context, kv });
   } else {
     const { weights, finish } = symbolicLightWeights(description, loader);
     await loader.fill();
     finish(kernels, arena);
+    weightsEnd = arena.used;
     decoder = new SymbolicLightDecoder(kernels, arena, description, weights);
   }
+  const digest = once(() => modelDigest(description, container, arena.u8(ARENA_BASE, weightsEnd - ARENA_BASE)));
   const sampler = samplerMemory(arena, kernels, description.vocab);
   const loadMs = performance.now() - start;
-  return new Model({ container, description, plan, decoder, arena, sampler, tokenizer, build, loadMs });
+  return new Model({ container, description, plan, decoder, arena, sampler, tokenizer, build, loadMs, digest });
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
 }
 
 function createMemory(): WebAssembly.Memory {

@@ -4,6 +4,7 @@
  * It does not promise that several calls may be under way at once: a step runs to its end before the next begins.
  * @module
  */
+import type { KvType } from '../model/plan.ts';
 import type { Ptr } from '../wasm/arena.ts';
 
 /** The part of a session that belongs to the architecture. */
@@ -22,6 +23,8 @@ export interface Decoder {
   readonly batch: number;
   /** Whether a state can go back to a shorter length; recurrent models cannot. */
   readonly canRewind: boolean;
+  /** How its states keep keys and values. */
+  readonly kv: KvType;
   /** @throws {MemoryError} */
   createState(): DecoderState;
   /** Gives the state's memory back for later ones. */
@@ -30,6 +33,12 @@ export interface Decoder {
   resetState(state: DecoderState): void;
   /** An independent copy. @throws {MemoryError} */
   forkState(state: DecoderState): DecoderState;
+  /** Bytes of a state of `length` positions when it is written. */
+  stateBytes(length: number): number;
+  /** Writes all that later steps depend on, and nothing that was forgotten. @param into of `stateBytes(state.length)` bytes */
+  writeState(state: DecoderState, into: Uint8Array): void;
+  /** Makes `state` the one that was written. @param from of `stateBytes(length)` bytes, length ≤ state.context */
+  readState(state: DecoderState, from: Uint8Array, length: number): void;
   /**
    * Appends up to `batch` ids. The state grows only if all of it succeeds.
    * @throws {SessionError} `NOT_FINITE` naming the layer that made a NaN or infinity

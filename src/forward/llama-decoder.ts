@@ -58,6 +58,10 @@ export class LlamaDecoder implements Decoder {
     return this.#options.context;
   }
 
+  get kv(): KvType {
+    return this.#options.kv;
+  }
+
   createState(): State {
     const { context, kv } = this.#options;
     const base = this.#free.pop() ?? this.#arena.alloc(llamaStateBytes(this.#m.d, context, kv), 'session state');
@@ -78,6 +82,28 @@ export class LlamaDecoder implements Decoder {
     copy.cache.copyFrom(state.cache, state.length, this.#arena);
     copy.length = state.length;
     return copy;
+  }
+
+  stateBytes(length: number): number {
+    const { layers, kvHeads, headDim } = this.#m.d;
+    return 2 * layers * kvHeads * headDim * length * (this.kv === 'f16' ? 2 : 4);
+  }
+
+  writeState(state: State, into: Uint8Array): void {
+    let done = 0;
+    for (const { at, bytes } of state.cache.runs(state.length)) {
+      into.set(this.#arena.u8(at, bytes), done);
+      done += bytes;
+    }
+  }
+
+  readState(state: State, from: Uint8Array, length: number): void {
+    let done = 0;
+    for (const { at, bytes } of state.cache.runs(length)) {
+      this.#arena.u8(at, bytes).set(from.subarray(done, done + bytes));
+      done += bytes;
+    }
+    state.length = length;
   }
 
   forward(state: State, ids: ArrayLike<number>): void {

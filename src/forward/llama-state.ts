@@ -115,6 +115,16 @@ export class LlamaState {
     }
   }
 
+  /** The places of the first `length` positions, one run for each layer and head: keys, then values. */
+  *runs(length: number): Generator<{ at: Ptr; bytes: number }> {
+    for (let l = 0; l < this.#d.layers; l++) {
+      for (let h = 0; h < this.#d.kvHeads; h++) {
+        yield { at: this.keyAt(l, h, 0), bytes: length * this.#row };
+        yield { at: this.valueAt(l, h, 0), bytes: length * this.#row };
+      }
+    }
+  }
+
   /**
    * Drops positions keep … keep + drop − 1 and closes the gap. Keys that move are rotated back by `drop` positions, so
    * that all distances are again those the model knows.

@@ -6,7 +6,7 @@ import { SessionError } from '../errors.ts';
 import { SOLO } from '../lanes/lane.ts';
 import { MAX_POSITIONS } from '../limits.ts';
 import type { SymbolicLightDescription } from '../model/description.ts';
-import { PREFILL_BATCH, symbolicLightStateBytes } from '../model/plan.ts';
+import { type KvType, PREFILL_BATCH, symbolicLightStateBytes } from '../model/plan.ts';
 import type { Arena, Ptr } from '../wasm/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import type { Decoder, DecoderState } from './decoder.ts';
@@ -30,6 +30,7 @@ export class SymbolicLightDecoder implements Decoder {
   readonly context: number = MAX_POSITIONS;
   /** Membranes and decaying states are sums over all that was read. */
   readonly canRewind: boolean = false;
+  readonly kv: KvType = 'f32';
   readonly #m: SymbolicLight;
   readonly #arena: Arena;
   /** Addresses of states that were given back. */
@@ -72,6 +73,20 @@ export class SymbolicLightDecoder implements Decoder {
     this.#arena.u8(0, this.#arena.used).copyWithin(copy.memory.base, base, base + bytes);
     copy.length = state.length;
     return copy;
+  }
+
+  /** The same for any length. */
+  stateBytes(): number {
+    return symbolicLightStateBytes(this.#m.d);
+  }
+
+  writeState(state: State, into: Uint8Array): void {
+    into.set(this.#arena.u8(state.memory.base, state.memory.bytes));
+  }
+
+  readState(state: State, from: Uint8Array, length: number): void {
+    this.#arena.u8(state.memory.base, state.memory.bytes).set(from);
+    state.length = length;
   }
 
   forward(state: State, ids: ArrayLike<number>): void {

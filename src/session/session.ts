@@ -6,6 +6,7 @@ import { Pace } from '../bytes/pace.ts';
 import { OptionError, SessionError } from '../errors.ts';
 import type { Decoder, DecoderState } from '../forward/decoder.ts';
 import type { Arena, Ptr } from '../wasm/arena.ts';
+import { readSnapshot, writeSnapshot } from './snapshot.ts';
 
 /** What happens when a session is full: refuse with `CONTEXT_OVERFLOW`, or drop the older half behind `keep` positions. */
 export type Overflow = 'refuse' | 'slide';
@@ -15,11 +16,24 @@ export interface SessionOptions {
   readonly overflow?: Overflow;
   /** Positions that sliding never drops; default 1, the beginning-of-text token. */
   readonly keep?: number;
+  /** Begin where this snapshot was taken instead of at position 0. */
+  readonly snapshot?: Uint8Array;
 }
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
 }
+
+/** What the sessions of one model share. */
+export interface Family {
+  /** Those that are open. */
+  readonly sessions: Set<Session>;
+  /** Eight bytes that tell this model from others. */
+  digest(): Uint8Array;
+}
+
+/** A session without a model has no kin; its snapshots are told apart by their sizes alone. */
+const loner = (): Family => ({ sessions: new Set(), digest: () => new Uint8Array(8) });
 
 /** What a session holds on to until it is disposed of. */
 interface Parts {
@@ -38,19 +52,20 @@ export class Session {
   /** What happens when it is full. */
   readonly overflow: Overflow;
   readonly #keep: number;
-  readonly #siblings: Set<Session>;
+  readonly #family: Family;
   #parts: Parts | null;
   #busy = false;
 
   /**
    * Made by `model.session()`.
-   * @param siblings the sessions of the model that are open; this one and its forks join them until they are disposed of
+   * @param family of its model; this session and its forks join it until they are disposed of
+   * @param from a state to copy
    */
   constructor(
     decoder: Decoder,
     arena: Arena,
     options: SessionOptions = {},
-    siblings: Set<Session> = new Set(),
+    family: Family = loner(),
     from?: DecoderState,
   ) {
     const { overflow = 'refuse', keep = 1 } = options;
@@ -63,9 +78,17 @@ export class Session {
     }
     this.overflow = overflow;
     this.#keep = keep;
-    this.#siblings = siblings;
-    this.#parts = { decoder, arena, state: from ? decoder.forkState(from) : decoder.createState() };
-    siblings.add(this);
+    this.#family = family;
+    const state = from ? decoder.forkState(from) : decoder.createState();
+    this.#parts = { decoder, arena, state };
+    family.sessions.add(this);
+    if (options.snapshot === undefined) return;
+    try {
+      this.restore(options.snapshot);
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
   }
 
   /** Tokens read so far. */
@@ -154,7 +177,32 @@ export class Session {
   /** An independent session that has read the same. @throws {MemoryError} */
   fork(): Session {
     const { decoder, arena, state } = this.#idle();
-    return new Session(decoder, arena, { overflow: this.overflow, keep: this.#keep }, this.#siblings, state);
+    return new Session(decoder, arena, { overflow: this.overflow, keep: this.#keep }, this.#family, state);
+  }
+
+  /**
+   * What it has read, as bytes for `restore`, here or in any other runtime: keys and values of the positions held, or the
+   * whole recurrent state. A session that goes on from them gives the same bits as one that never stopped. What was
+   * forgotten by `reset` is not among them. Its options, a sampler and a text stream are not either.
+   * @throws {SessionError} `BUSY`, `DISPOSED`
+   * @throws {MemoryError} `MEMORY` where the host has no room for the bytes
+   * @example
+   * await writeFile('chat.session', session.snapshot());
+   * const later = model.session({ snapshot: await readFile('chat.session') });
+   */
+  snapshot(): Uint8Array {
+    const { decoder, state } = this.#idle();
+    return writeSnapshot(decoder, state, this.#family.digest());
+  }
+
+  /**
+   * Goes on from a snapshot, whose session may have had a larger or smaller context. A refused one changes nothing.
+   * @throws {SessionError} `SNAPSHOT` for bytes that are cut, altered or no snapshot; `SNAPSHOT_MODEL` for another model,
+   *   quantisation or type of keys and values; `CONTEXT_OVERFLOW` for more positions than this session holds; `BUSY`
+   */
+  restore(snapshot: Uint8Array): void {
+    const { decoder, state } = this.#idle();
+    readSnapshot(decoder, state, this.#family.digest(), snapshot);
   }
 
   /** Forgets everything from `position` on. @throws {SessionError} `OPTION` where the model cannot go back */
@@ -183,7 +231,7 @@ export class Session {
     if (!this.#parts) return;
     const { decoder, state } = this.#parts;
     this.#parts = null;
-    this.#siblings.delete(this);
+    this.#family.sessions.delete(this);
     decoder.freeState(state);
   }
 
