@@ -34,7 +34,7 @@ export type { ByteSource } from './bytes/source.ts';
 export type { ModelSource } from './bytes/resolve.ts';
 export { openContainer } from './container/open.ts';
 export type { Container, MetadataValue, RawType, TensorInfo, TensorType } from './container/tensor.ts';
-export type { LlamaDescription, ModelDescription } from './model/description.ts';
+export type { LlamaDescription, ModelDescription, SymbolicLightDescription } from './model/description.ts';
 export type { MemoryPlan } from './model/plan.ts';
 export { type FinishReason, type GenerateChunk, type GenerateOptions, type GenerateUsage, Model, type ModelStats } from './model.ts';
 export type { OpenOptions, OpenProgress } from './open.ts';
@@ -43,5 +43,6 @@ export { type CallOptions, type Overflow, Session, type SessionOptions } from '.
 export { openTokenizer, tokenizerFromMetadata } from './tokenizer/open.ts';
 export type { DecodeOptions, EncodeOptions, SpecialIds, Tokenizer, TokenStream } from './tokenizer/tokenizer.ts';
 export { perplexity, type PerplexityOptions, type PerplexityResult } from './eval/perplexity.ts';
+export { ENERGY_PICOJOULES, type EnergyReport, type LayerReport, type SpikeReport, type SynapticOperations, type WeightBytes } from './eval/spikes.ts';
 export { randomModel } from './eval/random-model.ts';
 export { type Build, hasRelaxedSimd, hasSimd } from './wasm/features.ts';

@@ -4,7 +4,9 @@
  */
 import type { Container } from './container/tensor.ts';
 import { OptionError, SessionError, TokenizerError } from './errors.ts';
+import { type SpikeLayer, spikeLayers, type SpikeReport, spikeReport } from './eval/spikes.ts';
 import type { Decoder } from './forward/decoder.ts';
+import { type SpikeTrace, traceSince } from './forward/spike-trace.ts';
 import type { ModelDescription } from './model/description.ts';
 import type { MemoryPlan } from './model/plan.ts';
 import { Sampler, type SamplerMemory } from './sample/sampler.ts';
@@ -39,6 +41,8 @@ export interface GenerateUsage {
   readonly completionTokens: number;
   readonly prefillMs: number;
   readonly decodeMs: number;
+  /** What the tokens of this generation spiked, for spiking models. */
+  readonly spikes?: SpikeReport;
 }
 
 /** A piece of a generation. The last one has a `finishReason` and `usage`. */
@@ -58,6 +62,9 @@ export interface ModelStats {
   readonly weightsBytes: number;
   readonly stateBytes: number;
   readonly memoryBytes: number;
+  /** Tokens read and what they spiked, since `open` or `resetStats`; for spiking models. */
+  readonly tokens?: number;
+  readonly spikes?: SpikeReport;
 }
 
 /** What `open` hands to the constructor. */
@@ -84,6 +91,7 @@ const SILENT: TokenStream = { push: () => '', flush: () => '' };
 export class Model {
   #parts: ModelParts | null;
   readonly #sessions = new Set<Session>();
+  #layers: readonly SpikeLayer[] | null | undefined;
 
   /** Made by `open`. */
   constructor(parts: ModelParts) {
@@ -115,15 +123,30 @@ export class Model {
     return this.#alive().plan;
   }
 
+  /** Sizes, and counts of all sessions together. */
   stats(): ModelStats {
-    const { build, loadMs, plan, arena } = this.#alive();
+    const { build, loadMs, plan, arena, decoder } = this.#alive();
+    const spikes = this.#spikes(decoder.spikes);
     return {
       build,
       loadMs,
       weightsBytes: plan.weightsBytes,
       stateBytes: plan.stateBytes,
       memoryBytes: arena.memory.buffer.byteLength,
+      ...(spikes && { tokens: spikes.tokens, spikes }),
     };
+  }
+
+  /** Begins the counts of `stats` anew. */
+  resetStats(): void {
+    this.#alive().decoder.spikes?.reset();
+  }
+
+  #spikes(trace: SpikeTrace | undefined): SpikeReport | undefined {
+    if (!trace || !this.#parts) return undefined;
+    const { container, description } = this.#parts;
+    if (this.#layers === undefined) this.#layers = spikeLayers(container, description);
+    return this.#layers ? spikeReport(this.#layers, trace) : undefined;
   }
 
   /** A new conversation. @throws {MemoryError} when its state does not fit */
@@ -170,6 +193,7 @@ export class Model {
       let id = -1;
       let completion = 0;
       let finishReason: FinishReason = 'length';
+      const before = session.spikes;
       const start = performance.now();
       let decodeStart = start;
       const see = (logits: number): void => {
@@ -192,11 +216,14 @@ export class Model {
           break;
         }
       }
-      const usage = {
+      const now = session.spikes;
+      const spikes = now && this.#spikes(traceSince(now, before));
+      const usage: GenerateUsage = {
         promptTokens: ids.length,
         completionTokens: completion,
         prefillMs: decodeStart - start,
         decodeMs: performance.now() - decodeStart,
+        ...(spikes && { spikes }),
       };
       const rest = matcher.push(stream.flush());
       if (rest.stopped) finishReason = 'stop';

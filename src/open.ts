@@ -15,9 +15,8 @@ import { MAX_CONTEXT, MAX_LANES, MAX_MEMORY_BYTES } from './limits.ts';
 import { SOLO } from './lanes/lane.ts';
 import { Model } from './model.ts';
 import { modelDigest } from './model/digest.ts';
-import { describeLlama } from './model/llama.ts';
-import { defaultContext, type KvType, planLlama, planSymbolicLight } from './model/plan.ts';
-import { describeSymbolicLight, isSymbolicLight } from './model/symboliclight.ts';
+import { describe, planModel } from './model/describe.ts';
+import { defaultContext, type KvType } from './model/plan.ts';
 import { samplerBytes, samplerMemory } from './sample/sampler.ts';
 import { openTokenizer, tokenizerFromMetadata } from './tokenizer/open.ts';
 import type { Tokenizer } from './tokenizer/tokenizer.ts';
@@ -49,6 +48,9 @@ export interface OpenOptions extends SourceOptions {
   /** Refuse a model that would take more; default the 4 GiB of wasm32. */
   readonly maxMemoryBytes?: number;
   readonly onProgress?: (progress: OpenProgress) => void;
+  /** For benchmarks of spiking models alone: this share of neurons, 0 … 1, is silent, drawn at random from a fixed seed,
+   *  whatever their potentials. What the model says then means nothing. */
+  readonly forcedSparsity?: number;
   /** A compiled kernels module, for hosts that forbid compiling. */
   readonly module?: WebAssembly.Module;
 }
@@ -84,12 +86,16 @@ async function load(
   const { signal, onProgress } = options;
   onProgress?.({ phase: 'header', loaded: 0, total: source.size, fraction: 0 });
   const container = await openContainer(source, { signal });
-  const description = isSymbolicLight(container) ? describeSymbolicLight(container) : describeLlama(container);
+  const description = describe(container);
   const tokenizer = options.tokenizer === undefined
     ? tokenizerFromMetadata(container.metadata)
     : options.tokenizer instanceof Uint8Array
     ? openTokenizer(options.tokenizer, 'the tokenizer option')
     : options.tokenizer;
+
+  if (options.forcedSparsity !== undefined && description.kind === 'llama') {
+    throw new OptionError('OPTION', `forcedSparsity is for models that spike, this is a ${description.architecture} model`);
+  }
 
   // fewer pieces than rows are usual: rows are padded, and such ids say nothing
   if (tokenizer && tokenizer.vocabSize > description.vocab) {
@@ -106,9 +112,7 @@ async function load(
     base: ARENA_BASE + samplerBytes(description.vocab),
   };
   const context = options.contextLength ?? defaultContext(description.trainedContext);
-  const plan = description.kind === 'llama'
-    ? planLlama(container, description, { context, kv, ...limits })
-    : planSymbolicLight(container, description, limits);
+  const plan = planModel(container, description, { context, kv, ...limits });
 
   const arena = new Arena(createMemory(), maxMemoryBytes);
   const kernels = instantiate(module, arena.memory);
@@ -130,7 +134,7 @@ async function load(
     await loader.fill();
     finish(kernels, arena);
     weightsEnd = arena.used;
-    decoder = new SymbolicLightDecoder(kernels, arena, description, weights);
+    decoder = new SymbolicLightDecoder(kernels, arena, description, weights, { forcedSparsity: options.forcedSparsity });
   }
   const digest = once(() => modelDigest(description, container, arena.u8(ARENA_BASE, weightsEnd - ARENA_BASE)));
   const sampler = samplerMemory(arena, kernels, description.vocab);
@@ -151,7 +155,7 @@ function createMemory(): WebAssembly.Memory {
   }
 }
 
-function checkOptions({ contextLength, kv, threads, maxMemoryBytes, onProgress }: OpenOptions): void {
+function checkOptions({ contextLength, kv, threads, maxMemoryBytes, onProgress, forcedSparsity }: OpenOptions): void {
   const whole = (name: string, value: number | undefined, max: number): void => {
     if (value === undefined || (Number.isInteger(value) && value >= 1 && value <= max)) return;
     throw new OptionError('OPTION', `${name} is ${String(value)}, expected a whole number in 1 … ${max}`);
@@ -161,6 +165,9 @@ function checkOptions({ contextLength, kv, threads, maxMemoryBytes, onProgress }
   whole('maxMemoryBytes', maxMemoryBytes, Number.MAX_SAFE_INTEGER);
   if (kv !== undefined && kv !== 'f16' && kv !== 'f32') {
     throw new OptionError('OPTION', `kv is ${JSON.stringify(kv)}, expected "f16" or "f32"`);
+  }
+  if (forcedSparsity !== undefined && !(typeof forcedSparsity === 'number' && forcedSparsity >= 0 && forcedSparsity <= 1)) {
+    throw new OptionError('OPTION', `forcedSparsity is ${String(forcedSparsity)}, expected a number in 0 … 1`);
   }
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw new OptionError('OPTION', `onProgress is ${typeof onProgress}, expected a function`);

@@ -6,6 +6,7 @@
  */
 import type { KvType } from '../model/plan.ts';
 import type { Ptr } from '../wasm/arena.ts';
+import type { SpikeCounter, SpikeTrace } from './spike-trace.ts';
 
 /** The part of a session that belongs to the architecture. */
 export interface DecoderState {
@@ -13,6 +14,8 @@ export interface DecoderState {
   readonly context: number;
   /** Positions it holds. */
   length: number;
+  /** What this state's own tokens spiked since it was made; absent where nothing spikes. Resetting the state leaves it. */
+  readonly spikes?: SpikeTrace;
 }
 
 export interface Decoder {
@@ -23,6 +26,8 @@ export interface Decoder {
   readonly batch: number;
   /** Whether a state can go back to a shorter length; recurrent models cannot. */
   readonly canRewind: boolean;
+  /** What all states together spiked since the model was opened; absent where nothing spikes. */
+  readonly spikes?: SpikeCounter;
   /** How its states keep keys and values. */
   readonly kv: KvType;
   /** @throws {MemoryError} */

@@ -10,7 +10,9 @@ import { type KvType, PREFILL_BATCH, symbolicLightStateBytes } from '../model/pl
 import type { Arena, Ptr } from '../wasm/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import type { Decoder, DecoderState } from './decoder.ts';
+import { forcedSpikes } from './forced-spikes.ts';
 import { strideOf } from './matmul.ts';
+import { SpikeCounter } from './spike-trace.ts';
 import { forward, head, type SymbolicLight } from './symboliclight.ts';
 import { symbolicLightBuffers, SymbolicLightState } from './symboliclight-state.ts';
 import type { SymbolicLightWeights } from './symboliclight-weights.ts';
@@ -19,10 +21,20 @@ class State implements DecoderState {
   readonly context: number = MAX_POSITIONS;
   length = 0;
   readonly memory: SymbolicLightState;
+  readonly spikes: SpikeCounter;
 
   constructor(d: SymbolicLightDescription, base: Ptr, arena: Arena) {
     this.memory = new SymbolicLightState(d, base, arena);
+    this.spikes = new SpikeCounter(spikingLayers(d));
   }
+}
+
+/** Layers of neurons: the encoder, and mixer, feed-forward and output of each block. */
+const spikingLayers = (d: SymbolicLightDescription): number => 3 * d.layers + 1;
+
+export interface SymbolicLightOptions {
+  /** For benchmarks: this share of neurons is silent, drawn at random, whatever their potentials. */
+  readonly forcedSparsity?: number;
 }
 
 export class SymbolicLightDecoder implements Decoder {
@@ -31,24 +43,26 @@ export class SymbolicLightDecoder implements Decoder {
   /** Membranes and decaying states are sums over all that was read. */
   readonly canRewind: boolean = false;
   readonly kv: KvType = 'f32';
+  readonly spikes: SpikeCounter;
   readonly #m: SymbolicLight;
   readonly #arena: Arena;
   /** Addresses of states that were given back. */
   readonly #free: Ptr[] = [];
+  /** Whose batch `logits` is about. */
+  #last: State | null = null;
 
   /** @throws {MemoryError} */
-  constructor(k: Kernels, arena: Arena, d: SymbolicLightDescription, w: SymbolicLightWeights) {
+  constructor(
+    k: Kernels, arena: Arena, d: SymbolicLightDescription, w: SymbolicLightWeights, { forcedSparsity }: SymbolicLightOptions = {},
+  ) {
     this.#arena = arena;
-    this.#m = { k, d, w, b: symbolicLightBuffers(d, arena, k, SOLO.count) };
+    const force = forcedSparsity === undefined ? undefined : forcedSpikes(arena, forcedSparsity);
+    this.#m = { k, d, w, b: symbolicLightBuffers(d, arena, k, SOLO.count), force };
+    this.spikes = new SpikeCounter(spikingLayers(d));
   }
 
   get vocab(): number {
     return this.#m.d.vocab;
-  }
-
-  /** Spikes since the model was opened: encoder, then mixer, feed-forward and output of each block. */
-  get spikeCounts(): Float64Array {
-    return this.#m.b.spikeCounts;
   }
 
   createState(): State {
@@ -102,14 +116,20 @@ export class SymbolicLightDecoder implements Decoder {
         );
       }
     };
+    b.spikeCounts.fill(0);
     // a recurrent state cannot be run a second time, so every block is looked at as it is made
     forward(this.#m, state.memory, ids, state.length, SOLO, look);
     state.length += ids.length;
+    this.spikes.add(ids.length, b.spikeCounts);
+    state.spikes.add(ids.length, b.spikeCounts);
+    this.#last = state;
   }
 
   logits(t: number): Ptr {
     const { k, d, b } = this.#m;
     head(this.#m, t, SOLO);
+    this.spikes.heads++;
+    if (this.#last) this.#last.spikes.heads++;
     if (k.not_finite_f32(b.logits, d.vocab) >= 0) {
       throw new SessionError('NOT_FINITE', 'the head made a NaN or infinite logit; the weights are damaged or overflow f32');
     }

@@ -5,6 +5,7 @@
 import { Pace } from '../bytes/pace.ts';
 import { OptionError, SessionError } from '../errors.ts';
 import type { Decoder, DecoderState } from '../forward/decoder.ts';
+import { type SpikeTrace, traceSince } from '../forward/spike-trace.ts';
 import type { Arena, Ptr } from '../wasm/arena.ts';
 import { readSnapshot, writeSnapshot } from './snapshot.ts';
 
@@ -99,6 +100,13 @@ export class Session {
   /** Tokens it can hold. */
   get contextLength(): number {
     return this.#alive().state.context;
+  }
+
+  /** Spikes of what this session itself has read since it was made, a reset or not; undefined for models that do not spike,
+   *  and once it is disposed of. */
+  get spikes(): SpikeTrace | undefined {
+    const spikes = this.#parts?.state.spikes;
+    return spikes && traceSince(spikes);
   }
 
   /**

@@ -51,6 +51,10 @@ for (const name of ['0.8b-small', '194m-small', '0.8b-odd', '0.8b-decay-only']) 
         row = await again.step(greedy[greedy.length - 1]);
       }
       assert.equal(greedy, reference.greedy_from_prefill);
+      const { tokens, spikes } = model.stats();
+      assert.is(tokens, 2 * ids.length + prefill + greedy.length);
+      const rate = spikes?.overall.firingRate ?? NaN;
+      assert.ok(Math.abs(rate - reference.spike_rate) <= 1e-12, `firing rate ${rate}, expected ${reference.spike_rate}`);
       console.log(`  ${name} (${build}): largest logit error ${error.toExponential(1)}`);
       assert.ok(error <= BOUND, `logit error ${error}, at most ${BOUND}`);
     });

@@ -1,0 +1,29 @@
+/**
+ * What a container holds, and what it would take to run it, whichever kind of model it is.
+ * @module
+ */
+import type { Container } from '../container/tensor.ts';
+import type { ModelDescription } from './description.ts';
+import { describeLlama } from './llama.ts';
+import { type KvType, type MemoryPlan, planLlama, planSymbolicLight } from './plan.ts';
+import { describeSymbolicLight, isSymbolicLight } from './symboliclight.ts';
+
+/** The description of a model, by its architecture or the names of its tensors. @throws {DescriptionError} */
+export function describe(container: Container): ModelDescription {
+  return isSymbolicLight(container) ? describeSymbolicLight(container) : describeLlama(container);
+}
+
+/**
+ * The memory plan of a model with one session.
+ * @param options.context positions and `kv` form of that session, for models whose state grows with it
+ * @throws {MemoryError} `MEMORY_LIMIT`
+ */
+export function planModel(
+  container: Container,
+  description: ModelDescription,
+  options: { context: number; kv: KvType; lanes: number; maxBytes: number; base: number },
+): MemoryPlan {
+  return description.kind === 'llama'
+    ? planLlama(container, description, options)
+    : planSymbolicLight(container, description, options);
+}
