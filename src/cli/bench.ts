@@ -4,28 +4,33 @@
  */
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import type { ByteSource } from '../bytes/source.ts';
-import { RANDOM_TYPES, randomModel, SHAPES } from '../eval/random-model.ts';
+import { OptionError } from '../errors.ts';
+import { RANDOM_SHAPES, RANDOM_TYPES, randomModel, randomTypes } from '../eval/random-model.ts';
 import type { Model } from '../model.ts';
 import { packedSize } from '../model/layout.ts';
-import { type OptionTable, UsageError, type Values } from './args.ts';
+import { type OptionTable, UsageError } from './args.ts';
 import { type Command, command, type Context } from './command.ts';
 import { withSource } from './files.ts';
 import { CONTEXT_OPTIONS, load, memoryOf, MODEL_OPTIONS, noteThreads, runtime } from './load.ts';
 import { rounded } from './output.ts';
+import { spikeLines } from './spikes.ts';
 
 const DEFAULT_PROMPT = 512;
 const DEFAULT_TOKENS = 64;
 const DEFAULT_ROUNDS = 3;
-const DEFAULT_TYPE = 'tq2_0';
 
 const OPTIONS = {
   ...MODEL_OPTIONS,
   threads: { kind: 'text', short: 't', value: 'N,…', help: 'threads; this version computes on one' },
-  shape: { kind: 'text', value: Object.keys(SHAPES).join('|'), help: 'a random model of this shape, made in memory' },
+  shape: { kind: 'text', value: RANDOM_SHAPES.join('|'), help: 'a random model of this shape, made in memory' },
   type: {
     kind: 'text',
     value: Object.keys(RANDOM_TYPES).join('|'),
-    help: `type of its matrices; default ${DEFAULT_TYPE}`,
+    help: 'type of its matrices; default tq2_0, of symboliclight shapes f32',
+  },
+  sparsity: {
+    kind: 'number',
+    help: 'spiking models: this share of neurons is silent, drawn at random; what the model then says means nothing',
   },
   layers: { kind: 'integer', least: 1, help: 'fewer layers of the same shape' },
   prompt: { kind: 'integer', short: 'p', least: 1, help: `tokens of the prompt; default ${DEFAULT_PROMPT}` },
@@ -33,8 +38,6 @@ const OPTIONS = {
   rounds: { kind: 'integer', least: 1, help: `rounds, of which the median counts; default ${DEFAULT_ROUNDS}` },
   ...CONTEXT_OPTIONS,
 } as const satisfies OptionTable;
-
-type BenchValues = Values<typeof OPTIONS>;
 
 export const bench: Command = command(
   {
@@ -52,24 +55,28 @@ export const bench: Command = command(
   },
   async ({ values }, context) => {
     const { out, signal } = context;
-    const { model: path, shape, type = DEFAULT_TYPE, build, kv, rounds = DEFAULT_ROUNDS } = values;
+    const { model: path, shape, build, kv, rounds = DEFAULT_ROUNDS, sparsity } = values;
+    const type = values.type ?? randomTypes(shape ?? '')[0];
     if ((path === undefined) === (shape === undefined)) throw new UsageError('give -m MODEL or --shape SHAPE');
     if (path !== undefined && (values.type !== undefined || values.layers !== undefined)) {
       throw new UsageError('--type and --layers belong to --shape');
+    }
+    if (sparsity !== undefined && !(sparsity >= 0 && sparsity <= 1)) {
+      throw new UsageError(`--sparsity is ${sparsity}, expected a number in 0 … 1`);
     }
     noteThreads(mostThreads(values.threads), out);
     const counts = { prompt: values.prompt ?? DEFAULT_PROMPT, tokens: values.tokens ?? DEFAULT_TOKENS };
     const contextLength = values.ctx ?? counts.prompt + counts.tokens;
     const open = async (source: ByteSource): Promise<{ model: Model; fileBytes: number }> => ({
-      model: await load(source, { build, kv, contextLength }, context),
+      model: await load(source, { build, kv, contextLength, forcedSparsity: sparsity }, context),
       fileBytes: source.size,
     });
     const { model, fileBytes } = path !== undefined
       ? await withSource(path, signal, open)
-      : await open(await randomSource(values));
+      : await open(await randomSource(shape ?? '', type, values.layers));
     const { prefillTps, decodeTps } = await measure(model, counts, rounds, context);
     const bytesPerToken = bytesRead(model, values.kv ?? 'f16', counts);
-    const { loadMs, build: used } = model.stats();
+    const { loadMs, build: used, spikes } = model.stats(); // of the last round's decoding
     const line = {
       threads: 1,
       prefillTps: rounded(prefillTps),
@@ -87,6 +94,8 @@ export const bench: Command = command(
         ...counts,
         rounds,
         threads: [line],
+        sparsity,
+        spikes,
         loadMs: rounded(loadMs),
         loadGbPerSecond: rounded(fileBytes / loadMs / 1e6),
         fileBytes,
@@ -103,6 +112,7 @@ export const bench: Command = command(
           line.gbPerSecond.toPrecision(4)
         } GB/s`,
         `load ${Math.round(loadMs)} ms, ${(fileBytes / loadMs / 1e6).toPrecision(3)} GB/s`,
+        ...(spikes ? spikeLines(spikes) : []),
       ],
     );
     model.dispose();
@@ -115,14 +125,13 @@ interface Counts {
 }
 
 /** Refuses a shape or type that is not there as what it is, wrong usage, before anything is made. */
-function randomSource({ shape = '', type = DEFAULT_TYPE, layers }: BenchValues): Promise<ByteSource> {
-  for (const [option, value, known] of [['shape', shape, SHAPES], ['type', type, RANDOM_TYPES]] as const) {
-    if (Object.hasOwn(known, value)) continue;
-    throw new UsageError(
-      `--${option} is ${JSON.stringify(value.slice(0, 60))}, expected one of ${Object.keys(known).join(', ')}`,
-    );
+async function randomSource(shape: string, type: string, layers: number | undefined): Promise<ByteSource> {
+  try {
+    return await randomModel(shape, type, layers);
+  } catch (cause) {
+    if (!(cause instanceof OptionError)) throw cause;
+    throw new UsageError(`--${cause.message.replace(/^OPTION: /, '')}`, { cause });
   }
-  return randomModel(shape, type, layers);
 }
 
 /** `1,2` → 2. @throws {UsageError} */
@@ -151,6 +160,7 @@ async function measure(model: Model, { prompt, tokens }: Counts, rounds: number,
     const start = performance.now();
     await session.read(ids.slice(0, prompt), { signal }, prompt - 1, ignore);
     const middle = performance.now();
+    model.resetStats();
     for (let i = prompt; i < prompt + tokens; i++) {
       await session.read([ids[i]], { signal }, 0, ignore);
     }
@@ -167,19 +177,24 @@ function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 }
 
-/** Packed bytes of every matrix a token reads (of the embedding only where it is the head too), and keys and values. */
+/** Bytes of weights a token reads (of the embedding only where it is the head too; what spikes skip is left out), and of
+ *  keys and values. */
 function bytesRead(model: Model, kv: 'f16' | 'f32', { prompt, tokens }: Counts): number {
-  const description = model.describe();
-  const llama = description.kind === 'llama' ? description : null;
+  const d = model.describe();
+  const positions = prompt + (tokens + 1) / 2; // on average
+  const { spikes } = model.stats();
+  if (d.kind === 'symboliclight' || spikes) {
+    const touched = spikes?.overall.weightBytes.touched ?? 0;
+    if (d.kind !== 'symboliclight' || !d.attention) return Math.round(touched);
+    return Math.round(touched + 2 * d.layers * d.width * 4 * Math.min(positions, d.anchors + d.window + 1));
+  }
   let bytes = 0;
   for (const info of model.container.tensors.values()) {
-    if (info.shape.length !== 2 || (info.name === 'token_embd.weight' && !llama?.tied)) continue;
+    if (info.shape.length !== 2 || (info.name === 'token_embd.weight' && !d.tied)) continue;
     const { dataBytes, scaleBytes } = packedSize(info);
     bytes += dataBytes + scaleBytes;
   }
-  if (llama === null) return bytes;
-  const positions = prompt + (tokens + 1) / 2; // on average
-  return Math.round(bytes + 2 * llama.layers * llama.kvHeads * llama.headDim * (kv === 'f16' ? 2 : 4) * positions);
+  return Math.round(bytes + 2 * d.layers * d.kvHeads * d.headDim * (kv === 'f16' ? 2 : 4) * positions);
 }
 
 /** Types of the matrices, the most frequent first. */

@@ -7,15 +7,14 @@ import type { MetadataValue } from '../container/tensor.ts';
 import { TernspikeError } from '../errors.ts';
 import { MAX_MEMORY_BYTES } from '../limits.ts';
 import type { ModelDescription } from '../model/description.ts';
-import { describeLlama } from '../model/llama.ts';
-import { type MemoryPlan, planLlama } from '../model/plan.ts';
+import { describe, planModel } from '../model/describe.ts';
+import { defaultContext, type MemoryPlan } from '../model/plan.ts';
 import { samplerBytes } from '../sample/sampler.ts';
 import { ARENA_BASE } from '../wasm/arena.ts';
 import { type Command, command } from './command.ts';
 import { withSource } from './files.ts';
 import { CONTEXT_OPTIONS } from './load.ts';
 import { bytesText, oneLine } from './output.ts';
-import { defaultContext } from '../model/plan.ts';
 
 /** Elements of an array that are shown. */
 const SHOWN = 8;
@@ -45,8 +44,8 @@ export const inspect: Command = command(
     let plan: MemoryPlan | null = null;
     let refusal: string | null = null;
     try {
-      description = describeLlama(container);
-      plan = planLlama(container, description, {
+      description = describe(container);
+      plan = planModel(container, description, {
         context: values.ctx ?? defaultContext(description.trainedContext),
         kv: values.kv ?? 'f16',
         lanes: 1,

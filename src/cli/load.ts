@@ -16,7 +16,7 @@ import { bytesText, type Output } from './output.ts';
 
 /** Options of every command that loads a model. */
 export const MODEL_OPTIONS = {
-  model: { kind: 'text', short: 'm', value: 'FILE', help: 'model: a path or a URL of a GGUF file' },
+  model: { kind: 'text', short: 'm', value: 'FILE', help: 'model: a path or a URL of a GGUF, safetensors or PyTorch file' },
   build: { kind: 'choice', choices: ['base', 'relaxed'], help: 'kernels to use; default the best this host has' },
   threads: { kind: 'integer', short: 't', least: 1, help: 'threads; this version computes on one' },
 } as const;
@@ -36,6 +36,7 @@ export interface LoadOptions {
   readonly contextLength?: number;
   readonly kv?: KvType;
   readonly tokenizer?: Tokenizer;
+  readonly forcedSparsity?: number;
 }
 
 /** The model's path. @throws {TernspikeError} `OPTION` with a way to get one */

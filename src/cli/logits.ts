@@ -54,7 +54,7 @@ export const logits: Command = command(
       : await prefilled(model, ids, prefill, signal);
     const positions = rows.map((_, i) => from + i);
     await out.result(
-      { logits: rows, positions, vocab: model.describe().vocab },
+      { logits: rows, positions, vocab: model.describe().vocab, spikes: model.stats().spikes },
       () => rows.map((row, i) => `${from + i}: ${likeliest(model, row)}`),
     );
   },

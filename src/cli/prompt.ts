@@ -5,7 +5,7 @@
  */
 import type { ByteSource } from '../bytes/source.ts';
 import { openContainer } from '../container/open.ts';
-import { describeLlama } from '../model/llama.ts';
+import { describe } from '../model/describe.ts';
 import { defaultContext } from '../model/plan.ts';
 import { tokenizerFromMetadata } from '../tokenizer/open.ts';
 import { type ChatMessage, renderChat } from '../tokenizer/template.ts';
@@ -46,7 +46,8 @@ export async function contextFor(
   const most = prompt.ids?.length ?? (prompt.chat ? Infinity : new TextEncoder().encode(prompt.text).length + 2);
   if (most + tokens <= defaultContext(1)) return undefined;
   const container = await openContainer(source, { signal });
-  const trained = describeLlama(container).trainedContext;
+  const { kind, trainedContext: trained } = describe(container);
+  if (kind !== 'llama') return undefined; // its sessions take any length
   const ids = promptIds(prompt, given ?? tokenizerFromMetadata(container.metadata));
   const contextLength = ids.length + tokens;
   return contextLength > defaultContext(trained) ? contextLength : undefined;

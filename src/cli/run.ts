@@ -11,8 +11,10 @@ import { type OptionTable, UsageError, type Values } from './args.ts';
 import { asUsage, type Command, command, type Context } from './command.ts';
 import { withSource } from './files.ts';
 import { CONTEXT_OPTIONS, load, memoryOf, MODEL_OPTIONS, modelPath, noteThreads } from './load.ts';
+import type { SpikeReport } from '../eval/spikes.ts';
 import { type Output, rounded } from './output.ts';
 import { contextFor, type Prompt, promptIds } from './prompt.ts';
+import { spikeLines } from './spikes.ts';
 import { tokenizerOfFile } from './tokenizer-file.ts';
 
 /** Tokens that are generated unless told. */
@@ -147,6 +149,7 @@ async function generate(
   const overflow: Overflow | undefined = values.overflow;
   const answer: number[] = [];
   let text = '';
+  let spikes: SpikeReport | undefined;
   let finishReason: FinishReason | 'aborted' = 'aborted';
   const start = performance.now();
   let first = 0;
@@ -168,6 +171,7 @@ async function generate(
       text += chunk.text;
       if (!out.json) await out.text(chunk.text);
       finishReason = chunk.finishReason ?? finishReason;
+      spikes = chunk.usage?.spikes;
     }
   } catch (error) {
     if (!signal.aborted) {
@@ -197,6 +201,7 @@ async function generate(
       finishReason,
       timings,
       memory: memoryOf(model),
+      spikes: spikes ?? model.stats().spikes, // the latter where it was interrupted
       seed: sampler.seed,
       model: path,
     }, () => []);
@@ -207,6 +212,7 @@ async function generate(
     `prompt ${ids.length} tokens, ${speed(timings.prefillTps)}; ` +
       `answer ${answer.length} tokens, ${speed(timings.decodeTps)}; loaded in ${Math.round(loadMs)} ms`,
   );
+  if (spikes) for (const line of spikeLines(spikes)) out.note(line);
 }
 
 /** Says that a context may become longer than what the model was trained for. */

@@ -13,6 +13,9 @@ import { type GgufEntry, type GgufTensor, writeGguf } from '../container/gguf-wr
 import type { TensorType } from '../container/tensor.ts';
 import { OptionError } from '../errors.ts';
 import { LLAMA_LAYER_TENSORS, layerTensorName } from '../model/llama.ts';
+import {
+  SPIKING_SHAPES, SPIKING_TYPES, spikingDescription, spikingMetadata, spikingTensors,
+} from './random-symboliclight.ts';
 
 interface Shape {
   readonly layers: number;
@@ -37,6 +40,9 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
   },
 };
 
+/** Names of all shapes, llama-shaped and spiking. */
+export const RANDOM_SHAPES: readonly string[] = [...Object.keys(SHAPES), ...Object.keys(SPIKING_SHAPES)];
+
 /** Types of the block matrices, by their spelling on the command line. Embedding and head of ternary and binary models
  *  are Q8_0, as in llama.cpp's conversions. */
 export const RANDOM_TYPES: Readonly<Record<string, TensorType>> = {
@@ -54,20 +60,33 @@ const TILE_BYTES = 1 << 16;
  * const model = await open(await randomModel('tinyllama', 'tq2_0'));
  */
 export async function randomModel(shape: string, type: string, layers?: number): Promise<ByteSource> {
-  const s = Object.hasOwn(SHAPES, shape) ? SHAPES[shape] : undefined;
-  const matrices = Object.hasOwn(RANDOM_TYPES, type) ? RANDOM_TYPES[type] : undefined;
-  if (!s) throw new OptionError('OPTION', `shape is ${JSON.stringify(shape)}, expected one of ${Object.keys(SHAPES).join(', ')}`);
-  if (!matrices) {
-    throw new OptionError('OPTION', `type is ${JSON.stringify(type)}, expected one of ${Object.keys(RANDOM_TYPES).join(', ')}`);
+  known('shape', shape, RANDOM_SHAPES);
+  known('type', type, randomTypes(shape));
+  const name = `random-${shape}-${type}`;
+  let parts: { metadata: Map<string, GgufEntry>; tensors: GgufTensor[] };
+  if (Object.hasOwn(SPIKING_SHAPES, shape)) {
+    const { [shape]: s } = SPIKING_SHAPES;
+    const d = spikingDescription({ ...s, layers: layers ?? s.layers });
+    parts = { metadata: spikingMetadata(d, name), tensors: spikingTensors(d, SPIKING_TYPES[type]) };
+  } else {
+    const { [shape]: s } = SHAPES;
+    const dims = { ...s, layers: layers ?? s.layers };
+    parts = { metadata: metadata(dims, name), tensors: tensors(dims, RANDOM_TYPES[type]) };
   }
-  const dims = layers === undefined ? s : { ...s, layers };
   let header = new Uint8Array(0);
-  const list = tensors(dims, matrices);
-  await writeGguf({ write: async (bytes) => void (header = bytes.slice()) }, {
-    metadata: metadata(dims, `random-${shape}-${type}`),
-    tensors: list,
-  });
-  return new RandomSource(header, list);
+  await writeGguf({ write: async (bytes) => void (header = bytes.slice()) }, parts);
+  return new RandomSource(header, parts.tensors);
+}
+
+/** Types that a shape can have, the default first. */
+export function randomTypes(shape: string): readonly string[] {
+  if (Object.hasOwn(SPIKING_SHAPES, shape)) return Object.keys(SPIKING_TYPES);
+  return ['tq2_0', ...Object.keys(RANDOM_TYPES).filter((type) => type !== 'tq2_0')];
+}
+
+function known(what: string, value: string, all: readonly string[]): void {
+  if (all.includes(value)) return;
+  throw new OptionError('OPTION', `${what} is ${JSON.stringify(value.slice(0, 60))}, expected one of ${all.join(', ')}`);
 }
 
 function metadata(s: Shape, name: string): Map<string, GgufEntry> {
@@ -75,6 +94,7 @@ function metadata(s: Shape, name: string): Map<string, GgufEntry> {
   return new Map<string, GgufEntry>([
     ['general.architecture', { type: 'string', value: 'llama' }],
     ['general.name', { type: 'string', value: name }],
+    ['tokenizer.ggml.model', { type: 'string', value: 'none' }],
     ['llama.context_length', u32(s.context)],
     ['llama.embedding_length', u32(s.width)],
     ['llama.block_count', u32(s.layers)],
@@ -161,16 +181,22 @@ class RandomSource implements ByteSource {
   }
 
   #tile(tensor: Placed): Uint8Array {
-    const vector = tensor.shape.length === 1;
     const cols = tensor.shape[tensor.shape.length - 1];
-    const key = `${tensor.type} ${vector} ${cols}`;
+    const mean = tensor.shape.length === 2 ? 0 : meanOf(tensor.name);
+    const key = `${tensor.type} ${mean} ${cols}`;
     let tile = this.#tiles.get(key);
     if (!tile) {
-      tile = randomTile(tensor.type, vector ? 1 : 0, 1 / Math.sqrt(cols));
+      tile = randomTile(tensor.type, mean, 1 / Math.sqrt(cols));
       this.#tiles.set(key, tile);
     }
     return tile;
   }
+}
+
+/** Mean of a vector: norms keep the size of activations, and decaying states fade within some tokens. */
+function meanOf(name: string): number {
+  if (name.endsWith('.decay_raw')) return 2;
+  return name.endsWith('norm.weight') ? 1 : 0;
 }
 
 /** Whole blocks of `type` with weights around `mean`, of about `size`. */

@@ -1,0 +1,53 @@
+/**
+ * The table of a spike report: a line for each block, and the sums.
+ * @module
+ */
+import type { LayerReport, SpikeReport } from '../eval/spikes.ts';
+
+const share = (value: number | null): string => (value === null ? '' : `${(100 * value).toFixed(1)} %`);
+const mega = (value: number): string => (value / 1e6).toPrecision(3);
+
+/** A report as lines of a table. */
+export function spikeLines({ tokens, overall, layers, energy }: SpikeReport): string[] {
+  const rows = [['spikes', 'mixer', 'ffn', 'output', 'skipped', 'weights MB', 'of MB']];
+  for (const [name, group] of grouped(layers)) {
+    const rate = (part: string): string => share(group.find((layer) => layer.name.endsWith(part))?.firingRate ?? null);
+    const sum = (of: (layer: LayerReport) => number): number => group.reduce((n, layer) => n + of(layer), 0);
+    const inputs = sum((layer) => layer.spikeInputs);
+    const skipped = inputs > 0 ? share(sum((layer) => layer.inputsSkipped) / inputs) : '';
+    rows.push([
+      name, rate('.mixer'), rate('.ffn'), rate(name === 'encoder' ? name : '.output'), skipped,
+      mega(sum((layer) => layer.weightBytes.touched)), mega(sum((layer) => layer.weightBytes.dense)),
+    ]);
+  }
+  const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
+  const { effectiveAcs, denseAcs, effectiveMacs, denseMacs } = overall.synapticOperations;
+  const { touched, dense } = overall.weightBytes;
+  const { compute, memory } = energy;
+  return [
+    ...rows.map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ')),
+    `firing rate ${share(overall.firingRate)} of ${overall.neurons} neurons over ${tokens} tokens; ` +
+      `${share(overall.inputsSkipped / overall.spikeInputs)} of ${overall.spikeInputs} spike inputs skipped`,
+    `a token: ${mega(effectiveAcs)} M AC of ${mega(denseAcs)} M, ${mega(effectiveMacs)} M MAC of ${mega(denseMacs)} M; ` +
+      `weights ${mega(touched)} MB of ${mega(dense)} MB`,
+    `45 nm estimate a token: operations ${energyText(compute.effective)} (dense ${energyText(compute.dense)}), ` +
+      `weights from DRAM ${energyText(memory.touched)} (dense ${energyText(memory.dense)})`,
+  ];
+}
+
+/** Microjoules → text. */
+function energyText(microjoules: number): string {
+  return microjoules < 1000 ? `${microjoules.toPrecision(3)} µJ` : `${(microjoules / 1000).toPrecision(3)} mJ`;
+}
+
+/** Layers of one block stand together. */
+function grouped(layers: readonly LayerReport[]): Map<string, LayerReport[]> {
+  const groups = new Map<string, LayerReport[]>();
+  for (const layer of layers) {
+    const name = layer.name.replace(/^blocks\.(\d+)\..*$/, 'block $1');
+    const group = groups.get(name);
+    if (group) group.push(layer);
+    else groups.set(name, [layer]);
+  }
+  return groups;
+}
