@@ -53,11 +53,31 @@ function jobs(k: Kernels, arena: Arena): { pool: Ptr; list: Job[] } {
   const bytes = arena.u8(pool, POOL_BYTES);
   for (let i = 0; i < bytes.length; i++) bytes[i] = 0x10 | ((i * 2654435761) >>> 13 & 5);
   const list: Job[] = [
-    { name: 'trit2, scale per row', bytesPerWeight: 1 / 4, run: (w) => k.trit2_gemm_i8(w, scales, 0, CHUNKS, CHUNKS, token, 0, y, 0, 0, ROWS, 1) },
-    { name: 'trit2, per 256', bytesPerWeight: 1 / 4, run: (w) => k.trit2_gemm_i8(w, scales, 1, 4, CHUNKS, blocks, 0, y, 0, 0, ROWS, 1) },
-    { name: 'trit2, per 64', bytesPerWeight: 1 / 4, run: (w) => k.trit2_gemm_i8(w, scales, 1, 1, CHUNKS, blocks, 0, y, 0, 0, ROWS, 1) },
-    { name: 'bit1, per 128', bytesPerWeight: 1 / 8, run: (w) => k.bit1_gemm_i8(w, scales, 1, 1, CHUNKS, blocks, 0, y, 0, 0, ROWS, 1) },
-    { name: 'int8, per 32', bytesPerWeight: 1 + 2 / 32, run: (w) => k.int8_gemm_i16(w, scales, 1, COLS / 32, ints, 0, y, 0, 0, ROWS, 1) },
+    {
+      name: 'trit2, scale per row',
+      bytesPerWeight: 1 / 4,
+      run: (w) => k.trit2_gemm_i8(w, scales, 0, CHUNKS, CHUNKS, token, 0, y, 0, 0, ROWS, 1),
+    },
+    {
+      name: 'trit2, per 256',
+      bytesPerWeight: 1 / 4,
+      run: (w) => k.trit2_gemm_i8(w, scales, 1, 4, CHUNKS, blocks, 0, y, 0, 0, ROWS, 1),
+    },
+    {
+      name: 'trit2, per 64',
+      bytesPerWeight: 1 / 4,
+      run: (w) => k.trit2_gemm_i8(w, scales, 1, 1, CHUNKS, blocks, 0, y, 0, 0, ROWS, 1),
+    },
+    {
+      name: 'bit1, per 128',
+      bytesPerWeight: 1 / 8,
+      run: (w) => k.bit1_gemm_i8(w, scales, 1, 1, CHUNKS, blocks, 0, y, 0, 0, ROWS, 1),
+    },
+    {
+      name: 'int8, per 32',
+      bytesPerWeight: 1 + 2 / 32,
+      run: (w) => k.int8_gemm_i16(w, scales, 1, COLS / 32, ints, 0, y, 0, 0, ROWS, 1),
+    },
     { name: 'f16', bytesPerWeight: 2, run: (w) => k.f16_gemm(w, COLS, x, 0, y, 0, 0, ROWS, 1) },
     { name: 'f32', bytesPerWeight: 4, run: (w) => k.f32_gemm(w, COLS, x, 0, y, 0, 0, ROWS, 1) },
     // a kernel that does next to nothing with what it reads
@@ -82,7 +102,13 @@ async function measure(build: Build): Promise<Row[]> {
       bench.add(name, () => run(pool + Math.floor((call++ % places) * bytes / 64) * 64));
       await bench.run();
       const result = bench.tasks[0].result as { latency?: { p50: number } } | undefined;
-      rows.push({ build, name: cached ? `${name} (again)` : name, ms: result?.latency?.p50 ?? NaN, weights: ROWS * COLS, bytes });
+      rows.push({
+        build,
+        name: cached ? `${name} (again)` : name,
+        ms: result?.latency?.p50 ?? NaN,
+        weights: ROWS * COLS,
+        bytes,
+      });
     }
   }
   return rows;
@@ -91,14 +117,24 @@ async function measure(build: Build): Promise<Row[]> {
 const json = process.argv.includes('--json');
 const load = loadavg()[0];
 const rows: Row[] = [];
-for (const build of hasRelaxedSimd() ? ['relaxed', 'base'] as const : ['base'] as const) rows.push(...await measure(build));
+for (const build of hasRelaxedSimd() ? ['relaxed', 'base'] as const : ['base'] as const) {
+  rows.push(...await measure(build));
+}
 const machine = { cpu: cpus()[0]?.model, cores: cpus().length, load, versions: process.versions.v8 };
 if (json) {
   console.log(JSON.stringify({ machine, shape: [ROWS, COLS], rows }));
 } else {
-  console.log(`${machine.cpu}, ${machine.cores} cores, load ${load.toFixed(2)} before; ${ROWS} × ${COLS}, one vector, one thread\n`);
+  console.log(
+    `${machine.cpu}, ${machine.cores} cores, load ${
+      load.toFixed(2)
+    } before; ${ROWS} × ${COLS}, one vector, one thread\n`,
+  );
   console.log('| build | kernel | ms | G weights/s | GB/s |\n|---|---|---|---|---|');
   for (const { build, name, ms, weights, bytes } of rows) {
-    console.log(`| ${build} | ${name} | ${ms.toFixed(3)} | ${(weights / ms / 1e6).toFixed(1)} | ${(bytes / ms / 1e6).toFixed(1)} |`);
+    console.log(
+      `| ${build} | ${name} | ${ms.toFixed(3)} | ${(weights / ms / 1e6).toFixed(1)} | ${
+        (bytes / ms / 1e6).toFixed(1)
+      } |`,
+    );
   }
 }

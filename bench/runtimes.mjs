@@ -63,14 +63,22 @@ const RUNTIMES = {
 };
 
 const only = values.only?.split(',');
-console.log(`${cpus()[0]?.model}, ${cpus().length} cores, load ${loadavg()[0].toFixed(2)} before; ${shape}, one thread, ` +
-  `prefill ${prompt}, decode ${tokens}, medians of ${rounds}\n`);
-console.log('| runtime | build | type | prefill tok/s | decode tok/s | load ms | peak RSS MB |\n|---|---|---|---|---|---|---|');
+console.log(
+  `${cpus()[0]?.model}, ${cpus().length} cores, load ${loadavg()[0].toFixed(2)} before; ${shape}, one thread, ` +
+    `prefill ${prompt}, decode ${tokens}, medians of ${rounds}\n`,
+);
+console.log(
+  '| runtime | build | type | prefill tok/s | decode tok/s | load ms | peak RSS MB |\n|---|---|---|---|---|---|---|',
+);
 for (const [name, measure] of Object.entries(RUNTIMES)) {
   if (!measure || (only && !only.includes(name))) continue;
   for (const type of values.types.split(',')) {
     const { build, prefillTps, decodeTps, loadMs, peak } = await measure(type);
     const mb = peak ? (peak / 1e6).toFixed(0) : '–';
-    console.log(`| ${name} | ${build} | ${type} | ${prefillTps.toFixed(1)} | ${decodeTps.toFixed(1)} | ${loadMs.toFixed(0)} | ${mb} |`);
+    console.log(
+      `| ${name} | ${build} | ${type} | ${prefillTps.toFixed(1)} | ${decodeTps.toFixed(1)} | ${
+        loadMs.toFixed(0)
+      } | ${mb} |`,
+    );
   }
 }

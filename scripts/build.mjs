@@ -2,7 +2,7 @@
 // Builds everything: kernels (asc, two builds from one source), their base64 module, the bundles in dist/, and with
 // --tests the unbundled tree in build/ that tests and benches run on.
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -18,7 +18,11 @@ const newest = (dir) =>
 /** Wasm: compiled only when a kernel is newer than the last result. */
 function kernels() {
   const out = 'src/wasm/kernels.generated.ts';
-  const changed = Math.max(newest('assembly'), statSync('asconfig.json').mtimeMs, statSync('scripts/build.mjs').mtimeMs);
+  const changed = Math.max(
+    newest('assembly'),
+    statSync('asconfig.json').mtimeMs,
+    statSync('scripts/build.mjs').mtimeMs,
+  );
   const built = [out, 'build/wasm/base.wasm', 'build/wasm/relaxed.wasm'];
   if (built.every((path) => existsSync(path) && statSync(path).mtimeMs > changed)) return;
   mkdirSync('build/wasm', { recursive: true });

@@ -21,7 +21,10 @@ export function open(source: ModelSource, options: OpenOptions & { module: WebAs
   return openWith(
     ({ module }) => {
       if (module instanceof WebAssembly.Module) return Promise.resolve({ module, build: 'custom' as const });
-      throw new OptionError('OPTION', 'module is missing; import ternspike/wasm/base.wasm or relaxed.wasm and pass it as { module }');
+      throw new OptionError(
+        'OPTION',
+        'module is missing; import ternspike/wasm/base.wasm or relaxed.wasm and pass it as { module }',
+      );
     },
     source,
     options,
@@ -32,7 +35,14 @@ export * from './errors.ts';
 export type { ByteSource } from './bytes/source.ts';
 export type { ModelSource } from './bytes/resolve.ts';
 export type { ModelDescription } from './model/description.ts';
-export { type FinishReason, type GenerateChunk, type GenerateOptions, type GenerateUsage, Model, type ModelStats } from './model.ts';
+export {
+  type FinishReason,
+  type GenerateChunk,
+  type GenerateOptions,
+  type GenerateUsage,
+  Model,
+  type ModelStats,
+} from './model.ts';
 export type { OpenOptions, OpenProgress } from './open.ts';
 export { type CallOptions, type Overflow, Session, type SessionOptions } from './session/session.ts';
 export { openTokenizer } from './tokenizer/open.ts';

@@ -36,13 +36,27 @@ export { openContainer } from './container/open.ts';
 export type { Container, MetadataValue, RawType, TensorInfo, TensorType } from './container/tensor.ts';
 export type { LlamaDescription, ModelDescription, SymbolicLightDescription } from './model/description.ts';
 export type { MemoryPlan } from './model/plan.ts';
-export { type FinishReason, type GenerateChunk, type GenerateOptions, type GenerateUsage, Model, type ModelStats } from './model.ts';
+export {
+  type FinishReason,
+  type GenerateChunk,
+  type GenerateOptions,
+  type GenerateUsage,
+  Model,
+  type ModelStats,
+} from './model.ts';
 export type { OpenOptions, OpenProgress } from './open.ts';
 export type { SamplerOptions } from './sample/options.ts';
 export { type CallOptions, type Overflow, Session, type SessionOptions } from './session/session.ts';
 export { openTokenizer, tokenizerFromMetadata } from './tokenizer/open.ts';
 export type { DecodeOptions, EncodeOptions, SpecialIds, Tokenizer, TokenStream } from './tokenizer/tokenizer.ts';
 export { perplexity, type PerplexityOptions, type PerplexityResult } from './eval/perplexity.ts';
-export { ENERGY_PICOJOULES, type EnergyReport, type LayerReport, type SpikeReport, type SynapticOperations, type WeightBytes } from './eval/spikes.ts';
+export {
+  ENERGY_PICOJOULES,
+  type EnergyReport,
+  type LayerReport,
+  type SpikeReport,
+  type SynapticOperations,
+  type WeightBytes,
+} from './eval/spikes.ts';
 export { randomModel } from './eval/random-model.ts';
 export { type Build, hasRelaxedSimd, hasSimd } from './wasm/features.ts';

@@ -27,7 +27,8 @@ export interface Bare {
 
 /** Loads a model without tokenizer and sampler. */
 export async function bare(
-  source: string | ByteSource, options: { build?: Build; kv?: KvType; context?: number } = {},
+  source: string | ByteSource,
+  options: { build?: Build; kv?: KvType; context?: number } = {},
 ): Promise<Bare> {
   const { module } = await builtinModule(options.build);
   const bytes = await resolveSource(source);
@@ -39,7 +40,10 @@ export async function bare(
   const weights = llamaWeights(d, loader);
   await loader.fill();
   await bytes.close?.();
-  const decoder = new LlamaDecoder(kernels, arena, d, weights, { context: options.context ?? 256, kv: options.kv ?? 'f16' });
+  const decoder = new LlamaDecoder(kernels, arena, d, weights, {
+    context: options.context ?? 256,
+    kv: options.kv ?? 'f16',
+  });
   return { d, arena, decoder, session: (session) => new Session(decoder, arena, session) };
 }
 

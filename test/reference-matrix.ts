@@ -90,7 +90,12 @@ export function denseGemv(w: ArrayLike<number>, rows: number, cols: number, x: F
 
 /** softmax(scale · K q) V in f64. k, v are (count, q.length). With `half`, q and the probabilities are rounded to f16. */
 export function attention(
-  q: ArrayLike<number>, k: ArrayLike<number>, v: ArrayLike<number>, count: number, scale: number, half: boolean,
+  q: ArrayLike<number>,
+  k: ArrayLike<number>,
+  v: ArrayLike<number>,
+  count: number,
+  scale: number,
+  half: boolean,
 ): Float64Array {
   const dim = q.length;
   const rounded = (x: number): number => (half ? f16(f16Bits(x)) : x);

@@ -111,7 +111,11 @@ export interface Unpacked {
 
 /** Reads blocks of `bytes` bytes, scale at `scaleAt`, until a bad one; `code(block, i)` is weight i. */
 function unpack(
-  src: Uint8Array, bytes: number, elements: number, scaleAt: number, most: number,
+  src: Uint8Array,
+  bytes: number,
+  elements: number,
+  scaleAt: number,
+  most: number,
   code: (block: Uint8Array, i: number) => number,
 ): Unpacked {
   const out: Unpacked = { result: -1, codes: [], scales: [] };
@@ -170,7 +174,11 @@ export function unpackQ8(src: Uint8Array): Unpacked {
 
 /** Writes blocks, or stops before the first that has no finite f16 scale. */
 function encode(
-  x: Float32Array, elements: number, bytes: number, scaleAt: number, divisor: number,
+  x: Float32Array,
+  elements: number,
+  bytes: number,
+  scaleAt: number,
+  divisor: number,
   write: (block: Uint8Array, q: (i: number) => number) => void,
 ): { result: number; bytes: Uint8Array } {
   const out = new Uint8Array((x.length / elements) * bytes);

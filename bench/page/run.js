@@ -8,7 +8,9 @@ const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
 async function measure() {
   const [prompt, tokens, rounds] = [number('prompt'), number('tokens'), number('rounds')];
   const start = performance.now();
-  const model = await open(await randomModel(query.get('shape'), query.get('type')), { contextLength: prompt + tokens });
+  const model = await open(await randomModel(query.get('shape'), query.get('type')), {
+    contextLength: prompt + tokens,
+  });
   const loadMs = performance.now() - start;
   const { vocab } = model.describe();
   const ids = Array.from({ length: prompt + tokens }, (_, i) => Math.abs(Math.imul(i + 1, 2654435761) % vocab));

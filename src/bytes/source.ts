@@ -42,12 +42,16 @@ export async function readFully(
       got = await source.read(done === 0 ? into : into.subarray(done), offset + done, signal);
     } catch (cause) {
       if (signal?.aborted || cause instanceof IoError) throw cause;
-      throw new IoError('IO', `${source.name}: reading ${what} at byte ${offset + done} failed: ${String(cause)}`, { cause });
+      throw new IoError('IO', `${source.name}: reading ${what} at byte ${offset + done} failed: ${String(cause)}`, {
+        cause,
+      });
     }
     if (got === 0) {
       throw new IoError(
         'TRUNCATED',
-        `${source.name}: ${what} needs bytes ${offset}..${offset + into.length}, the source ends at ${offset + done}; ` +
+        `${source.name}: ${what} needs bytes ${offset}..${offset + into.length}, the source ends at ${
+          offset + done
+        }; ` +
           'is the download complete?',
       );
     }

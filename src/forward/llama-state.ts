@@ -39,7 +39,12 @@ export interface LlamaBuffers {
 
 /** Allocates the shared buffers. @throws {MemoryError} */
 export function llamaBuffers(
-  d: LlamaDescription, arena: Arena, k: Kernels, ropeFactors: Ptr, context: number, lanes: number,
+  d: LlamaDescription,
+  arena: Arena,
+  k: Kernels,
+  ropeFactors: Ptr,
+  context: number,
+  lanes: number,
 ): LlamaBuffers {
   const batch = (n: number, what: string): Ptr => arena.alloc(PREFILL_BATCH * vectorBytes(n), what);
   const q = d.heads * d.headDim;

@@ -3,14 +3,16 @@
  * @module
  */
 import type { LlamaDescription } from '../model/description.ts';
-import { LLAMA_LAYER_TENSORS, type LlamaLayerTensor, layerTensorName } from '../model/llama.ts';
+import { layerTensorName, LLAMA_LAYER_TENSORS, type LlamaLayerTensor } from '../model/llama.ts';
 import type { Ptr } from '../wasm/arena.ts';
 import type { Matrix, WeightLoader } from '../wasm/weights.ts';
 
 type MatrixName = 'q' | 'k' | 'v' | 'o' | 'gate' | 'up' | 'down';
 
 /** Matrices, and vectors as pointers: 0 where the model has none. */
-export type LlamaLayer = { readonly [name in MatrixName]: Matrix } & { readonly [name in Exclude<LlamaLayerTensor, MatrixName>]: Ptr };
+export type LlamaLayer =
+  & { readonly [name in MatrixName]: Matrix }
+  & { readonly [name in Exclude<LlamaLayerTensor, MatrixName>]: Ptr };
 
 /** Read-only after load. */
 export interface LlamaWeights {

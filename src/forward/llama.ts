@@ -33,7 +33,12 @@ export interface Llama {
  * @param afterLayer called on lane 0 after each layer; only for finding the layer at fault
  */
 export function forward(
-  m: Llama, state: LlamaState, ids: ArrayLike<number>, pos: number, lane: Lane, afterLayer?: (layer: number) => void,
+  m: Llama,
+  state: LlamaState,
+  ids: ArrayLike<number>,
+  pos: number,
+  lane: Lane,
+  afterLayer?: (layer: number) => void,
 ): void {
   const { k, d, w, b } = m;
   const n = ids.length;
@@ -51,7 +56,9 @@ export function forward(
     const layer = w.layers[l];
 
     // attention
-    for (let t = 0; t < n; t++) k.rms_norm_f32(b.x + t * width * 4, layer.attnNorm, own.x + t * width * 4, d.width, d.normEps);
+    for (let t = 0; t < n; t++) {
+      k.rms_norm_f32(b.x + t * width * 4, layer.attnNorm, own.x + t * width * 4, d.width, d.normEps);
+    }
     quantize(k, own, own.x, n, [layer.q, layer.k, layer.v]);
     matmul(k, layer.q, own.x, own, b.q, n, lane);
     matmul(k, layer.k, own.x, own, b.k, n, lane);
@@ -63,7 +70,9 @@ export function forward(
     lane.barrier();
 
     // feed-forward
-    for (let t = 0; t < n; t++) k.rms_norm_f32(b.x + t * width * 4, layer.ffnNorm, own.x + t * width * 4, d.width, d.normEps);
+    for (let t = 0; t < n; t++) {
+      k.rms_norm_f32(b.x + t * width * 4, layer.ffnNorm, own.x + t * width * 4, d.width, d.normEps);
+    }
     quantize(k, own, own.x, n, [layer.gate, layer.up]);
     matmul(k, layer.gate, own.x, own, b.gate, n, lane);
     matmul(k, layer.up, own.x, own, b.up, n, lane);
@@ -94,7 +103,14 @@ export function head(m: Llama, t: number, lane: Lane): void {
 
 /** x += matrix · norm(from) + bias, this lane's rows only; `normed` is the lane's buffer for the norm, if there is one. */
 function project(
-  m: Llama, matrix: LlamaLayer['o'], bias: Ptr, from: Ptr, norm: Ptr, normed: Ptr, n: number, lane: Lane,
+  m: Llama,
+  matrix: LlamaLayer['o'],
+  bias: Ptr,
+  from: Ptr,
+  norm: Ptr,
+  normed: Ptr,
+  n: number,
+  lane: Lane,
 ): void {
   const { k, d, b } = m;
   const own = b.lanes[lane.index];
@@ -116,7 +132,15 @@ function project(
 }
 
 /** Caches the batch's keys and values, then attends: whole groups of heads that share a key head, split between lanes. */
-function attention(m: Llama, state: LlamaState, layer: LlamaLayer, l: number, pos: number, n: number, lane: Lane): void {
+function attention(
+  m: Llama,
+  state: LlamaState,
+  layer: LlamaLayer,
+  l: number,
+  pos: number,
+  n: number,
+  lane: Lane,
+): void {
   const { k, d, b } = m;
   const { headDim } = d;
   const half = d.rope.dims / 2;

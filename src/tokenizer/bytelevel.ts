@@ -100,8 +100,11 @@ export function listedMerges(vocabulary: Vocabulary, merges: readonly unknown[])
   const rules = new ListedMerges(merges.length);
   merges.forEach((merge, i) => {
     const space = typeof merge === 'string' ? merge.indexOf(' ', 1) : -1;
-    const [left, right] =
-      typeof merge === 'string' ? [merge.slice(0, space), merge.slice(space + 1)] : Array.isArray(merge) ? merge : [];
+    const [left, right] = typeof merge === 'string'
+      ? [merge.slice(0, space), merge.slice(space + 1)]
+      : Array.isArray(merge)
+      ? merge
+      : [];
     if (
       (typeof merge === 'string' && space === -1) ||
       typeof left !== 'string' ||
@@ -115,8 +118,9 @@ export function listedMerges(vocabulary: Vocabulary, merges: readonly unknown[])
       const missing = a === undefined ? left : b === undefined ? right : left + right;
       refuse(name, `merge ${i} needs the piece "${missing.slice(0, 40)}", which the vocabulary lacks`);
     }
-    if (types[both] !== NORMAL && types[both] !== USER_DEFINED)
+    if (types[both] !== NORMAL && types[both] !== USER_DEFINED) {
       refuse(name, `merge ${i} makes piece ${both}, which is no text`);
+    }
     if (!rules.add(a, b, both)) refuse(name, `merge ${i} is there twice`);
   });
   return rules;

@@ -38,7 +38,7 @@ export class Charsmap {
     const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
     let out = '';
     let copied = 0;
-    for (let at = 0, byte = 0; at < text.length; ) {
+    for (let at = 0, byte = 0; at < text.length;) {
       const kept = keep.empty ? null : keep.longest(text, at);
       const match = kept === null && this.#starts[bytes[byte]] === 1 ? this.#longest(bytes, byte) : null;
       if (match === null) {
@@ -50,7 +50,7 @@ export class Charsmap {
         continue;
       }
       out += text.slice(copied, at) + decoder.decode(this.#texts.subarray(match[0], this.#texts.indexOf(0, match[0])));
-      for (const end = byte + match[1]; byte < end; ) {
+      for (const end = byte + match[1]; byte < end;) {
         at += characterUnits(bytes[byte]);
         byte += characterBytes(bytes[byte]);
       }
@@ -90,12 +90,15 @@ export class Charsmap {
         seen[at] = 1;
         if (root) this.#starts[byte] = 1;
         const next = at ^ offset(units[at]);
-        if (next >= units.length)
+        if (next >= units.length) {
           refuse(name, `unit ${next} of the character map is out of range, it has ${units.length}`);
+        }
         if ((units[at] & HAS_LEAF) !== 0 && (units[next] & 0x7fffffff) >= this.#texts.length) {
           refuse(
             name,
-            `unit ${next} of the character map names replacement ${units[next] & 0x7fffffff} of ${this.#texts.length} bytes`,
+            `unit ${next} of the character map names replacement ${
+              units[next] & 0x7fffffff
+            } of ${this.#texts.length} bytes`,
           );
         }
         open.push(next);

@@ -34,10 +34,12 @@ function checkPattern(pattern: unknown, name: string): void {
   if (typeof pattern !== 'object' || pattern === null) return;
   const source = (pattern as Json).Regex;
   if (source === undefined) return;
-  if (typeof source !== 'string' || source.length > MAX_PATTERN_CHARS)
+  if (typeof source !== 'string' || source.length > MAX_PATTERN_CHARS) {
     refuse(name, `a pattern is no text of at most ${MAX_PATTERN_CHARS} characters`);
-  if (runsAway(source))
+  }
+  if (runsAway(source)) {
     refuse(name, `the pattern ${source.slice(0, 60)} repeats what repeats; on some texts it would not end`);
+  }
 }
 
 /** Whether a repeated group has a repetition within, or the pattern refers back: the ways to exponential time. */
@@ -74,7 +76,7 @@ function runsAway(source: string): boolean {
  */
 export function normalizer(config: unknown, name: string): (text: string) => string {
   const none = new Trie([]);
-  const steps = flatten(config, name).map((step): ((text: string) => string) => {
+  const steps = flatten(config, name).map((step): (text: string) => string => {
     if (step.type === 'Precompiled') {
       if (typeof step.precompiled_charsmap !== 'string') return (text) => text;
       const map = new Charsmap(decodeBase64(step.precompiled_charsmap, name), name);
@@ -130,8 +132,9 @@ function preTokenizers(): Classes {
 
 function openStep(step: Json, known: Classes, what: string, name: string): Step {
   const type = String(step.type);
-  if (!Object.hasOwn(known, type))
+  if (!Object.hasOwn(known, type)) {
     refuse(name, `the ${what} "${type.slice(0, 40)}" is not supported; ${Object.keys(known).join(', ')} are`);
+  }
   try {
     return new known[type](step);
   } catch (cause) {
@@ -188,8 +191,9 @@ function frameStep(step: Json, name: string): [string[], string[]] {
       : refuse(name, `the post-processor ${String(step.type).slice(0, 40)} lacks a piece`);
   };
   if (step.type === 'ByteLevel') return [[], []];
-  if (step.type === 'BertProcessing' || step.type === 'RobertaProcessing')
+  if (step.type === 'BertProcessing' || step.type === 'RobertaProcessing') {
     return [[piece(step.cls)], [piece(step.sep)]];
+  }
   if (step.type !== 'TemplateProcessing' || !Array.isArray(step.single)) {
     refuse(
       name,

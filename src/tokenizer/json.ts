@@ -11,8 +11,8 @@ import type { SpecialIds, Tokenizer } from './tokenizer.ts';
 import {
   BYTE,
   byteOf,
-  CONTROL,
   checkVocabulary,
+  CONTROL,
   NORMAL,
   refuse,
   UNKNOWN,
@@ -59,7 +59,7 @@ export function openTokenizerJson(text: string, name: string, config?: string): 
     pieces.map(
       (piece) =>
         vocabulary.ids.get(piece) ?? refuse(name, `the post-processor adds "${piece.slice(0, 40)}", which is no piece`),
-    ),
+    )
   );
   const specials = findSpecials(vocabulary, model, prefix, settings);
   const template = settings.chat_template;
@@ -67,8 +67,9 @@ export function openTokenizerJson(text: string, name: string, config?: string): 
     vocabulary,
     family,
     specials,
-    prefix:
-      prefix.length === 0 && settings.add_bos_token === true && specials.bos !== undefined ? [specials.bos] : prefix,
+    prefix: prefix.length === 0 && settings.add_bos_token === true && specials.bos !== undefined
+      ? [specials.bos]
+      : prefix,
     suffix,
     strips: new Map(
       added.filter(({ left, right }) => left || right).map(({ id, left, right }) => [id, { left, right }]),
@@ -90,8 +91,9 @@ function readVocabulary(model: Json, added: readonly AddedToken[], name: string)
       );
     }
     if (typeof piece !== 'string') refuse(name, `piece ${id} is not a string`);
-    if (pieces[id] !== undefined && pieces[id] !== piece)
+    if (pieces[id] !== undefined && pieces[id] !== piece) {
       refuse(name, `the id ${id} belongs to "${pieces[id]}" and to "${piece}"`);
+    }
     pieces[id] = piece;
   }
   const types = new Uint8Array(pieces.length).fill(NORMAL);
@@ -112,8 +114,9 @@ function addedTokens(list: unknown, name: string): AddedToken[] {
   if (!Array.isArray(list)) refuse(name, 'added_tokens is not a list');
   return list.map((entry: unknown, i) => {
     const token = object(entry, name, `added token ${i}`);
-    if (typeof token.content !== 'string' || typeof token.id !== 'number')
+    if (typeof token.content !== 'string' || typeof token.id !== 'number') {
       refuse(name, `added token ${i} lacks its id or content`);
+    }
     if (token.single_word === true) refuse(name, `added token ${i} asks for single_word, which is not supported`);
     return {
       id: token.id,
@@ -188,8 +191,9 @@ function unigram(
   const scores = new Float64Array(vocabulary.pieces.length);
   (model.vocab as unknown[]).forEach((entry, id) => {
     const score = Array.isArray(entry) ? entry[1] : undefined;
-    if (typeof score !== 'number' || !Number.isFinite(score))
+    if (typeof score !== 'number' || !Number.isFinite(score)) {
       refuse(vocabulary.name, `piece ${id} has no finite score`);
+    }
     scores[id] = score;
   });
   return segmenter(vocabulary, scores, unknown);

@@ -14,13 +14,13 @@ import { SpmFamily } from './spm.ts';
 import { isTiktoken, openTiktoken } from './tiktoken.ts';
 import type { SpecialIds, Tokenizer } from './tokenizer.ts';
 import {
-  CONTROL,
   checkVocabulary,
+  CONTROL,
   NORMAL,
   refuse,
   UNKNOWN,
-  type Vocabulary,
   validId,
+  type Vocabulary,
   withStops,
 } from './vocabulary.ts';
 import { type Family, VocabularyTokenizer } from './vocabulary-tokenizer.ts';
@@ -107,8 +107,9 @@ export function tokenizerFromMetadata(metadata: Metadata): Tokenizer | null {
       scores: numbers(scores, 'scores'),
       unknown: ids.unk,
       algorithm: kind === 't5' ? 'unigram' : 'bpe',
-      charsmap:
-        charsmap === undefined ? null : new Charsmap(Uint8Array.from(numbers(charsmap, 'precompiled_charsmap')), NAME),
+      charsmap: charsmap === undefined
+        ? null
+        : new Charsmap(Uint8Array.from(numbers(charsmap, 'precompiled_charsmap')), NAME),
       addSpacePrefix: flag('add_space_prefix', true),
       removeExtraWhitespaces: flag('remove_extra_whitespaces', false),
       asSentencePiece: kind === 't5' || from.get(SENTENCEPIECE_KEY) === true,
@@ -153,9 +154,7 @@ function openVocabTxt(text: string, name: string): Tokenizer {
   const pieces = text.split(/\r?\n/);
   if (pieces.at(-1) === '') pieces.pop();
   const control = new Set(['[CLS]', '[SEP]', '[PAD]', '[MASK]']);
-  const types = Uint8Array.from(pieces, (piece) =>
-    piece === '[UNK]' ? UNKNOWN : control.has(piece) ? CONTROL : NORMAL,
-  );
+  const types = Uint8Array.from(pieces, (piece) => piece === '[UNK]' ? UNKNOWN : control.has(piece) ? CONTROL : NORMAL);
   const vocabulary = checkVocabulary(name, pieces, types);
   const id = (piece: string): number | undefined => vocabulary.ids.get(piece);
   const [cls, sep, unk] = [id('[CLS]'), id('[SEP]'), id('[UNK]')];
@@ -164,8 +163,10 @@ function openVocabTxt(text: string, name: string): Tokenizer {
   const lowercase = !vocabulary.ids.has('The') && !vocabulary.ids.has('A');
   return new VocabularyTokenizer({
     vocabulary,
-    family: new WordPieceFamily(vocabulary, unk, (text) =>
-      cleanBert(text, { ...UNCASED, lowercase, stripAccents: lowercase }),
+    family: new WordPieceFamily(
+      vocabulary,
+      unk,
+      (text) => cleanBert(text, { ...UNCASED, lowercase, stripAccents: lowercase }),
     ),
     specials: withStops(vocabulary, { bos: cls, eos: sep, unk, pad: id('[PAD]') }, []),
     prefix: [cls],

@@ -83,7 +83,10 @@ export function knownPreTokenizers(): string[] {
 export function preTokenizer(name: string, file: string): PreTokenizer {
   return (
     TABLE.get(name) ??
-    refuse(file, `tokenizer.ggml.pre "${name.slice(0, 40)}" is not known; known are ${knownPreTokenizers().join(', ')}`)
+      refuse(
+        file,
+        `tokenizer.ggml.pre "${name.slice(0, 40)}" is not known; known are ${knownPreTokenizers().join(', ')}`,
+      )
   );
 }
 
@@ -96,8 +99,9 @@ export function splitter(patterns: readonly string[]): (text: string) => string[
   return (text) => {
     let words = [text];
     try {
-      for (const regex of regexes)
+      for (const regex of regexes) {
         words = words.length === 1 ? split(words[0], regex) : words.flatMap((word) => split(word, regex));
+      }
     } catch (cause) {
       if (!(cause instanceof RangeError)) throw cause;
       throw new TokenizerError(

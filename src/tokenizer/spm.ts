@@ -56,10 +56,9 @@ export class SpmFamily implements Family {
       options.asSentencePiece ? user.filter(([, id]) => vocabulary.types[id] === USER_DEFINED) : [],
     );
     checkScores(vocabulary, options.scores);
-    this.#encode =
-      options.algorithm === 'bpe'
-        ? mergeByScore(vocabulary, options)
-        : segmenter(vocabulary, options.scores, options.unknown);
+    this.#encode = options.algorithm === 'bpe'
+      ? mergeByScore(vocabulary, options)
+      : segmenter(vocabulary, options.scores, options.unknown);
   }
 
   encodeRun(text: string, out: number[], first: boolean, start: boolean): void {
@@ -70,7 +69,7 @@ export class SpmFamily implements Family {
       return;
     }
     let from = 0;
-    for (let at = 0; at < normal.length; ) {
+    for (let at = 0; at < normal.length;) {
       const found = this.#user.longest(normal, at);
       if (found === null) {
         at++;
@@ -102,11 +101,13 @@ export class SpmFamily implements Family {
 
 function checkScores(vocabulary: Vocabulary, scores: ArrayLike<number>): void {
   const { name, pieces } = vocabulary;
-  if (scores.length !== pieces.length)
+  if (scores.length !== pieces.length) {
     refuse(name, `${scores.length} scores for ${pieces.length} pieces; there must be one for each`);
+  }
   for (let id = 0; id < scores.length; id++) {
-    if (!Number.isFinite(scores[id]))
+    if (!Number.isFinite(scores[id])) {
       refuse(name, `piece ${id} has the score ${scores[id]}; scores are finite numbers`);
+    }
   }
 }
 
@@ -126,7 +127,7 @@ function mergeByScore(vocabulary: Vocabulary, options: SpmOptions): (text: strin
   const crosses = pieces.some((piece, id) => vocabulary.types[id] === NORMAL && /[^\u2581]\u2581/.test(piece));
   if (crosses) return (text, out) => merger.encode(text, out);
   return (text, out) => {
-    for (let from = 0; from < text.length; ) {
+    for (let from = 0; from < text.length;) {
       let end = from;
       while (end < text.length && text[end] === MARK) end++;
       while (end < text.length && text[end] !== MARK) end++;
@@ -168,10 +169,10 @@ export function segmenter(
       from[end] = start;
       piece[end] = id;
     };
-    for (let start = 0; start < text.length; ) {
+    for (let start = 0; start < text.length;) {
       const width = (text.codePointAt(start) as number) > 0xffff ? 2 : 1;
       let single = false;
-      for (let node = 0, end = start; end < text.length; ) {
+      for (let node = 0, end = start; end < text.length;) {
         node = trie.next(node, text.charCodeAt(end++));
         if (node === -1) break;
         const id = trie.id(node);

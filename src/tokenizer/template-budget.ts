@@ -79,8 +79,9 @@ export function checkProgram(program: Node): void {
 function guardCall(call: Fields): void {
   const callee = call.callee as Fields;
   if (callee.type !== 'MemberExpression') return;
-  if (callee.computed === true)
+  if (callee.computed === true) {
     throw new TemplateError('TEMPLATE', 'the chat template calls a member by a computed name');
+  }
   const guard = GUARDED.get(String((callee.property as Fields).value));
   if (guard === undefined) return;
   call.args = [callee.object, ...(call.args as unknown[])];
@@ -120,8 +121,7 @@ function checkFilter(filter: Fields, statement: boolean): void {
 /** Widths and separators are small constants in every published template. */
 function checkConstant(argument: Fields, name: string): void {
   const { type, value } = argument;
-  const small =
-    (type === 'IntegerLiteral' && Number(value) <= (name === 'tojson' ? INDENT : MAX_INDENT)) ||
+  const small = (type === 'IntegerLiteral' && Number(value) <= (name === 'tojson' ? INDENT : MAX_INDENT)) ||
     (type === 'StringLiteral' && String(value).length <= INDENT) ||
     (type === 'Identifier' && CONSTANTS.includes(String(value)));
   if (small) return;
@@ -208,18 +208,24 @@ export function openInterpreter(environment: Environment, signal?: AbortSignal):
     /** Charges for a value's length, and refuses one that is too large. */
     #weigh(value: Value, node: Node): Value {
       const { chars, depth } = this.#weight(value);
-      if (chars > MAX_TEMPLATE_OUTPUT_CHARS)
+      if (chars > MAX_TEMPLATE_OUTPUT_CHARS) {
         budget(`makes a value of ${chars} characters, at most ${MAX_TEMPLATE_OUTPUT_CHARS} are accepted`);
-      if (depth > MAX_TEMPLATE_DEPTH)
+      }
+      if (depth > MAX_TEMPLATE_DEPTH) {
         throw new TemplateError(
           'TEMPLATE_DEPTH',
           `the chat template nests values more than ${MAX_TEMPLATE_DEPTH} deep`,
         );
+      }
       const { value: inner } = value;
-      const length =
-        typeof inner === 'string' || Array.isArray(inner) ? inner.length : inner instanceof Map ? inner.size : 0;
-      if (typeof inner !== 'string' && length > MAX_TEMPLATE_LOOP)
+      const length = typeof inner === 'string' || Array.isArray(inner)
+        ? inner.length
+        : inner instanceof Map
+        ? inner.size
+        : 0;
+      if (typeof inner !== 'string' && length > MAX_TEMPLATE_LOOP) {
         budget(`makes a list of ${length} items, at most ${MAX_TEMPLATE_LOOP} are accepted`);
+      }
       this.charge(this.#iterables.has(node) ? length * LOOP_STEPS : Math.floor(length / UNITS_PER_STEP));
       return value;
     }
@@ -235,8 +241,9 @@ export function openInterpreter(environment: Environment, signal?: AbortSignal):
       let [chars, lines, depth] = [4, 2, 0];
       const entries = inner instanceof Map ? inner : Array.isArray(inner) ? inner.entries() : [];
       for (const [key, item] of entries as Iterable<[unknown, Value]>) {
-        if (item.type === 'NamespaceValue')
+        if (item.type === 'NamespaceValue') {
           throw new TemplateError('TEMPLATE', 'the chat template puts a namespace into a list or object');
+        }
         const weight = this.#weight(item);
         chars += 4 + (typeof key === 'string' ? key.length : 0) + weight.chars + INDENT * (weight.lines + 1);
         lines += 1 + weight.lines;
@@ -265,8 +272,9 @@ export function defineGuards(environment: Environment, interpreter: BudgetInterp
     (environment.set(name, () => null) as { value: unknown }).value = guard;
   };
   const text = (value: Value | undefined, what: string): string => {
-    if (typeof value?.value !== 'string')
+    if (typeof value?.value !== 'string') {
       throw new TemplateError('TEMPLATE', `the chat template calls ${what} with a ${value?.type ?? 'missing value'}`);
+    }
     return value.value;
   };
   const builtin = (operand: Value, name: string): NativeFunction => operand.builtins.get(name)?.value as NativeFunction;
@@ -283,8 +291,9 @@ export function defineGuards(environment: Environment, interpreter: BudgetInterp
     const subject = text(args[0], 'split');
     const by = args[1]?.value;
     const parts = typeof by === 'string' && by !== '' ? occurrences(subject, by) : Math.ceil(subject.length / 2);
-    if (parts > MAX_TEMPLATE_LOOP)
+    if (parts > MAX_TEMPLATE_LOOP) {
       budget(`would split a text into ${parts} parts, at most ${MAX_TEMPLATE_LOOP} are accepted`);
+    }
     interpreter.charge(parts);
     return builtin(args[0], 'split')(args.slice(1), scope);
   });

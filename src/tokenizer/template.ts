@@ -42,8 +42,9 @@ export interface RenderOptions extends Omit<ChatOptions, 'template'> {
  */
 export function renderChat(tokenizer: Tokenizer, messages: readonly ChatMessage[], options: ChatOptions = {}): string {
   const template = options.template ?? tokenizer.chatTemplate;
-  if (template === undefined)
+  if (template === undefined) {
     throw new TemplateError('TEMPLATE', 'this model came without a chat template; pass the option template');
+  }
   const { bos, eos } = tokenizer.specials;
   return renderTemplate(template, messages, {
     ...options,
@@ -148,14 +149,16 @@ function parseTemplate(template: string): Node {
 /** The names every template may use; nothing of the host is among them. */
 function globals(date: Date): Environment {
   const environment = new jinja.Environment();
-  for (const [name, value] of Object.entries({
-    true: true,
-    false: false,
-    none: null,
-    True: true,
-    False: false,
-    None: null,
-  })) {
+  for (
+    const [name, value] of Object.entries({
+      true: true,
+      false: false,
+      none: null,
+      True: true,
+      False: false,
+      None: null,
+    })
+  ) {
     environment.set(name, value);
   }
   environment.set('raise_exception', (message: unknown): never => {
@@ -169,8 +172,9 @@ function globals(date: Date): Environment {
 function range(...given: unknown[]): number[] {
   const [a, b, c] = given;
   const [start, stop, step] = b === undefined ? [0, a, 1] : [a, b, c ?? 1];
-  if (![start, stop, step].every(Number.isInteger) || step === 0)
+  if (![start, stop, step].every(Number.isInteger) || step === 0) {
     throw new TemplateError('TEMPLATE', 'range needs integers and a step other than 0');
+  }
   const [from, to, by] = [start, stop, step] as [number, number, number];
   const count = Math.max(0, Math.ceil((to - from) / by));
   if (count > MAX_TEMPLATE_LOOP) {
@@ -181,13 +185,16 @@ function range(...given: unknown[]): number[] {
 
 /** A copy of plain data; functions, symbols and depth without end do not reach a template. */
 function plain(value: unknown, depth: number, where: string): unknown {
-  if (depth > MAX_TEMPLATE_DEPTH / 2)
+  if (depth > MAX_TEMPLATE_DEPTH / 2) {
     throw new TemplateError('TEMPLATE_DEPTH', `${where} is nested more than ${MAX_TEMPLATE_DEPTH / 2} levels deep`);
-  if (value === null || value === undefined || typeof value === 'string' || typeof value === 'boolean')
+  }
+  if (value === null || value === undefined || typeof value === 'string' || typeof value === 'boolean') {
     return value ?? null;
+  }
   if (typeof value === 'number' || typeof value === 'bigint') return Number(value);
-  if (typeof value !== 'object')
+  if (typeof value !== 'object') {
     throw new TemplateError('TEMPLATE', `${where} holds a ${typeof value}; messages are plain data`);
+  }
   if (Array.isArray(value)) return value.map((item) => plain(item, depth + 1, where));
   const copy: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   for (const [key, inner] of Object.entries(value)) copy[key] = plain(inner, depth + 1, where);

@@ -8,7 +8,7 @@ import { PieceMerges } from './bpe.ts';
 import { ByteLevelFamily, spellBytes } from './bytelevel.ts';
 import { preTokenizer } from './pretokenize.ts';
 import type { Tokenizer } from './tokenizer.ts';
-import { CONTROL, checkVocabulary, NORMAL, refuse, withStops } from './vocabulary.ts';
+import { checkVocabulary, CONTROL, NORMAL, refuse, withStops } from './vocabulary.ts';
 import { VocabularyTokenizer } from './vocabulary-tokenizer.ts';
 
 const LLAMA3_RANKS = 128_000;
@@ -26,15 +26,16 @@ export function isTiktoken(text: string): boolean {
 export function openTiktoken(text: string, name: string): Tokenizer {
   const pieces: string[] = [];
   let line = 0;
-  for (let from = 0; from < text.length; ) {
+  for (let from = 0; from < text.length;) {
     let end = text.indexOf('\n', from);
     if (end === -1) end = text.length;
     line++;
     const [encoded, rank, ...rest] = text.slice(from, end).trim().split(' ');
     from = end + 1;
     if (encoded === '') continue;
-    if (rest.length > 0 || rank !== String(pieces.length))
+    if (rest.length > 0 || rank !== String(pieces.length)) {
       refuse(name, `line ${line} should be base64 and the rank ${pieces.length}`);
+    }
     if (pieces.length >= LLAMA3_RANKS) refuse(name, `more than the ${LLAMA3_RANKS} ranks of Llama 3`);
     pieces.push(spelled(encoded, line, name));
   }

@@ -38,8 +38,13 @@ function unfinished(bytes: Uint8Array): number {
     const lead = bytes[bytes.length - back];
     if (lead < 0x80) return 0;
     if (lead < 0xc0) continue;
-    const needs =
-      lead >= 0xf0 && lead <= 0xf4 ? 4 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xc2 && lead < 0xe0 ? 2 : 0;
+    const needs = lead >= 0xf0 && lead <= 0xf4
+      ? 4
+      : lead >= 0xe0 && lead < 0xf0
+      ? 3
+      : lead >= 0xc2 && lead < 0xe0
+      ? 2
+      : 0;
     if (needs <= back) return 0;
     if (back > 1) {
       // The second byte of some characters has a narrower range; outside of it the sequence is invalid already.

@@ -85,7 +85,7 @@ export class VocabularyTokenizer implements Tokenizer {
     const special = options.special === true;
     const out: number[] = special ? [...this.#parts.prefix] : [];
     this.#encodeRuns(wellFormed(text), special ? this.#special : this.#plain, out);
-    if (special) for (const id of this.#parts.suffix) out.push(id);
+    if (special) { for (const id of this.#parts.suffix) out.push(id); }
     return out;
   }
 
@@ -138,7 +138,7 @@ export class VocabularyTokenizer implements Tokenizer {
       }
     };
     if (!trie.empty) {
-      for (let at = 0; at < text.length; ) {
+      for (let at = 0; at < text.length;) {
         const found = trie.longest(text, at);
         if (found === null) {
           at++;
@@ -147,11 +147,11 @@ export class VocabularyTokenizer implements Tokenizer {
         const [id, length] = found;
         const strip = strips?.get(id);
         let end = at;
-        if (strip?.left) while (end > from && isSpace(text, end - 1)) end--;
+        if (strip?.left) { while (end > from && isSpace(text, end - 1)) end--; }
         run(end);
         out.push(id);
         at += length;
-        if (strip?.right) while (at < text.length && isSpace(text, at)) at++;
+        if (strip?.right) { while (at < text.length && isSpace(text, at)) at++; }
         from = at;
         afterSpecial = true;
         begun = true;

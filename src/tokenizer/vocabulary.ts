@@ -50,20 +50,24 @@ export function checkVocabulary(name: string, pieces: readonly string[], types: 
     const piece = pieces[id];
     if (typeof piece !== 'string') refuse(name, `piece ${id} is not a string`);
     const type = types === null ? (byteOf(piece) === -1 ? NORMAL : BYTE) : Number(types[id]);
-    if (!(type >= 0 && type <= BYTE) || !Number.isInteger(type))
+    if (!(type >= 0 && type <= BYTE) || !Number.isInteger(type)) {
       refuse(name, `piece ${id} has type ${types?.[id]}, known are 0 to 6`);
+    }
     checked[id] = type === 0 ? NORMAL : type;
     characters += piece.length;
-    if (characters > MAX_VOCAB_CHARS)
+    if (characters > MAX_VOCAB_CHARS) {
       refuse(name, `pieces 0 to ${id} have over ${MAX_VOCAB_CHARS} characters together`);
+    }
     if (piece.length * 3 > MAX_PIECE_BYTES && utf8Length(piece) > MAX_PIECE_BYTES) {
       refuse(name, `piece ${id} has ${utf8Length(piece)} bytes, at most ${MAX_PIECE_BYTES} are accepted`);
     }
-    if (type === BYTE && byteOf(piece) === -1)
+    if (type === BYTE && byteOf(piece) === -1) {
       refuse(name, `piece ${id} "${piece}" is a byte piece, but not of the form <0x00> to <0xFF>`);
+    }
     if (piece === '') {
-      if (type !== CONTROL && type !== UNUSED)
+      if (type !== CONTROL && type !== UNUSED) {
         refuse(name, `piece ${id} is empty; only control and unused pieces may be`);
+      }
       continue;
     }
     const before = ids.get(piece);

@@ -69,8 +69,8 @@ export class WordPieceFamily implements Family {
     const plain = vocabulary.pieces
       .map((piece, id): [string, number] => [piece, id])
       .filter(([piece, id]) => piece !== '' && vocabulary.types[id] !== CONTROL && vocabulary.types[id] !== UNKNOWN);
-    this.#marked =
-      !plain.some(([piece]) => piece.startsWith(prefix)) && plain.some(([piece]) => piece.startsWith(MARK));
+    this.#marked = !plain.some(([piece]) => piece.startsWith(prefix)) &&
+      plain.some(([piece]) => piece.startsWith(MARK));
     const begins = (piece: string): boolean => (this.#marked ? piece.startsWith(MARK) : !piece.startsWith(prefix));
     const bare = ([piece, id]: [string, number]): [string, number] => [this.#bare(piece), id];
     this.#begin = new Trie(plain.filter(([piece]) => begins(piece)).map(bare), plain.length * 4);
@@ -81,7 +81,7 @@ export class WordPieceFamily implements Family {
     for (const word of this.#words(this.#clean(text))) {
       const before = out.length;
       let whole = word.length <= 2 * this.#longestWord && [...word].length <= this.#longestWord;
-      for (let at = 0; whole && at < word.length; ) {
+      for (let at = 0; whole && at < word.length;) {
         const found = (at === 0 ? this.#begin : this.#continue).longest(word, at);
         if (found !== null) out.push(found[0]);
         whole = found !== null;
@@ -95,8 +95,7 @@ export class WordPieceFamily implements Family {
 
   bytes(id: number): Uint8Array {
     const piece = this.#vocabulary.pieces[id];
-    const continues =
-      this.#vocabulary.types[id] !== UNKNOWN &&
+    const continues = this.#vocabulary.types[id] !== UNKNOWN &&
       (this.#marked ? !piece.startsWith(MARK) : piece.startsWith(this.#prefix));
     return new TextEncoder().encode((continues ? '' : ' ') + this.#bare(piece));
   }

@@ -40,8 +40,9 @@ export class WordMerger {
 
   /** Appends the ids of one word. */
   encode(word: string, out: number[]): void {
-    if (this.#symbols.length < word.length)
+    if (this.#symbols.length < word.length) {
       this.#symbols = new Int32Array(Math.max(word.length, 2 * this.#symbols.length));
+    }
     const symbols = this.#symbols;
     let count = 0;
     for (let i = 0; i < word.length; i++) {

@@ -14,14 +14,20 @@ const compiled = new Map<Build, Promise<WebAssembly.Module>>();
  */
 export async function builtinModule(wanted?: Build): Promise<{ module: WebAssembly.Module; build: Build }> {
   if (!hasSimd()) {
-    throw new TernspikeError('WASM_UNSUPPORTED', 'this host has no WebAssembly SIMD; it needs Chrome 91, Firefox 89, Safari 16.4, Node 16.4 or later');
+    throw new TernspikeError(
+      'WASM_UNSUPPORTED',
+      'this host has no WebAssembly SIMD; it needs Chrome 91, Firefox 89, Safari 16.4, Node 16.4 or later',
+    );
   }
   if (wanted !== undefined && wanted !== 'base' && wanted !== 'relaxed') {
     throw new OptionError('OPTION', `build is ${JSON.stringify(wanted)}, expected "base" or "relaxed"`);
   }
   const build = wanted ?? (hasRelaxedSimd() ? 'relaxed' : 'base');
   if (build === 'relaxed' && !hasRelaxedSimd()) {
-    throw new TernspikeError('WASM_UNSUPPORTED', 'this host has no relaxed SIMD; leave out the build option to use the base build');
+    throw new TernspikeError(
+      'WASM_UNSUPPORTED',
+      'this host has no relaxed SIMD; leave out the build option to use the base build',
+    );
   }
   let module = compiled.get(build);
   if (!module) {

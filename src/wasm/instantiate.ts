@@ -15,10 +15,15 @@ export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memo
   try {
     exports = instantiateSync(module, { env: { memory } }).exports as unknown as Partial<Kernels>;
   } catch (cause) {
-    throw new TernspikeError('WASM_MODULE', `the kernels module could not be instantiated: ${String(cause)}`, { cause });
+    throw new TernspikeError('WASM_MODULE', `the kernels module could not be instantiated: ${String(cause)}`, {
+      cause,
+    });
   }
   if (typeof exports.trit2_gemm_i8 !== 'function') {
-    throw new TernspikeError('WASM_MODULE', 'this WebAssembly module does not hold the kernels; pass ternspike/wasm/base.wasm or relaxed.wasm');
+    throw new TernspikeError(
+      'WASM_MODULE',
+      'this WebAssembly module does not hold the kernels; pass ternspike/wasm/base.wasm or relaxed.wasm',
+    );
   }
   return exports as Kernels;
 }

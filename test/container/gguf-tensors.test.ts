@@ -54,7 +54,7 @@ table('types are refused by number, and by name where they exist', async () => {
     [14, 'Q6_K'],
     [16, 'IQ2_XXS'],
     [23, 'IQ4_XS'],
-    [24, 'I8'],
+    [25, 'I16'],
     [29, 'IQ1_M'],
     [31, 'Q4_0_4_4'],
     [38, 'IQ4_NL_8_8'],
@@ -67,7 +67,7 @@ table('types are refused by number, and by name where they exist', async () => {
   for (const type of [43, 64, 255, 2 ** 31, 2 ** 32 - 1]) {
     await refused({ tensors: [tensor({ type })] }, 'TENSOR_TYPE', `type ${type},`, 'unknown');
   }
-  for (const type of [0, 1, 30]) await accepted({ tensors: [tensor({ type, data: new Uint8Array(16) })] });
+  for (const type of [0, 1, 24, 30]) await accepted({ tensors: [tensor({ type, data: new Uint8Array(16) })] });
 });
 
 table('rows that are no whole number of blocks are refused', async () => {

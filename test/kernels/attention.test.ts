@@ -8,12 +8,28 @@ const COUNTS = [1, 2, 31, 32, 33, 64, 65, 200];
 const HEAD_DIMS = [4, 8, 64, 80];
 
 await kernelSuite('attention and rotation', ({ k, arena }, test) => {
-  const run = (half: boolean, q: Float32Array, keys: Float32Array, values: Float32Array, count: number, scale: number): Float32Array => {
+  const run = (
+    half: boolean,
+    q: Float32Array,
+    keys: Float32Array,
+    values: Float32Array,
+    count: number,
+    scale: number,
+  ): Float32Array => {
     const dim = q.length;
     const store = (x: Float32Array): number => arena.put(half ? Uint16Array.from(x, f16Bits) : x);
     const out = arena.alloc(dim * 4);
     const scratch = arena.alloc((dim + Math.ceil(count / 4) * 4 + 32) * 4);
-    (half ? k.attention_f16 : k.attention_f32)(arena.put(q), store(keys), store(values), out, dim, count, scale, scratch);
+    (half ? k.attention_f16 : k.attention_f32)(
+      arena.put(q),
+      store(keys),
+      store(values),
+      out,
+      dim,
+      count,
+      scale,
+      scratch,
+    );
     return arena.f32(out, dim);
   };
 
@@ -34,7 +50,9 @@ await kernelSuite('attention and rotation', ({ k, arena }, test) => {
             // a probability next to a rounding boundary of f16 may fall on its other side
             const bound = half ? 1e-3 : 5e-6;
             for (let i = 0; i < dim; i++) {
-              if (Math.abs(got[i] - truth[i]) > bound) assert.unreachable(`${count} keys, dim ${dim}: ${got[i]}, truth ${truth[i]}`);
+              if (Math.abs(got[i] - truth[i]) > bound) {
+                assert.unreachable(`${count} keys, dim ${dim}: ${got[i]}, truth ${truth[i]}`);
+              }
             }
           }
         }

@@ -5,7 +5,7 @@ import { memorySource } from '../../src/bytes/memory.ts';
 import { readGguf } from '../../src/container/gguf.ts';
 import * as reference from '../reference.ts';
 import { sharedTest } from '../shared.ts';
-import { type KernelEnv, kernelSuite, NOT_FINITE, normals, random } from './harness.ts';
+import { type KernelEnv, kernelSuite, normals, NOT_FINITE, random } from './harness.ts';
 
 interface Format {
   readonly name: string;
@@ -20,16 +20,34 @@ interface Format {
 
 const FORMATS: readonly Format[] = [
   {
-    name: 'Q8_0', bytes: 34, elements: 32, file: 'conformance/llama/tiny-q8_0.gguf',
-    encode: 'encode_q8_0', unpack: 'unpack_q8_0', reference: reference.encodeQ8, decode: reference.unpackQ8,
+    name: 'Q8_0',
+    bytes: 34,
+    elements: 32,
+    file: 'conformance/llama/tiny-q8_0.gguf',
+    encode: 'encode_q8_0',
+    unpack: 'unpack_q8_0',
+    reference: reference.encodeQ8,
+    decode: reference.unpackQ8,
   },
   {
-    name: 'TQ2_0', bytes: 66, elements: 256, file: 'conformance/llama/tiny-tq2_0.gguf',
-    encode: 'encode_tq2_0', unpack: 'unpack_tq2_0', reference: reference.encodeTq2, decode: reference.unpackTq2,
+    name: 'TQ2_0',
+    bytes: 66,
+    elements: 256,
+    file: 'conformance/llama/tiny-tq2_0.gguf',
+    encode: 'encode_tq2_0',
+    unpack: 'unpack_tq2_0',
+    reference: reference.encodeTq2,
+    decode: reference.unpackTq2,
   },
   {
-    name: 'TQ1_0', bytes: 54, elements: 256, file: 'conformance/llama/tiny-tq1_0.gguf',
-    encode: 'encode_tq1_0', unpack: 'unpack_tq1_0', reference: reference.encodeTq1, decode: reference.unpackTq1,
+    name: 'TQ1_0',
+    bytes: 54,
+    elements: 256,
+    file: 'conformance/llama/tiny-tq1_0.gguf',
+    encode: 'encode_tq1_0',
+    unpack: 'unpack_tq1_0',
+    reference: reference.encodeTq1,
+    decode: reference.unpackTq1,
   },
 ];
 
@@ -58,8 +76,15 @@ await kernelSuite('encode', ({ k, arena }: KernelEnv, test) => {
       const halves = Float32Array.from({ length: 4 * elements }, () => Math.floor(u() * 254 - 127) + 0.5);
       for (let i = 0; i < halves.length; i += elements) halves[i] = 127;
       const quarter = new Float32Array(elements).fill(-0.25);
-      for (const x of [halves, halves.map((v) => v / 127), new Float32Array(elements), quarter,
-        Float32Array.from({ length: elements }, (_, i) => [0.5, -0.5, 1, 0.49999997, -0, -1][i % 6])]) {
+      for (
+        const x of [
+          halves,
+          halves.map((v) => v / 127),
+          new Float32Array(elements),
+          quarter,
+          Float32Array.from({ length: elements }, (_, i) => [0.5, -0.5, 1, 0.49999997, -0, -1][i % 6]),
+        ]
+      ) {
         arena.reset();
         assert.equal(encode(x), format.reference(x));
       }
@@ -83,8 +108,10 @@ await kernelSuite('encode', ({ k, arena }: KernelEnv, test) => {
     test(`${name}: what was read is written back as it was`, () => {
       const blocks = 64;
       const u = random(11);
-      const x = Float32Array.from({ length: blocks * elements }, (_, i) =>
-        name === 'Q8_0' ? (i % elements === 3 ? 127 : Math.floor(u() * 255) - 127) : Math.floor(u() * 3) - 1);
+      const x = Float32Array.from(
+        { length: blocks * elements },
+        (_, i) => name === 'Q8_0' ? (i % elements === 3 ? 127 : Math.floor(u() * 255) - 127) : Math.floor(u() * 3) - 1,
+      );
       const first = encode(x);
       const codes = arena.alloc(blocks * elements);
       k[format.unpack](arena.put(first.bytes), codes, arena.alloc(blocks * 2), blocks);

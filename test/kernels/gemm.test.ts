@@ -24,7 +24,10 @@ function activations(n: number): Float32Array[] {
 function halfScales(n: number, seed: number): { bits: Uint16Array; values: Float32Array } {
   const u = random(seed);
   const pick = [f16Bits(0.05), f16Bits(-0.25), 0x0001, 0x8000, 0x7bff];
-  const bits = Uint16Array.from({ length: n }, () => (u() < 0.2 ? pick[Math.floor(u() * pick.length)] : f16Bits(u() * 2)));
+  const bits = Uint16Array.from(
+    { length: n },
+    () => (u() < 0.2 ? pick[Math.floor(u() * pick.length)] : f16Bits(u() * 2)),
+  );
   return { bits, values: Float32Array.from(bits, f16) };
 }
 
@@ -39,8 +42,14 @@ type Codes = 'trit2' | 'bit1';
 
 /** Packs codes group by group and multiplies; returns y per vector. `block` 0: one f32 scale per row. */
 function runCodes(
-  { k, arena }: KernelEnv, layout: Codes, codes: Uint8Array, rows: number, cols: number, block: number,
-  scales: { bits: Uint16Array; values: Float32Array }, xs: Float32Array[],
+  { k, arena }: KernelEnv,
+  layout: Codes,
+  codes: Uint8Array,
+  rows: number,
+  cols: number,
+  block: number,
+  scales: { bits: Uint16Array; values: Float32Array },
+  xs: Float32Array[],
 ): Float32Array[] {
   const chunks = up(cols, 128) / 64;
   const padded = up(rows, 4);
@@ -82,7 +91,9 @@ function runCodes(
       const scale = scales.values[block === 0 ? r : r * fileBlocks + Math.floor(c / block)];
       const code = codes[r * cols + c];
       const value = layout === 'trit2' ? Math.fround(scale * (code - 1)) : code ? scale : -scale;
-      if (read[c] !== value) assert.unreachable(`row ${r} column ${c} of ${rows} × ${cols} reads ${read[c]}, not ${value}`);
+      if (read[c] !== value) {
+        assert.unreachable(`row ${r} column ${c} of ${rows} × ${cols} reads ${read[c]}, not ${value}`);
+      }
     }
   }
   return xs.map((_, t) => arena.f32(y + t * padded * 4, padded));
@@ -167,13 +178,18 @@ await kernelSuite('gemm', (env, test) => {
           const y = arena.alloc(xs.length * padded * 4);
           k.int8_gemm_i16(w, packed, 1, blocks, x, bytes, y, padded, 0, padded, xs.length);
           xs.forEach((v, t) => {
-            const expected = blockGemv({ rows, cols, values: q, block: 32, scales: scales.values }, quantizeAbsmax(v, 32));
+            const expected = blockGemv(
+              { rows, cols, values: q, block: 32, scales: scales.values },
+              quantizeAbsmax(v, 32),
+            );
             sameBits(arena.f32(y + t * padded * 4, rows), expected, `int8 ${rows} × ${cols}, vector ${t}`);
           });
           const out = arena.alloc(cols * 4);
           k.row_int8(w, packed, 1, blocks, rows - 1, cols, out);
-          const last = Float32Array.from({ length: cols }, (_, c) =>
-            scales.values[(rows - 1) * blocks + Math.floor(c / 32)] * q[(rows - 1) * cols + c]);
+          const last = Float32Array.from(
+            { length: cols },
+            (_, c) => scales.values[(rows - 1) * blocks + Math.floor(c / 32)] * q[(rows - 1) * cols + c],
+          );
           assert.equal([...arena.f32(out, cols)], [...last]);
         }
       }
@@ -188,16 +204,35 @@ await kernelSuite('gemm', (env, test) => {
           const stride = up(cols, 8);
           const padded = up(rows, 4);
           const wide = normals(rows * cols, cols + rows);
-          const bits = Uint16Array.from(wide, (v) => (type === 'f16' ? f16Bits(v) : new Uint32Array(Float32Array.of(v).buffer)[0] >>> 16));
+          const bits = Uint16Array.from(
+            wide,
+            (v) => (type === 'f16' ? f16Bits(v) : new Uint32Array(Float32Array.of(v).buffer)[0] >>> 16),
+          );
           const values = type === 'f32' ? wide : Float32Array.from(bits, type === 'f16' ? f16 : bf16);
           const laid = type === 'f32' ? new Float32Array(padded * stride) : new Uint16Array(padded * stride);
-          for (let r = 0; r < rows; r++) laid.set((type === 'f32' ? wide : bits).subarray(r * cols, (r + 1) * cols), r * stride);
+          for (let r = 0; r < rows; r++) {
+            laid.set((type === 'f32' ? wide : bits).subarray(r * cols, (r + 1) * cols), r * stride);
+          }
           const xs = [normals(cols, 5), normals(cols, 6, 100), new Float32Array(cols)];
           const y = arena.alloc(xs.length * padded * 4);
           const gemm = { f32: k.f32_gemm, f16: k.f16_gemm, bf16: k.bf16_gemm }[type];
-          gemm(arena.put(laid), stride, batch(arena, xs, up(cols, 128)), up(cols, 128), y, padded, 0, padded, xs.length);
+          gemm(
+            arena.put(laid),
+            stride,
+            batch(arena, xs, up(cols, 128)),
+            up(cols, 128),
+            y,
+            padded,
+            0,
+            padded,
+            xs.length,
+          );
           xs.forEach((x, t) => {
-            sameBits(arena.f32(y + t * padded * 4, rows), denseGemv(values, rows, cols, x), `${type} ${rows} × ${cols}`);
+            sameBits(
+              arena.f32(y + t * padded * 4, rows),
+              denseGemv(values, rows, cols, x),
+              `${type} ${rows} × ${cols}`,
+            );
           });
         }
       }
@@ -230,7 +265,10 @@ await kernelSuite('gemm', (env, test) => {
         k.quantize_absmax_i8(arena.put(padded), chunks * 64, cols, chunks, 4, out, 0, 1);
         const expected = quantizeAbsmax(padded, 256);
         sameBits(arena.f32(out, expected.scales.length), expected.scales, `scales of ${cols}`);
-        const sums = Array.from({ length: chunks }, (_, c) => expected.q.subarray(c * 64, c * 64 + 64).reduce((a, b) => a + b, 0));
+        const sums = Array.from(
+          { length: chunks },
+          (_, c) => expected.q.subarray(c * 64, c * 64 + 64).reduce((a, b) => a + b, 0),
+        );
         assert.equal([...arena.i32(out + Math.ceil(chunks / 4) * 4, chunks)], sums);
       }
     }

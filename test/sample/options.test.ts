@@ -21,8 +21,15 @@ function refused(given: unknown, name: string, value: string): void {
 options('the defaults are those of llama.cpp', () => {
   const { logitBias, ...numbers } = checkSamplerOptions();
   assert.equal(numbers, {
-    temperature: 0.8, topK: 40, topP: 0.95, minP: 0.05, repeatPenalty: 1, repeatLastN: 64, frequencyPenalty: 0,
-    presencePenalty: 0, seed: undefined,
+    temperature: 0.8,
+    topK: 40,
+    topP: 0.95,
+    minP: 0.05,
+    repeatPenalty: 1,
+    repeatLastN: 64,
+    frequencyPenalty: 0,
+    presencePenalty: 0,
+    seed: undefined,
   });
   assert.is(logitBias.size, 0);
   assert.is(checkSamplerOptions({ temperature: undefined }).temperature, 0.8);
@@ -70,7 +77,7 @@ options('logit bias has as many entries as the limit says, and not one more', ()
   assert.throws(() => checkSamplerOptions({ logitBias: entries(MAX_LOGIT_BIAS + 1) }), /1025 entries, at most 1024/);
 });
 
-options('what is checked is a copy: later changes of the caller\'s object do not reach it', () => {
+options("what is checked is a copy: later changes of the caller's object do not reach it", () => {
   const bias: Record<number, number> = { 3: 1 };
   const checked = checkSamplerOptions({ logitBias: bias }, 100);
   bias[3] = 2;

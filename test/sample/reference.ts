@@ -6,7 +6,9 @@ import type { CheckedSamplerOptions } from '../../src/sample/options.ts';
 
 /** Probability of each token after bias, penalties, top-k, top-p, min-p and temperature; one logit is over −∞. */
 export function distribution(
-  logits: ArrayLike<number>, options: CheckedSamplerOptions, history: readonly number[],
+  logits: ArrayLike<number>,
+  options: CheckedSamplerOptions,
+  history: readonly number[],
 ): number[] {
   const x = Array.from(logits, (v, id) => v + (options.logitBias.get(id) ?? 0));
   const recent = options.repeatLastN < 0 ? history : history.slice(Math.max(0, history.length - options.repeatLastN));

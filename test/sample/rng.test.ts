@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OptionError } from '../../src/errors.ts';
-import { checkSeed, Rng, type RngState, randomSeed } from '../../src/sample/rng.ts';
+import { checkSeed, randomSeed, Rng, type RngState } from '../../src/sample/rng.ts';
 
 const rng = suite('rng');
 const take = (from: Rng, n: number): number[] => Array.from({ length: n }, () => from.next());

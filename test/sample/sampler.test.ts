@@ -1,5 +1,5 @@
 /** The sampler against a plain one: every option's effect, histograms, determinism, extremes, refusals. */
-import { type Test, suite } from 'uvu';
+import { suite, type Test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { SessionError } from '../../src/errors.ts';
 import type { SamplerOptions } from '../../src/sample/options.ts';
@@ -140,11 +140,12 @@ function define(test: Test, module: WebAssembly.Module): void {
       assert.not.equal(b.draw({ ...options, seed: 0 }, 200), first);
     }
     const sampler = b.sampler({ seed: 4, repeatPenalty: 1.3 });
-    const run = (): number[] => Array.from({ length: 50 }, () => {
-      const id = sampler.sample(b.logits);
-      sampler.accept(id);
-      return id;
-    });
+    const run = (): number[] =>
+      Array.from({ length: 50 }, () => {
+        const id = sampler.sample(b.logits);
+        sampler.accept(id);
+        return id;
+      });
     const first = run();
     sampler.reset();
     assert.equal(run(), first);

@@ -75,10 +75,12 @@ const GOLDEN_194M: [string, number[]][] = [
   ['  ', []],
 ];
 
-for (const [name, golden] of [
-  ['0.8b', GOLDEN_08B],
-  ['194m', GOLDEN_194M],
-] as const) {
+for (
+  const [name, golden] of [
+    ['0.8b', GOLDEN_08B],
+    ['194m', GOLDEN_194M],
+  ] as const
+) {
   sharedTest(test, `symboliclight-${name}: golden vectors`, `tokenizers/symboliclight-${name}.model`, (path) => {
     const tokenizer = openTokenizer(readFileSync(path), name);
     for (const [text, ids] of golden) assert.equal(tokenizer.encode(text), ids, JSON.stringify(text));

@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { TokenizerError } from '../../src/errors.ts';
 import { openTokenizer } from '../../src/tokenizer/open.ts';
-import { charsmap, message, type Piece, SPM_PIECES, sentencePieceModel } from './builders.ts';
+import { charsmap, message, type Piece, sentencePieceModel, SPM_PIECES } from './builders.ts';
 
 const test = suite('tokenizer/sentencepiece');
 
@@ -68,7 +68,7 @@ test('a unigram model takes the segmentation with the greatest sum', () => {
     return pieces.flatMap(([piece, score, type], id) =>
       type === 1 && text.startsWith(piece)
         ? segmentations(text.slice(piece.length)).map((rest) => ({ ids: [id, ...rest.ids], score: score + rest.score }))
-        : [],
+        : []
     );
   }
 });
@@ -98,8 +98,9 @@ test('malformed messages are refused', () => {
     joined(whole, Uint8Array.of(0x4a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f)),
     /bytes, 0 are left/,
   );
-  for (const wire of [3, 4, 6, 7])
+  for (const wire of [3, 4, 6, 7]) {
     refused(joined(whole, Uint8Array.of(0x48 | wire, 0)), new RegExp(`wire type ${wire}`));
+  }
   refused(joined(whole, Uint8Array.of(0x00, 0)), /field number 0/);
   refused(joined(whole, message([1, 5])), /field 1 is a number/);
   refused(joined(whole, message([1, message([1, Uint8Array.of(0xff)], [3, 1])])), /is not UTF-8/);

@@ -53,8 +53,9 @@ test('any bytes in any parts decode as all at once', () => {
     for (let size = 1; size <= sample.length; size++) {
       const stream = new Utf8Stream();
       let text = '';
-      for (let at = 0; at < sample.length; at += size)
+      for (let at = 0; at < sample.length; at += size) {
         text += stream.push(Uint8Array.from(sample.slice(at, at + size)));
+      }
       assert.is(text + stream.flush(), all.decode(Uint8Array.from(sample)), `${sample} by ${size}`);
     }
   }
@@ -97,11 +98,12 @@ test('stop strings work inside characters of several code units', () => {
 
 test('no stop strings let everything pass; empty, long and too many ones are refused', () => {
   assert.equal(new StopMatcher([]).push('abc'), { text: 'abc', stopped: false });
-  for (const stops of [[''], ['x'.repeat(257)], new Array(17).fill('x')])
+  for (const stops of [[''], ['x'.repeat(257)], new Array(17).fill('x')]) {
     assert.throws(
       () => new StopMatcher(stops),
       (error: unknown) => error instanceof OptionError,
     );
+  }
   new StopMatcher(new Array(16).fill('x'.repeat(256)));
 });
 

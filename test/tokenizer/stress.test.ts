@@ -98,20 +98,24 @@ for (const file of ['symboliclight-0.8b.model', 'ggml-vocab-gpt-2.gguf']) {
     for (let from = 0; from < 0x110000; from += 0x800) {
       if (from >= 0xd800 && from < 0xe000) continue;
       let text = '';
-      for (let point = from; point < from + 0x800; point++)
+      for (let point = from; point < from + 0x800; point++) {
         if (point !== 0x2581 || file.endsWith('gguf')) text += String.fromCodePoint(point);
+      }
       assert.ok(tokenizer.decode(tokenizer.encode(text)) === text, `from U+${from.toString(16)}`);
     }
   });
 }
 
 test('small vocabularies: a million of one character', () => {
-  for (const tokenizer of [
-    tokenizerOf(spmMetadata()),
-    tokenizerOf(byteLevelMetadata(['a a', 'aa aa', 'Ġ Ġ', 'a b'])),
-  ]) {
-    for (const run of ['a', '^', '中', 'ab'])
+  for (
+    const tokenizer of [
+      tokenizerOf(spmMetadata()),
+      tokenizerOf(byteLevelMetadata(['a a', 'aa aa', 'Ġ Ġ', 'a b'])),
+    ]
+  ) {
+    for (const run of ['a', '^', '中', 'ab']) {
       assert.ok(milliseconds(() => tokenizer.encode(run.repeat(1_000_000 / run.length))) < 8000, run);
+    }
   }
 });
 
@@ -137,8 +141,9 @@ test('a vocabulary of 128 000 pieces with 280 000 merges opens quickly', () => {
   const merges: string[] = [];
   for (const token of tokens) {
     for (let cut = 1; cut < token.length && merges.length < 280_000; cut++) {
-      if (ids.has(token.slice(0, cut)) && ids.has(token.slice(cut)))
+      if (ids.has(token.slice(0, cut)) && ids.has(token.slice(cut))) {
         merges.push(`${token.slice(0, cut)} ${token.slice(cut)}`);
+      }
     }
   }
   assert.is(merges.length, 280_000);

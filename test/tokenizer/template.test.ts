@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { TemplateError } from '../../src/errors.ts';
 import { MAX_TEMPLATE_CHARS } from '../../src/limits.ts';
-import { type ChatMessage, type RenderOptions, renderChat, renderTemplate } from '../../src/tokenizer/template.ts';
+import { type ChatMessage, renderChat, type RenderOptions, renderTemplate } from '../../src/tokenizer/template.ts';
 import { byteLevelMetadata, tokenizerOf } from './builders.ts';
 
 const test = suite('tokenizer/template');

@@ -62,10 +62,12 @@ test('SPM merges the best score first and the leftmost of equals', () => {
 });
 
 test('long words merge as short ones do', () => {
-  for (const tokenizer of [
-    tokenizerOf(spmMetadata()),
-    tokenizerOf(byteLevelMetadata(['a b', 'b c', 'ab c', 'c a', 'abc a'])),
-  ]) {
+  for (
+    const tokenizer of [
+      tokenizerOf(spmMetadata()),
+      tokenizerOf(byteLevelMetadata(['a b', 'b c', 'ab c', 'c a', 'abc a'])),
+    ]
+  ) {
     let seed = 7;
     for (let round = 0; round < 200; round++) {
       const text = Array.from({ length: 1 + (round % 90) }, () => {
@@ -83,8 +85,8 @@ test('long words merge as short ones do', () => {
     const spm = tokenizer.kind === 'spm';
     const order = spm
       ? ['el', 'lo', 'hel', '▁h', 'or', 'ld', 'ab', 'bc']
-          .sort((a, b) => score(b) - score(a))
-          .map((piece) => [piece[0], piece.slice(1)])
+        .sort((a, b) => score(b) - score(a))
+        .map((piece) => [piece[0], piece.slice(1)])
       : ['a b', 'b c', 'ab c', 'c a', 'abc a'].map((merge) => merge.split(' '));
     const word = [...(spm ? `▁${text}` : text)];
     for (;;) {
@@ -200,8 +202,9 @@ test('an id outside the vocabulary is refused', () => {
 
 test('byte order marks, noncharacters and U+0000 are kept; lone surrogates become U+FFFD', () => {
   for (const tokenizer of [tokenizerOf(spmMetadata()), tokenizerOf(byteLevelMetadata())]) {
-    for (const text of ['\ufeffa\ufeffb', '\uffff\ufdd0a', 'a\0b', '\u{10ffff}'])
+    for (const text of ['\ufeffa\ufeffb', '\uffff\ufdd0a', 'a\0b', '\u{10ffff}']) {
       assert.is(tokenizer.decode(tokenizer.encode(text)), text);
+    }
     for (const text of ['a\ud800b', 'a\udc00b', '\udc00\ud800']) {
       assert.is(tokenizer.decode(tokenizer.encode(text)), text.replace(/[\ud800-\udfff]/g, '\ufffd'));
     }
@@ -239,8 +242,9 @@ test('special tokens in a text are text, unless they are asked for', () => {
     tokenizer.encode('a<|end|>b', { special: true }),
     [97 - 0, end, 98].map((id, i) => (i === 1 ? id : tokenizer.encode('ab'[i / 2])[0])),
   );
-  for (const text of ['<|e\u200dnd|>', '＜|end|＞', '<|END|>'])
+  for (const text of ['<|e\u200dnd|>', '＜|end|＞', '<|END|>']) {
     assert.not.ok(tokenizer.encode(text, { special: true }).includes(end));
+  }
   const spm = tokenizerOf(spmMetadata());
   assert.not.ok(
     spm.encode('a</s><s>').some((id) => id === 1 || id === 2),
