@@ -9,6 +9,7 @@ import type { Decoder } from './forward/decoder.ts';
 import { type SpikeTrace, traceSince } from './forward/spike-trace.ts';
 import type { ModelDescription } from './model/description.ts';
 import type { MemoryPlan } from './model/plan.ts';
+import { samplerOptionsFor } from './sample/defaults.ts';
 import { Sampler, type SamplerMemory } from './sample/sampler.ts';
 import type { SamplerOptions } from './sample/options.ts';
 import { Session, type SessionOptions } from './session/session.ts';
@@ -174,11 +175,12 @@ export class Model {
     prompt: string | readonly number[],
     options: GenerateOptions = {},
   ): AsyncGenerator<GenerateChunk, void> {
-    const { decoder, sampler: memory, tokenizer } = this.#alive();
+    const { decoder, description, sampler: memory, tokenizer } = this.#alive();
     options.signal?.throwIfAborted();
     if (options.stop?.length) void this.tokenizer; // refused here where there is none
     const matcher = new StopMatcher(options.stop ?? []);
-    const sampler = new Sampler(options, decoder.vocab, memory);
+    const drawn = samplerOptionsFor(description, tokenizer?.vocabSize ?? 0, options);
+    const sampler = new Sampler(drawn, decoder.vocab, memory);
     const ids = this.promptIds(prompt);
     if (ids.length === 0) {
       throw new SessionError('TOKEN', 'the prompt is empty and this vocabulary adds no bos token; give some text');

@@ -4,15 +4,22 @@
  */
 import { OptionError } from '../errors.ts';
 import { MAX_CONTEXT, MAX_LOGIT_BIAS, MAX_VOCAB } from '../limits.ts';
+import type { AdaptiveTemperature } from './adaptive.ts';
 import { checkSeed } from './rng.ts';
 
 /**
  * How the next token is chosen. The defaults are llama.cpp's, so that a model speaks here as its readers know it, and
- * its top-k of 40 also keeps the work of a draw independent of the size of the vocabulary.
+ * its top-k of 40 also keeps the work of a draw independent of the size of the vocabulary. For models whose authors draw
+ * otherwise, `generate` fills in theirs: src/sample/defaults.ts.
  */
 export interface SamplerOptions {
   /** Divides the logits before the draw; 0 … 100. 0, or less than 1e-6, always takes the largest logit. Default 0.8. */
   readonly temperature?: number;
+  /** Lets the temperature follow the entropy of the logits: `cool` when many tokens are likely, `warm` then, or `off`. Of
+   *  no effect at temperature 0. Default `off`. */
+  readonly adaptiveTemperature?: AdaptiveTemperature;
+  /** Whether the temperature is applied before top-p and min-p rather than after them. Default false. */
+  readonly temperatureFirst?: boolean;
   /** Only the k largest logits are candidates; an integer, 0 = all. Default 40. */
   readonly topK?: number;
   /** The fewest candidates whose probabilities sum to p; 0 … 1, 1 = off, 0 leaves one. Default 0.95. */
@@ -29,6 +36,9 @@ export interface SamplerOptions {
   readonly presencePenalty?: number;
   /** Added to the logits of single tokens, by id; −10000 … 10000, or −Infinity, which bans the token. */
   readonly logitBias?: Readonly<Record<number, number>> | ReadonlyMap<number, number>;
+  /** Tokens from this id on are never drawn; an integer from 1 to the vocabulary. Default: all may be, and `generate` stops
+   *  at the tokenizer's vocabulary, for models with more rows than that. */
+  readonly vocabLimit?: number;
   /** Starts the sequence of draws; an integer, 0 … 2^53 − 1. Drawn at random when it is left out. */
   readonly seed?: number;
 }
@@ -36,6 +46,8 @@ export interface SamplerOptions {
 /** Options with every default filled in; `seed` is undefined where none was given. */
 export interface CheckedSamplerOptions {
   readonly temperature: number;
+  readonly adaptiveTemperature: AdaptiveTemperature;
+  readonly temperatureFirst: boolean;
   readonly topK: number;
   readonly topP: number;
   readonly minP: number;
@@ -44,6 +56,7 @@ export interface CheckedSamplerOptions {
   readonly frequencyPenalty: number;
   readonly presencePenalty: number;
   readonly logitBias: ReadonlyMap<number, number>;
+  readonly vocabLimit: number;
   readonly seed: number | undefined;
 }
 
@@ -51,7 +64,10 @@ export interface CheckedSamplerOptions {
 export const LEAST_TEMPERATURE = 1e-6;
 const MAX_BIAS = 10_000;
 
-type Numeric = Exclude<keyof CheckedSamplerOptions, 'logitBias' | 'seed'>;
+type Numeric = Exclude<
+  keyof CheckedSamplerOptions,
+  'adaptiveTemperature' | 'temperatureFirst' | 'logitBias' | 'vocabLimit' | 'seed'
+>;
 
 /** Default, least, most, and whether only integers will do. */
 const RANGES: Readonly<Record<Numeric, readonly [fallback: number, least: number, most: number, whole?: boolean]>> = {
@@ -83,6 +99,22 @@ function number(options: SamplerOptions, name: Numeric): number {
   return value;
 }
 
+function adaptive(value: unknown): AdaptiveTemperature {
+  if (value === undefined || value === 'off' || value === 'cool' || value === 'warm') return value ?? 'off';
+  throw new OptionError('OPTION', `adaptiveTemperature is ${show(value)}, must be "off", "cool" or "warm"`);
+}
+
+function flag(name: string, value: unknown): boolean {
+  if (value === undefined || typeof value === 'boolean') return value ?? false;
+  throw new OptionError('OPTION', `${name} is ${show(value)}, must be true or false`);
+}
+
+function limit(value: unknown, vocab: number): number {
+  if (value === undefined) return vocab;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= vocab) return value;
+  throw new OptionError('OPTION', `vocabLimit is ${show(value)}, must be an integer from 1 to ${vocab}`);
+}
+
 function bias(given: SamplerOptions['logitBias'], vocab: number): ReadonlyMap<number, number> {
   if (given === undefined) return new Map();
   if (typeof given !== 'object' || given === null) {
@@ -111,7 +143,7 @@ function bias(given: SamplerOptions['logitBias'], vocab: number): ReadonlyMap<nu
 
 /**
  * Fills in the defaults and checks every value; other properties are ignored.
- * @param vocab bound of the ids in `logitBias`
+ * @param vocab bound of the ids in `logitBias`, and of `vocabLimit`
  * @throws {OptionError} `OPTION` naming the option, its value and the bound
  * @example checkSamplerOptions({ temperature: 0 }).topK // 40
  */
@@ -121,6 +153,8 @@ export function checkSamplerOptions(options: SamplerOptions = {}, vocab: number 
   }
   return Object.freeze({
     temperature: number(options, 'temperature'),
+    adaptiveTemperature: adaptive(options.adaptiveTemperature),
+    temperatureFirst: flag('temperatureFirst', options.temperatureFirst),
     topK: number(options, 'topK'),
     topP: number(options, 'topP'),
     minP: number(options, 'minP'),
@@ -129,6 +163,7 @@ export function checkSamplerOptions(options: SamplerOptions = {}, vocab: number 
     frequencyPenalty: number(options, 'frequencyPenalty'),
     presencePenalty: number(options, 'presencePenalty'),
     logitBias: bias(options.logitBias, vocab),
+    vocabLimit: limit(options.vocabLimit, vocab),
     seed: options.seed === undefined ? undefined : checkSeed(options.seed),
   });
 }

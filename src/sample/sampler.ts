@@ -3,8 +3,8 @@
  *
  *   logit bias → penalties → top-k → top-p → min-p → temperature → draw          temperature 0: → the largest
  *
- * Probabilities for top-p and min-p are those before the temperature, over the candidates that top-k left. What goes
- * over the whole vocabulary runs in wasm, and so does every exponential: one seed gives one text on every engine.
+ * Probabilities for top-p and min-p are those before the temperature, over the candidates that top-k left; with the option
+ * `temperatureFirst` those after it. Exponentials run in wasm: one seed gives one text on every engine.
  * @module
  */
 import { alignUp } from '../bytes/align.ts';
@@ -12,6 +12,7 @@ import { SessionError } from '../errors.ts';
 import { MAX_CONTEXT } from '../limits.ts';
 import type { Arena, Ptr } from '../wasm/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
+import { adaptedTemperature, entropy } from './adaptive.ts';
 import { History } from './history.ts';
 import { type CheckedSamplerOptions, checkSamplerOptions, LEAST_TEMPERATURE, type SamplerOptions } from './options.ts';
 import { randomSeed, Rng, type RngState } from './rng.ts';
@@ -78,6 +79,8 @@ export class Sampler {
   /** The seed in use; where none was given, the one that was drawn: giving it again repeats the text. */
   readonly seed: number;
   readonly #vocab: number;
+  /** Tokens that may be drawn: the first ones. */
+  readonly #limit: number;
   readonly #memory: SamplerMemory;
   readonly #history: History;
   #rng: Rng;
@@ -87,6 +90,7 @@ export class Sampler {
     this.options = checkSamplerOptions(options, vocabSize);
     this.seed = this.options.seed ?? randomSeed();
     this.#vocab = vocabSize;
+    this.#limit = this.options.vocabLimit;
     this.#memory = memory;
     const { repeatLastN, repeatPenalty, frequencyPenalty, presencePenalty } = this.options;
     const penalises = repeatPenalty !== 1 || frequencyPenalty !== 0 || presencePenalty !== 0;
@@ -102,19 +106,19 @@ export class Sampler {
   sample(logits: Ptr): number {
     const { arena, kernels, ids, values } = this.#memory;
     const x = this.#adjusted(logits);
-    const best = kernels.argmax_f32(x, this.#vocab);
+    const best = kernels.argmax_f32(x, this.#limit);
     if (best === -1) {
       throw new SessionError(
         'NO_CANDIDATE',
-        `all ${this.#vocab} tokens are banned or masked; logitBias has ${this.options.logitBias.size}: ban fewer`,
+        `all ${this.#limit} tokens are banned or masked; logitBias has ${this.options.logitBias.size}: ban fewer`,
       );
     }
     const top = best < 0 ? NaN : arena.f32(x + 4 * best, 1)[0];
     if (!Number.isFinite(top)) throw this.#notFinite(x, best);
     if (this.options.temperature < LEAST_TEMPERATURE) return best;
-    const kept = this.#cut(x, top);
-    const inverse = 1 / this.options.temperature;
-    const [from, n] = kept > 0 ? [values, kept] : [x, this.#vocab];
+    const inverse = 1 / this.#temperature(logits, x, top);
+    const kept = this.#cut(x, top, this.options.temperatureFirst ? inverse : 1);
+    const [from, n] = kept > 0 ? [values, kept] : [x, this.#limit];
     const target = this.#rng.uniform() * kernels.exp_sum_f32(from, 0, n, top, inverse);
     const drawn = kernels.draw_f32(from, n, top, inverse, target);
     return kept > 0 ? arena.i32(ids, kept)[drawn] : drawn;
@@ -169,17 +173,38 @@ export class Sampler {
     return scratch;
   }
 
-  /** Puts the candidates that top-k, top-p and min-p keep into ids and values; returns how many, 0 = all tokens. */
-  #cut(x: Ptr, top: number): number {
+  /** The temperature of this draw. The rule `cool` looks at the logits as the model made them, `warm` at the candidates. */
+  #temperature(logits: Ptr, x: Ptr, top: number): number {
+    const { temperature, adaptiveTemperature: rule } = this.options;
+    if (rule === 'off') return temperature;
+    if (rule === 'warm') return adaptedTemperature(rule, temperature, this.#entropy(x, this.#limit, top), this.#limit);
+    const best = this.#memory.kernels.argmax_f32(logits, this.#vocab);
+    const largest = best < 0 ? NaN : this.#memory.arena.f32(logits + 4 * best, 1)[0];
+    if (!Number.isFinite(largest)) throw this.#notFinite(logits, best);
+    return adaptedTemperature(rule, temperature, this.#entropy(logits, this.#vocab, largest), this.#vocab);
+  }
+
+  /** Of the first n logits; the others are masked. */
+  #entropy(x: Ptr, n: number, top: number): number {
+    const { arena, kernels, weights } = this.#memory;
+    const total = kernels.exp_sum_f32(x, weights, n, top, 1);
+    return entropy(arena.f32(x, n), arena.f32(weights, n), top, total, this.#vocab - n);
+  }
+
+  /**
+   * Puts the candidates that top-k, top-p and min-p keep into ids and values; returns how many, 0 = all tokens.
+   * @param inverse of the temperature at which probabilities are compared
+   */
+  #cut(x: Ptr, top: number, inverse: number): number {
     const { arena, kernels, ids, values, weights } = this.#memory;
     const { topK, topP, minP } = this.options;
-    const limited = topK > 0 && topK < this.#vocab;
+    const limited = topK > 0 && topK < this.#limit;
     if (!limited && topP === 1 && minP === 0) return 0;
-    const limit = limited ? topK : this.#vocab;
+    const limit = limited ? topK : this.#limit;
     let k = limited ? topK : Math.min(FIRST_CANDIDATES, limit);
-    for (let total = limited ? 0 : kernels.exp_sum_f32(x, 0, this.#vocab, top, 1); ; ) {
-      const count = kernels.top_k_f32(x, this.#vocab, k, ids, values);
-      const sum = kernels.exp_sum_f32(values, weights, count, top, 1);
+    for (let total = limited ? 0 : kernels.exp_sum_f32(x, 0, this.#limit, top, inverse); ; ) {
+      const count = kernels.top_k_f32(x, this.#limit, k, ids, values);
+      const sum = kernels.exp_sum_f32(values, weights, count, top, inverse);
       if (limited) total = sum;
       const kept = cut(arena.f32(weights, count), topP < 1 ? topP * total : Infinity, minP);
       if (kept > 0) return kept;

@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OptionError } from '../../src/errors.ts';
-import { MAX_CONTEXT, MAX_LOGIT_BIAS } from '../../src/limits.ts';
+import { MAX_CONTEXT, MAX_LOGIT_BIAS, MAX_VOCAB } from '../../src/limits.ts';
 import { checkSamplerOptions, type SamplerOptions } from '../../src/sample/options.ts';
 
 const options = suite('sampler options');
@@ -29,10 +29,24 @@ options('the defaults are those of llama.cpp', () => {
     repeatLastN: 64,
     frequencyPenalty: 0,
     presencePenalty: 0,
+    adaptiveTemperature: 'off',
+    temperatureFirst: false,
+    vocabLimit: MAX_VOCAB,
     seed: undefined,
   });
   assert.is(logitBias.size, 0);
   assert.is(checkSamplerOptions({ temperature: undefined }).temperature, 0.8);
+});
+
+options('words and flags are taken as they are written, and nothing else', () => {
+  for (const word of ['off', 'cool', 'warm'] as const) {
+    assert.is(checkSamplerOptions({ adaptiveTemperature: word }).adaptiveTemperature, word);
+  }
+  for (const bad of ['hot', '', 1, true, null]) refused({ adaptiveTemperature: bad }, 'adaptiveTemperature', String(bad));
+  assert.is(checkSamplerOptions({ temperatureFirst: true }).temperatureFirst, true);
+  for (const bad of ['true', 1, null]) refused({ temperatureFirst: bad }, 'temperatureFirst', String(bad));
+  for (const good of [1, 99, 100]) assert.is(checkSamplerOptions({ vocabLimit: good }, 100).vocabLimit, good);
+  for (const bad of [0, 101, 1.5, NaN, '7', null]) refused({ vocabLimit: bad }, 'vocabLimit', String(bad));
 });
 
 options('every number is accepted on its bounds and refused beyond them', () => {
