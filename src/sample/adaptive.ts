@@ -34,7 +34,11 @@ const LEAST_TERM = -LEAST_PROBABILITY * ln(LEAST_PROBABILITY);
  * @param masked how many more tokens there are, all of probability 0
  */
 export function entropy(
-  logits: Float32Array, weights: Float32Array, top: number, total: number, masked: number,
+  logits: Float32Array,
+  weights: Float32Array,
+  top: number,
+  total: number,
+  masked: number,
 ): number {
   const lnTotal = ln(total);
   const least = LEAST_PROBABILITY * total;

@@ -202,7 +202,7 @@ export class Sampler {
     if (!limited && topP === 1 && minP === 0) return 0;
     const limit = limited ? topK : this.#limit;
     let k = limited ? topK : Math.min(FIRST_CANDIDATES, limit);
-    for (let total = limited ? 0 : kernels.exp_sum_f32(x, 0, this.#limit, top, inverse); ; ) {
+    for (let total = limited ? 0 : kernels.exp_sum_f32(x, 0, this.#limit, top, inverse);;) {
       const count = kernels.top_k_f32(x, this.#limit, k, ids, values);
       const sum = kernels.exp_sum_f32(values, weights, count, top, inverse);
       if (limited) total = sum;
@@ -216,7 +216,7 @@ export class Sampler {
   #notFinite(x: Ptr, best: number): SessionError {
     const { arena, kernels } = this.#memory;
     let id = best;
-    for (let from = 0; id < 0; ) {
+    for (let from = 0; id < 0;) {
       // the first NaN; −∞ on the way to it is a masked token
       const at = from + kernels.not_finite_f32(x + 4 * from, this.#vocab - from);
       if (Number.isNaN(arena.f32(x + 4 * at, 1)[0])) id = at;

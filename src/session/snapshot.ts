@@ -66,7 +66,9 @@ export function readSnapshot(decoder: Decoder, state: DecoderState, digest: Uint
   if (bytes.length < HEADER_BYTES) {
     throw refused(`it has ${bytes.length} bytes, its header alone takes ${HEADER_BYTES}`);
   }
-  if (String.fromCharCode(...bytes.subarray(0, MAGIC.length)) !== MAGIC) throw refused(`it does not begin with ${MAGIC}`);
+  if (String.fromCharCode(...bytes.subarray(0, MAGIC.length)) !== MAGIC) {
+    throw refused(`it does not begin with ${MAGIC}`);
+  }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const version = view.getUint32(8, true);
   if (version !== VERSION) throw refused(`it is of version ${version}, this engine reads version ${VERSION}`);

@@ -86,22 +86,29 @@ test('an option that is stated wins over that of the model, one that is undefine
 
 async function drawn(model: Model, prompt: number[], options: GenerateOptions): Promise<number[]> {
   const ids: number[] = [];
-  for await (const { id } of model.generate(prompt, { seed: 5, maxTokens: 40, ...options })) if (id !== null) ids.push(id);
+  for await (const { id } of model.generate(prompt, { seed: 5, maxTokens: 40, ...options })) {
+    if (id !== null) ids.push(id);
+  }
   return ids;
 }
 
 for (const [name, rule, topP] of [['0.8b-small', 'warm', 0.9], ['194m-small', 'cool', 1]] as const) {
-  sharedTest(test, `${name} generates by the rules of its authors`, `conformance/symboliclight/${name}/checkpoint.pt`, async (file) => {
-    using model = await open(file);
-    const { ids } = json<{ ids: number[] }>(shared(`conformance/symboliclight/${name}/reference.json`) as string);
-    const prompt = ids.slice(0, 8);
-    const own = await drawn(model, prompt, {});
-    const spelled = { temperature: 0.8, temperatureFirst: true, topK: 50, topP, minP: 0, adaptiveTemperature: rule };
-    assert.equal(await drawn(model, prompt, spelled), own);
-    const plain = { temperature: 0.8, temperatureFirst: false, topK: 40, topP: 0.95, minP: 0.05 };
-    assert.not.equal(await drawn(model, prompt, { ...plain, adaptiveTemperature: 'off' }), own);
-    // ids beyond the limit never come
-    assert.ok((await drawn(model, prompt, { vocabLimit: 20, topK: 0 })).every((id) => id < 20));
-  });
+  sharedTest(
+    test,
+    `${name} generates by the rules of its authors`,
+    `conformance/symboliclight/${name}/checkpoint.pt`,
+    async (file) => {
+      using model = await open(file);
+      const { ids } = json<{ ids: number[] }>(shared(`conformance/symboliclight/${name}/reference.json`) as string);
+      const prompt = ids.slice(0, 8);
+      const own = await drawn(model, prompt, {});
+      const spelled = { temperature: 0.8, temperatureFirst: true, topK: 50, topP, minP: 0, adaptiveTemperature: rule };
+      assert.equal(await drawn(model, prompt, spelled), own);
+      const plain = { temperature: 0.8, temperatureFirst: false, topK: 40, topP: 0.95, minP: 0.05 };
+      assert.not.equal(await drawn(model, prompt, { ...plain, adaptiveTemperature: 'off' }), own);
+      // ids beyond the limit never come
+      assert.ok((await drawn(model, prompt, { vocabLimit: 20, topK: 0 })).every((id) => id < 20));
+    },
+  );
 }
 test.run();

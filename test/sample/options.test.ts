@@ -42,7 +42,9 @@ options('words and flags are taken as they are written, and nothing else', () =>
   for (const word of ['off', 'cool', 'warm'] as const) {
     assert.is(checkSamplerOptions({ adaptiveTemperature: word }).adaptiveTemperature, word);
   }
-  for (const bad of ['hot', '', 1, true, null]) refused({ adaptiveTemperature: bad }, 'adaptiveTemperature', String(bad));
+  for (const bad of ['hot', '', 1, true, null]) {
+    refused({ adaptiveTemperature: bad }, 'adaptiveTemperature', String(bad));
+  }
   assert.is(checkSamplerOptions({ temperatureFirst: true }).temperatureFirst, true);
   for (const bad of ['true', 1, null]) refused({ temperatureFirst: bad }, 'temperatureFirst', String(bad));
   for (const good of [1, 99, 100]) assert.is(checkSamplerOptions({ vocabLimit: good }, 100).vocabLimit, good);

@@ -113,14 +113,19 @@ for (const kv of ['f16', 'f32'] as const) {
   });
 }
 
-sharedTest(test, 'a SymbolicLight session goes on as if it had never stopped', 'conformance/symboliclight/0.8b-small/checkpoint.pt', async (file) => {
-  using model = await open(file);
-  using other = await open(file, { build: 'base' });
-  await laws(model, other);
-  const { vocab } = model.describe();
-  const session = await reading(model, text(9, vocab));
-  damage(await reading(model, text(7, vocab, 3)), session.snapshot(), 60);
-});
+sharedTest(
+  test,
+  'a SymbolicLight session goes on as if it had never stopped',
+  'conformance/symboliclight/0.8b-small/checkpoint.pt',
+  async (file) => {
+    using model = await open(file);
+    using other = await open(file, { build: 'base' });
+    await laws(model, other);
+    const { vocab } = model.describe();
+    const session = await reading(model, text(9, vocab));
+    damage(await reading(model, text(7, vocab, 3)), session.snapshot(), 60);
+  },
+);
 
 test('the builds write the same bytes', async () => {
   const written = await Promise.all(builds.map(async (build) => {
@@ -243,7 +248,9 @@ test('refused during a call and after the end', async () => {
 test('a generation goes on from a snapshot', async () => {
   using model = await tiny();
   const ids: number[] = [];
-  for await (const { id } of model.generate(text(10, 512), { temperature: 0, maxTokens: 8 })) if (id !== null) ids.push(id);
+  for await (const { id } of model.generate(text(10, 512), { temperature: 0, maxTokens: 8 })) {
+    if (id !== null) ids.push(id);
+  }
   const snapshot = (await reading(model, text(9, 512))).snapshot();
   const again: number[] = [];
   for await (const { id } of model.generate([text(10, 512)[9]], { temperature: 0, maxTokens: 8, snapshot })) {
