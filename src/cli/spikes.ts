@@ -3,6 +3,7 @@
  * @module
  */
 import type { LayerReport, SpikeReport } from '../eval/spikes.ts';
+import { bytesText } from './output.ts';
 
 const share = (value: number | null): string => (value === null ? '' : `${(100 * value).toFixed(1)} %`);
 const mega = (value: number): string => (value / 1e6).toPrecision(3);
@@ -28,11 +29,16 @@ export function spikeLines({ tokens, overall, layers, energy }: SpikeReport): st
     ...rows.map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ')),
     `firing rate ${share(overall.firingRate)} of ${overall.neurons} neurons over ${tokens} tokens; ` +
       `${share(overall.inputsSkipped / overall.spikeInputs)} of ${overall.spikeInputs} spike inputs skipped`,
-    `a token: ${mega(effectiveAcs)} M AC of ${mega(denseAcs)} M, ${mega(effectiveMacs)} M MAC of ${mega(denseMacs)} M; ` +
-      `weights ${mega(touched)} MB of ${mega(dense)} MB`,
+    `a token: ${countText(effectiveAcs)} AC of ${countText(denseAcs)}, ${countText(effectiveMacs)} MAC of ${countText(denseMacs)}; ` +
+      `weights ${bytesText(touched)} of ${bytesText(dense)}`,
     `45 nm estimate a token: operations ${energyText(compute.effective)} (dense ${energyText(compute.dense)}), ` +
       `weights from DRAM ${energyText(memory.touched)} (dense ${energyText(memory.dense)})`,
   ];
+}
+
+/** 1234567 → "1.23 M". */
+function countText(count: number): string {
+  return count < 1e6 ? `${(count / 1e3).toPrecision(3)} k` : count < 1e9 ? `${mega(count)} M` : `${(count / 1e9).toPrecision(3)} G`;
 }
 
 /** Microjoules → text. */

@@ -16,7 +16,7 @@ type SpikingShape = Pick<
 /** The published variants; `symboliclight-tiny` is the one of tests. */
 export const SPIKING_SHAPES: Readonly<Record<string, SpikingShape>> = {
   'symboliclight-tiny': {
-    variant: '0.8b', layers: 2, width: 128, hidden: 384, heads: 2, headDim: 64, vocab: 512, trainedContext: 64, window: 32, anchors: 4,
+    variant: '0.8b', layers: 2, width: 256, hidden: 768, heads: 4, headDim: 64, vocab: 512, trainedContext: 64, window: 32, anchors: 4,
   },
   'symboliclight-194m': {
     variant: '194m', layers: 12, width: 768, hidden: 4096, heads: 12, headDim: 64, vocab: 48000, trainedContext: 2048, window: 256, anchors: 4,

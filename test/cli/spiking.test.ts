@@ -1,0 +1,72 @@
+/** Spiking models on the command line: what is said about a checkpoint, and what its neurons did. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { SPIKING_SHAPES, spikingDescription } from '../../src/eval/random-symboliclight.ts';
+import type { SpikeReport } from '../../src/index.ts';
+import { released } from '../released.ts';
+import { sentencePieceModel } from '../tokenizer/builders.ts';
+import { folder, json, refused, ternspike } from './cli.ts';
+
+interface Spiking {
+  spikes: SpikeReport;
+}
+
+const spiking = suite('cli spiking');
+const files = folder();
+const tokenizer = files.file('tokenizer.model', sentencePieceModel());
+let model = '';
+
+spiking.before(async () => {
+  const { source } = released(spikingDescription(SPIKING_SHAPES['symboliclight-tiny']));
+  const bytes = new Uint8Array(source.size);
+  await source.read(bytes, 0);
+  model = files.file('checkpoint.pt', bytes);
+});
+spiking.after(() => files.remove());
+
+spiking('inspect tells the description, parameters and memory of a checkpoint', async () => {
+  const printed = await ternspike(['inspect', model]);
+  assert.is(printed.code, 0, printed.stderr);
+  assert.match(printed.stdout, /\nsymboliclight: \d{7} parameters, 2 layers of width 256, 4 heads, 512 tokens, /);
+  assert.match(printed.stdout, /\nmemory: weights .* one session .* in all /);
+  assert.not.match(printed.stdout, /cannot be run/);
+  const { format, description, plan } = await json<{ format: string; description: object; plan: object }>(['inspect', model]);
+  assert.is(format, 'torch');
+  assert.is((description as { kind: string }).kind, 'symboliclight');
+  assert.ok(plan);
+});
+
+spiking('run takes a checkpoint and a tokenizer beside it, and any length', async () => {
+  const run = ['run', '-m', model, '--tokenizer', tokenizer, 'hello world', '--temp', '0', '--logit-bias', '2=-inf'];
+  const short = await json<Spiking & { ids: number[]; promptTokens: number }>([...run, '-n', '8']);
+  assert.is(short.ids.length, 8);
+  assert.is(short.spikes.tokens, short.promptTokens + 7);
+  assert.is(short.spikes.layers.length, 8);
+  const long = await json<Spiking & { ids: number[] }>([...run, '-n', '600']);
+  assert.is(long.ids.length, 600);
+  assert.equal(long.ids.slice(0, 8), short.ids);
+  const printed = await ternspike([...run, '-n', '8']);
+  assert.match(printed.stderr, /\nencoder .*\nblock 0 .*\nblock 1 .*\nhead .*\nfiring rate .* tokens; .*\na token: .* AC of .* MAC of .*\n45 nm/);
+  assert.not.match(printed.stdout, /firing rate/);
+});
+
+spiking('logits counts every position', async () => {
+  const { spikes } = await json<Spiking>(['logits', '-m', model, '--ids', '5,6,7']);
+  assert.is(spikes.tokens, 3);
+});
+
+spiking('bench reports spikes of decoding, and forces a sparsity where it is told', async () => {
+  const bench = ['bench', '--shape', 'symboliclight-tiny', '-p', '40', '-n', '20', '--rounds', '1'];
+  type Bench = Spiking & { type: string; sparsity?: number; threads: { bytesPerToken: number }[] };
+  const free = await json<Bench>(bench);
+  const forced = await json<Bench>([...bench, '--sparsity', '0.94']);
+  assert.equal([free.type, free.spikes.tokens, free.sparsity, forced.sparsity], ['f32', 20, undefined, 0.94]);
+  assert.ok(Math.abs((forced.spikes.overall.activationSparsity ?? 0) - 0.94) < 0.01);
+  assert.ok(forced.threads[0].bytesPerToken >= forced.spikes.overall.weightBytes.touched - 1);
+  const printed = await ternspike([...bench, '--type', 'f16']);
+  assert.match(printed.stdout, /\nencoder .*\nblock 0 /);
+  refused(await ternspike([...bench, '--sparsity', '2']), 2, '--sparsity', '0 … 1');
+  refused(await ternspike([...bench, '--type', 'tq1_0']), 2, '--type', 'f32, f16, bf16');
+});
+
+spiking.run();
