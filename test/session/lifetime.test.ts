@@ -62,11 +62,12 @@ test('a session disposed of during a call refuses that call, and its memory serv
   const expected = (await model.logits([5, 6])).at(-1) as Float32Array;
   const session = model.session();
   const call = session.prefill(ids);
+  const refusal = refuses(call, 'DISPOSED');
   await new Promise((resolve) => setTimeout(resolve, 1));
   session.dispose();
   const next = model.session();
   sameBits(await next.prefill([5, 6]), expected, 'next session');
-  await refuses(call, 'DISPOSED');
+  await refusal;
   model.dispose();
 });
 
