@@ -37,7 +37,9 @@ export function released(d: SymbolicLightDescription, prefix: string = '', key: 
   const shapes = new Map(symbolicLightShapes(d));
   for (let i = 0; i < d.layers; i++) {
     shapes.set(`blocks.${i}.tcam.sparse_attn.rope.inv_freq`, [d.headDim / 2]);
-    if (d.variant === '0.8b') shapes.set(`blocks.${i}.tcam.sparse_attn._cached_mask`, [d.trainedContext, d.trainedContext]);
+    if (d.variant === '0.8b') {
+      shapes.set(`blocks.${i}.tcam.sparse_attn._cached_mask`, [d.trainedContext, d.trainedContext]);
+    }
   }
   const head = new ByteBuilder();
   const stretches: Stretch[] = [];
@@ -77,7 +79,11 @@ export function released(d: SymbolicLightDescription, prefix: string = '', key: 
 function configOf(d: SymbolicLightDescription): Record<string, number | boolean | string> {
   const numbers = { ...d, theta: d.rope.theta };
   const named = Object.entries(SYMBOLICLIGHT_KEYS) as [keyof typeof SYMBOLICLIGHT_KEYS, readonly [string, string]][];
-  return { ...Object.fromEntries(named.map(([key, [name]]) => [name, numbers[key]])), frontend_mode: 'text', dropout: 0.1 };
+  return {
+    ...Object.fromEntries(named.map(([key, [name]]) => [name, numbers[key]])),
+    frontend_mode: 'text',
+    dropout: 0.1,
+  };
 }
 
 function floats(mean: number, cols: number): Uint8Array {

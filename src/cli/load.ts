@@ -16,7 +16,12 @@ import { bytesText, type Output } from './output.ts';
 
 /** Options of every command that loads a model. */
 export const MODEL_OPTIONS = {
-  model: { kind: 'text', short: 'm', value: 'FILE', help: 'model: a path or a URL of a GGUF, safetensors or PyTorch file' },
+  model: {
+    kind: 'text',
+    short: 'm',
+    value: 'FILE',
+    help: 'model: a path or a URL of a GGUF, safetensors or PyTorch file',
+  },
   build: { kind: 'choice', choices: ['base', 'relaxed'], help: 'kernels to use; default the best this host has' },
   threads: { kind: 'integer', short: 't', least: 1, help: 'threads; this version computes on one' },
 } as const;

@@ -212,7 +212,7 @@ async function generate(
     `prompt ${ids.length} tokens, ${speed(timings.prefillTps)}; ` +
       `answer ${answer.length} tokens, ${speed(timings.decodeTps)}; loaded in ${Math.round(loadMs)} ms`,
   );
-  if (spikes) for (const line of spikeLines(spikes)) out.note(line);
+  if (spikes) { for (const line of spikeLines(spikes)) out.note(line); }
 }
 
 /** Says that a context may become longer than what the model was trained for. */

@@ -17,8 +17,13 @@ export function spikeLines({ tokens, overall, layers, energy }: SpikeReport): st
     const inputs = sum((layer) => layer.spikeInputs);
     const skipped = inputs > 0 ? share(sum((layer) => layer.inputsSkipped) / inputs) : '';
     rows.push([
-      name, rate('.mixer'), rate('.ffn'), rate(name === 'encoder' ? name : '.output'), skipped,
-      mega(sum((layer) => layer.weightBytes.touched)), mega(sum((layer) => layer.weightBytes.dense)),
+      name,
+      rate('.mixer'),
+      rate('.ffn'),
+      rate(name === 'encoder' ? name : '.output'),
+      skipped,
+      mega(sum((layer) => layer.weightBytes.touched)),
+      mega(sum((layer) => layer.weightBytes.dense)),
     ]);
   }
   const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
@@ -26,19 +31,27 @@ export function spikeLines({ tokens, overall, layers, energy }: SpikeReport): st
   const { touched, dense } = overall.weightBytes;
   const { compute, memory } = energy;
   return [
-    ...rows.map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ')),
+    ...rows.map((row) =>
+      row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ')
+    ),
     `firing rate ${share(overall.firingRate)} of ${overall.neurons} neurons over ${tokens} tokens; ` +
-      `${share(overall.inputsSkipped / overall.spikeInputs)} of ${overall.spikeInputs} spike inputs skipped`,
-    `a token: ${countText(effectiveAcs)} AC of ${countText(denseAcs)}, ${countText(effectiveMacs)} MAC of ${countText(denseMacs)}; ` +
-      `weights ${bytesText(touched)} of ${bytesText(dense)}`,
+    `${share(overall.inputsSkipped / overall.spikeInputs)} of ${overall.spikeInputs} spike inputs skipped`,
+    `a token: ${countText(effectiveAcs)} AC of ${countText(denseAcs)}, ${countText(effectiveMacs)} MAC of ${
+      countText(denseMacs)
+    }; ` +
+    `weights ${bytesText(touched)} of ${bytesText(dense)}`,
     `45 nm estimate a token: operations ${energyText(compute.effective)} (dense ${energyText(compute.dense)}), ` +
-      `weights from DRAM ${energyText(memory.touched)} (dense ${energyText(memory.dense)})`,
+    `weights from DRAM ${energyText(memory.touched)} (dense ${energyText(memory.dense)})`,
   ];
 }
 
 /** 1234567 → "1.23 M". */
 function countText(count: number): string {
-  return count < 1e6 ? `${(count / 1e3).toPrecision(3)} k` : count < 1e9 ? `${mega(count)} M` : `${(count / 1e9).toPrecision(3)} G`;
+  return count < 1e6
+    ? `${(count / 1e3).toPrecision(3)} k`
+    : count < 1e9
+    ? `${mega(count)} M`
+    : `${(count / 1e9).toPrecision(3)} G`;
 }
 
 /** Microjoules → text. */

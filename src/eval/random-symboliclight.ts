@@ -16,13 +16,40 @@ type SpikingShape = Pick<
 /** The published variants; `symboliclight-tiny` is the one of tests. */
 export const SPIKING_SHAPES: Readonly<Record<string, SpikingShape>> = {
   'symboliclight-tiny': {
-    variant: '0.8b', layers: 2, width: 256, hidden: 768, heads: 4, headDim: 64, vocab: 512, trainedContext: 64, window: 32, anchors: 4,
+    variant: '0.8b',
+    layers: 2,
+    width: 256,
+    hidden: 768,
+    heads: 4,
+    headDim: 64,
+    vocab: 512,
+    trainedContext: 64,
+    window: 32,
+    anchors: 4,
   },
   'symboliclight-194m': {
-    variant: '194m', layers: 12, width: 768, hidden: 4096, heads: 12, headDim: 64, vocab: 48000, trainedContext: 2048, window: 256, anchors: 4,
+    variant: '194m',
+    layers: 12,
+    width: 768,
+    hidden: 4096,
+    heads: 12,
+    headDim: 64,
+    vocab: 48000,
+    trainedContext: 2048,
+    window: 256,
+    anchors: 4,
   },
   'symboliclight-0.8b': {
-    variant: '0.8b', layers: 22, width: 1536, hidden: 6144, heads: 24, headDim: 64, vocab: 57344, trainedContext: 512, window: 512, anchors: 4,
+    variant: '0.8b',
+    layers: 22,
+    width: 1536,
+    hidden: 6144,
+    heads: 24,
+    headDim: 64,
+    vocab: 57344,
+    trainedContext: 512,
+    window: 512,
+    anchors: 4,
   },
 };
 
@@ -52,9 +79,18 @@ export function spikingMetadata(d: SymbolicLightDescription, name: string): Map<
     ['general.architecture', { type: 'string', value: SYMBOLICLIGHT }],
     ['general.name', { type: 'string', value: name }],
   ]);
-  for (const [key, [, gguf]] of Object.entries(SYMBOLICLIGHT_KEYS) as [keyof typeof SYMBOLICLIGHT_KEYS, readonly [string, string]][]) {
+  for (
+    const [key, [, gguf]] of Object.entries(SYMBOLICLIGHT_KEYS) as [
+      keyof typeof SYMBOLICLIGHT_KEYS,
+      readonly [string, string],
+    ][]
+  ) {
     const value = numbers[key];
-    const type = typeof value === 'boolean' ? 'bool' : key === 'threshold' || key === 'leak' || key === 'theta' ? 'float32' : 'uint32';
+    const type = typeof value === 'boolean'
+      ? 'bool'
+      : key === 'threshold' || key === 'leak' || key === 'theta'
+      ? 'float32'
+      : 'uint32';
     metadata.set(`${SYMBOLICLIGHT}.${gguf}`, { type, value });
   }
   return metadata;

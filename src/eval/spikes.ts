@@ -126,7 +126,8 @@ function symbolicLightLayers({ tensors }: Pick<Container, 'tensors'>, d: Symboli
     const info = tensors.get(name) as TensorInfo; // the description has seen to it
     const [, block, part] = /^blocks\.(\d+)\.(tcam|ffn\.up|ffn)\./.exec(name) ?? [];
     const place = ['tcam', 'ffn.up', 'ffn'].indexOf(part) + 1;
-    const layer = layers[place > 0 ? 3 * Number(block) + place : name.startsWith('output_head.') ? layers.length - 1 : 0];
+    const layer =
+      layers[place > 0 ? 3 * Number(block) + place : name.startsWith('output_head.') ? layers.length - 1 : 0];
     if (info.shape.length !== 2) {
       layer.fixedBytes += vectorBytes(info.shape[0] ?? 1);
     } else if (name.endsWith('.tcam_proj.weight') || name.endsWith('.ffn.down.weight')) {
@@ -145,8 +146,18 @@ function symbolicLightLayers({ tensors }: Pick<Container, 'tensors'>, d: Symboli
   return layers;
 }
 
-function connection(layout: string, outputs: number, inputs: number, dataBytes: number, source: number | null): Connection {
-  const arithmetic = layout.startsWith('trit2') || layout.startsWith('bit1') ? 'codes' : layout.startsWith('i8') ? 'int8' : 'fp32';
+function connection(
+  layout: string,
+  outputs: number,
+  inputs: number,
+  dataBytes: number,
+  source: number | null,
+): Connection {
+  const arithmetic = layout.startsWith('trit2') || layout.startsWith('bit1')
+    ? 'codes'
+    : layout.startsWith('i8')
+    ? 'int8'
+    : 'fp32';
   return { source, inputs, outputs, arithmetic, dataBytes };
 }
 
@@ -194,7 +205,10 @@ export function spikeReport(layers: readonly SpikeLayer[], trace: SpikeTrace): S
       inputsSkipped: sums.spikeInputs - sums.active,
       weightBytes: { touched: sums.touched + real + fixed, dense: sums.dense + real + fixed },
       synapticOperations: {
-        effectiveAcs: sums.acs, effectiveMacs: sums.macs, denseAcs: sums.denseAcs, denseMacs: sums.macs,
+        effectiveAcs: sums.acs,
+        effectiveMacs: sums.macs,
+        denseAcs: sums.denseAcs,
+        denseMacs: sums.macs,
       },
     };
   });

@@ -30,7 +30,10 @@ spiking('inspect tells the description, parameters and memory of a checkpoint', 
   assert.match(printed.stdout, /\nsymboliclight: \d{7} parameters, 2 layers of width 256, 4 heads, 512 tokens, /);
   assert.match(printed.stdout, /\nmemory: weights .* one session .* in all /);
   assert.not.match(printed.stdout, /cannot be run/);
-  const { format, description, plan } = await json<{ format: string; description: object; plan: object }>(['inspect', model]);
+  const { format, description, plan } = await json<{ format: string; description: object; plan: object }>([
+    'inspect',
+    model,
+  ]);
   assert.is(format, 'torch');
   assert.is((description as { kind: string }).kind, 'symboliclight');
   assert.ok(plan);
@@ -46,7 +49,10 @@ spiking('run takes a checkpoint and a tokenizer beside it, and any length', asyn
   assert.is(long.ids.length, 600);
   assert.equal(long.ids.slice(0, 8), short.ids);
   const printed = await ternspike([...run, '-n', '8']);
-  assert.match(printed.stderr, /\nencoder .*\nblock 0 .*\nblock 1 .*\nhead .*\nfiring rate .* tokens; .*\na token: .* AC of .* MAC of .*\n45 nm/);
+  assert.match(
+    printed.stderr,
+    /\nencoder .*\nblock 0 .*\nblock 1 .*\nhead .*\nfiring rate .* tokens; .*\na token: .* AC of .* MAC of .*\n45 nm/,
+  );
   assert.not.match(printed.stdout, /firing rate/);
 });
 

@@ -27,7 +27,14 @@ const VOCAB = 512;
 spikes('every spike is charged to the columns it makes the next matrix read', async () => {
   const layers = await layersOf('f32');
   assert.equal(layers.map((layer) => layer.name), [
-    'encoder', 'blocks.0.mixer', 'blocks.0.ffn', 'blocks.0.output', 'blocks.1.mixer', 'blocks.1.ffn', 'blocks.1.output', 'head',
+    'encoder',
+    'blocks.0.mixer',
+    'blocks.0.ffn',
+    'blocks.0.output',
+    'blocks.1.mixer',
+    'blocks.1.ffn',
+    'blocks.1.output',
+    'head',
   ]);
   // 4 tokens in 2 batches, one of them asked for logits
   const counts = Float64Array.of(40, 400, 80, 20, 404, 12, 1000);
@@ -37,7 +44,10 @@ spikes('every spike is charged to the columns it makes the next matrix read', as
   // encoder → mixer 0, ffn 0 → output 0, output 0 → mixer 1, ffn 1 → output 1; mixers and the last output feed nothing
   assert.equal(acs, [0, 10 * WIDTH, 0, 20 * WIDTH, 5 * WIDTH, 0, 3 * WIDTH, 0]);
   assert.equal([mixer0, output0, mixer1, output1].map((layer) => layer.inputsSkipped), [
-    WIDTH - 10, HIDDEN - 20, WIDTH - 5, HIDDEN - 3,
+    WIDTH - 10,
+    HIDDEN - 20,
+    WIDTH - 5,
+    HIDDEN - 3,
   ]);
   const { overall } = report;
   assert.is(overall.neurons, 5 * WIDTH + 2 * HIDDEN);
@@ -63,7 +73,10 @@ spikes('every spike is charged to the columns it makes the next matrix read', as
 spikes('without a token nothing is counted, and nothing is no number', async () => {
   const report = spikeReport(await layersOf('f32'), { tokens: 0, batches: 0, heads: 0, spikes: new Float64Array(7) });
   assert.is(report.overall.firingRate, 0);
-  const numbers = JSON.stringify(report, (_, value: unknown) => (typeof value === 'number' && !Number.isFinite(value) ? 'bad' : value));
+  const numbers = JSON.stringify(
+    report,
+    (_, value: unknown) => (typeof value === 'number' && !Number.isFinite(value) ? 'bad' : value),
+  );
   assert.not(numbers.includes('"bad"'));
 });
 
@@ -109,7 +122,9 @@ spikes('a forced sparsity is met in every layer', async () => {
     const { layers = [], overall } = model.stats().spikes ?? {};
     assert.ok(Math.abs((overall?.activationSparsity ?? NaN) - sparsity) < 2e-3, `${overall?.activationSparsity}`);
     for (const { activationSparsity } of layers) {
-      if (activationSparsity !== null) assert.ok(Math.abs(activationSparsity - sparsity) < 0.02, `${activationSparsity}`);
+      if (activationSparsity !== null) {
+        assert.ok(Math.abs(activationSparsity - sparsity) < 0.02, `${activationSparsity}`);
+      }
     }
   }
 });
