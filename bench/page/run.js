@@ -22,7 +22,7 @@ async function measure() {
   for (let round = 0; round < rounds; round++) {
     session.reset();
     const begin = performance.now();
-    await session.read(ids.slice(0, prompt), {}, prompt - 1, ignore);
+    await session.read(ids.slice(0, prompt), { stretchMs: 2000 }, prompt - 1, ignore);
     const middle = performance.now();
     for (let i = prompt; i < prompt + tokens; i++) await session.read([ids[i]], {}, 0, ignore);
     prefill.push((prompt / (middle - begin)) * 1000);

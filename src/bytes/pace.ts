@@ -7,6 +7,9 @@
 /** Aim for the longest stretch of work without a look at events. An abort must be seen within 100 ms. */
 export const MAX_STRETCH_MS = 40;
 
+/** Items of the first batch, before it is known how long one takes. */
+const FIRST_BATCH = 4;
+
 /** Resolves after the host has handled waiting events. */
 function turn(): Promise<void> {
   const immediate = (globalThis as { setImmediate?: (run: () => void) => unknown }).setImmediate;
@@ -29,17 +32,20 @@ let lastTurn = 0;
 /** One pace per call. */
 export class Pace {
   readonly #signal: AbortSignal | undefined;
+  readonly #stretch: number;
   #batchStart = 0;
   #perItem = 0;
 
-  constructor(signal?: AbortSignal) {
+  /** @param stretch milliseconds of work between two looks at events; a longer one reads a prompt in larger batches */
+  constructor(signal?: AbortSignal, stretch: number = MAX_STRETCH_MS) {
     this.#signal = signal;
+    this.#stretch = stretch;
     signal?.throwIfAborted();
   }
 
   /** Lets events in when it is time. @throws the signal's reason once aborted */
   async breathe(): Promise<void> {
-    if (performance.now() - lastTurn >= MAX_STRETCH_MS / 2) {
+    if (performance.now() - lastTurn >= this.#stretch / 2) {
       await turn();
       lastTurn = performance.now();
     }
@@ -49,8 +55,8 @@ export class Pace {
   /** How many items to take next so that they last about a stretch at most, between 1 and `most`. */
   next(most: number): number {
     this.#batchStart = performance.now();
-    if (this.#perItem === 0) return Math.min(most, 4);
-    return Math.max(1, Math.min(most, Math.floor(MAX_STRETCH_MS / this.#perItem)));
+    if (this.#perItem === 0) return Math.min(most, FIRST_BATCH);
+    return Math.max(1, Math.min(most, Math.floor(this.#stretch / this.#perItem)));
   }
 
   /** Says that `items` taken by `next` are done. */

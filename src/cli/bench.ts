@@ -28,6 +28,7 @@ const OPTIONS = {
     value: Object.keys(RANDOM_TYPES).join('|'),
     help: 'type of its matrices; default tq2_0, of symboliclight shapes f32',
   },
+  head: { kind: 'text', value: 'TYPE', help: 'symboliclight shapes: type of head and prior; default the usual with --type' },
   sparsity: {
     kind: 'number',
     help: 'spiking models: this share of neurons is silent, drawn at random; what the model then says means nothing',
@@ -58,8 +59,8 @@ export const bench: Command = command(
     const { model: path, shape, build, kv, rounds = DEFAULT_ROUNDS, sparsity } = values;
     const type = values.type ?? randomTypes(shape ?? '')[0];
     if ((path === undefined) === (shape === undefined)) throw new UsageError('give -m MODEL or --shape SHAPE');
-    if (path !== undefined && (values.type !== undefined || values.layers !== undefined)) {
-      throw new UsageError('--type and --layers belong to --shape');
+    if (path !== undefined && (values.type ?? values.layers ?? values.head) !== undefined) {
+      throw new UsageError('--type, --layers and --head belong to --shape');
     }
     if (sparsity !== undefined && !(sparsity >= 0 && sparsity <= 1)) {
       throw new UsageError(`--sparsity is ${sparsity}, expected a number in 0 … 1`);
@@ -73,7 +74,7 @@ export const bench: Command = command(
     });
     const { model, fileBytes } = path !== undefined
       ? await withSource(path, signal, open)
-      : await open(await randomSource(shape ?? '', type, values.layers));
+      : await open(await randomSource(shape ?? '', type, values.layers, values.head));
     const { prefillTps, decodeTps } = await measure(model, counts, rounds, context);
     const bytesPerToken = bytesRead(model, values.kv ?? 'f16', counts);
     const { loadMs, build: used, spikes } = model.stats(); // of the last round's decoding
@@ -89,6 +90,7 @@ export const bench: Command = command(
       {
         model: path ?? `random ${shape}`,
         type: path === undefined ? type : typesOf(model),
+        head: values.head,
         build: used,
         runtime: runtime(),
         ...counts,
@@ -119,15 +121,18 @@ export const bench: Command = command(
   },
 );
 
+/** A prompt is read in whole batches, as a program does that has nothing else to answer. */
+const STRETCH_MS = 2000;
+
 interface Counts {
   readonly prompt: number;
   readonly tokens: number;
 }
 
 /** Refuses a shape or type that is not there as what it is, wrong usage, before anything is made. */
-async function randomSource(shape: string, type: string, layers: number | undefined): Promise<ByteSource> {
+async function randomSource(shape: string, type: string, layers?: number, head?: string): Promise<ByteSource> {
   try {
-    return await randomModel(shape, type, layers);
+    return await randomModel(shape, type, layers, head);
   } catch (cause) {
     if (!(cause instanceof OptionError)) throw cause;
     throw new UsageError(`--${cause.message.replace(/^OPTION: /, '')}`, { cause });
@@ -158,7 +163,7 @@ async function measure(model: Model, { prompt, tokens }: Counts, rounds: number,
     out.progress(`round ${round + 1} of ${rounds}`);
     session.reset();
     const start = performance.now();
-    await session.read(ids.slice(0, prompt), { signal }, prompt - 1, ignore);
+    await session.read(ids.slice(0, prompt), { signal, stretchMs: STRETCH_MS }, prompt - 1, ignore);
     const middle = performance.now();
     model.resetStats();
     for (let i = prompt; i < prompt + tokens; i++) {

@@ -51,6 +51,9 @@ const OPTIONS = {
   ids: { kind: 'ids', value: '1,2,3', help: 'the prompt as ids, instead of PROMPT' },
 } as const satisfies OptionTable;
 
+/** How late an interrupt may be seen while a prompt is read; see `CallOptions`. */
+const STRETCH_MS = 300;
+
 type RunValues = Values<typeof OPTIONS>;
 
 export const run: Command = command(
@@ -156,6 +159,7 @@ async function generate(
   let end = 0;
   try {
     const chunks = model.generate(ids, {
+      stretchMs: STRETCH_MS,
       ...sampler,
       overflow,
       maxTokens,

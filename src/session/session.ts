@@ -23,6 +23,15 @@ export interface SessionOptions {
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
+  /** Milliseconds of work between two looks at the host's events, default 40: how late an abort may be seen, and how long
+   *  a page may stand still. A longer stretch reads a prompt in larger batches, which is faster for large models. */
+  readonly stretchMs?: number;
+}
+
+/** How `read` reads. */
+export interface ReadOptions extends CallOptions {
+  /** End every pass behind this many blocks, where the model's `Decoder` has `blocks`. A session stays at one depth. */
+  readonly blocks?: number;
 }
 
 /** What the sessions of one model share. */
@@ -139,7 +148,7 @@ export class Session {
    */
   async read(
     ids: ArrayLike<number>,
-    options: CallOptions,
+    options: ReadOptions,
     from: number,
     see: (logits: Ptr, i: number) => void,
   ): Promise<void> {
@@ -160,7 +169,7 @@ export class Session {
     let slid = false;
     this.#busy = true;
     try {
-      const pace = new Pace(options.signal);
+      const pace = new Pace(options.signal, checkStretch(options.stretchMs));
       for (let done = 0; done < ids.length;) {
         await pace.breathe();
         this.#alive();
@@ -169,7 +178,7 @@ export class Session {
           slid = true;
         }
         const n = Math.min(pace.next(decoder.batch), ids.length - done, state.context - state.length);
-        decoder.forward(state, Array.prototype.slice.call(ids, done, done + n) as number[]);
+        decoder.forward(state, Array.prototype.slice.call(ids, done, done + n) as number[], options.blocks);
         for (let t = Math.max(0, from - done); t < n; t++) see(decoder.logits(t), done + t);
         pace.done(n);
         done += n;
@@ -262,4 +271,10 @@ export class Session {
 function checkToken(id: number, vocab: number, index: number): void {
   if (Number.isInteger(id) && id >= 0 && id < vocab) return;
   throw new SessionError('TOKEN', `ids[${index}] is ${String(id)}, expected a whole number in 0 … ${vocab - 1}`);
+}
+
+/** @throws {OptionError} `OPTION` unless it is a positive number */
+function checkStretch(stretch: number | undefined): number | undefined {
+  if (stretch === undefined || stretch > 0) return stretch;
+  throw new OptionError('OPTION', `stretchMs is ${String(stretch)}, expected a number above 0`);
 }
