@@ -28,6 +28,8 @@ export interface Decoder {
   readonly canRewind: boolean;
   /** What all states together spiked since the model was opened; absent where nothing spikes. */
   readonly spikes?: SpikeCounter;
+  /** How many blocks it has, where a pass may end before the last of them; absent where it may not. */
+  readonly blocks?: number;
   /** How its states keep keys and values. */
   readonly kv: KvType;
   /** @throws {MemoryError} */
@@ -46,9 +48,10 @@ export interface Decoder {
   readState(state: DecoderState, from: Uint8Array, length: number): void;
   /**
    * Appends up to `batch` ids. The state grows only if all of it succeeds.
+   * @param blocks end behind this many blocks; a state that was read so has nothing for deeper passes to go on from
    * @throws {SessionError} `NOT_FINITE` naming the layer that made a NaN or infinity
    */
-  forward(state: DecoderState, ids: ArrayLike<number>): void;
+  forward(state: DecoderState, ids: ArrayLike<number>, blocks?: number): void;
   /** Address of the logits of the t-th id of the last `forward`; valid until the next call. @throws {SessionError} */
   logits(t: number): Ptr;
   /** Makes room by dropping half of what lies behind the first `keep` positions. */

@@ -61,6 +61,10 @@ export class SymbolicLightDecoder implements Decoder {
     this.spikes = new SpikeCounter(spikingLayers(d));
   }
 
+  get blocks(): number {
+    return this.#m.d.layers;
+  }
+
   get vocab(): number {
     return this.#m.d.vocab;
   }
@@ -103,7 +107,7 @@ export class SymbolicLightDecoder implements Decoder {
     state.length = length;
   }
 
-  forward(state: State, ids: ArrayLike<number>): void {
+  forward(state: State, ids: ArrayLike<number>, blocks?: number): void {
     const { k, d, b } = this.#m;
     const width = strideOf(d.width) * 4;
     const look = (block: number): void => {
@@ -118,7 +122,7 @@ export class SymbolicLightDecoder implements Decoder {
     };
     b.spikeCounts.fill(0);
     // a recurrent state cannot be run a second time, so every block is looked at as it is made
-    forward(this.#m, state.memory, ids, state.length, SOLO, look);
+    forward(this.#m, state.memory, ids, state.length, SOLO, look, blocks);
     state.length += ids.length;
     this.spikes.add(ids.length, b.spikeCounts);
     state.spikes.add(ids.length, b.spikeCounts);

@@ -37,9 +37,11 @@ export interface SymbolicLight {
 /**
  * Runs `ids` at positions `pos` … of `state`. The continuous streams of the batch stay in `b.c` for `head`.
  * @param afterBlock called on lane 0 after each block; only for finding the block at fault
+ * @param blocks end behind this many; `head` then answers early
  */
 export function forward(
   m: SymbolicLight, state: SymbolicLightState, ids: ArrayLike<number>, pos: number, lane: Lane, afterBlock?: (block: number) => void,
+  blocks: number = m.d.layers,
 ): void {
   const { k, d, w, b } = m;
   const n = ids.length;
@@ -56,7 +58,7 @@ export function forward(
   }
   lane.barrier();
 
-  for (let i = 0; i < d.layers; i++) {
+  for (let i = 0; i < blocks; i++) {
     const block = w.blocks[i];
 
     // two paths through time: what decays, and what is near

@@ -47,6 +47,13 @@ export interface SamplerState {
   readonly history: readonly number[];
 }
 
+/** Entropy of n logits in nats, the largest of them `top`, and of `masked` more that are −∞. */
+export function entropyAt(memory: SamplerMemory, x: Ptr, n: number, top: number, masked = 0): number {
+  const { arena, kernels, weights } = memory;
+  const total = kernels.exp_sum_f32(x, weights, n, top, 1);
+  return entropy(arena.f32(x, n), arena.f32(weights, n), top, total, masked);
+}
+
 /** Candidates that are looked at first where top-k does not say how many there are, and how that grows. */
 const FIRST_CANDIDATES = 256;
 const MORE_CANDIDATES = 8;
@@ -186,9 +193,7 @@ export class Sampler {
 
   /** Of the first n logits; the others are masked. */
   #entropy(x: Ptr, n: number, top: number): number {
-    const { arena, kernels, weights } = this.#memory;
-    const total = kernels.exp_sum_f32(x, weights, n, top, 1);
-    return entropy(arena.f32(x, n), arena.f32(weights, n), top, total, this.#vocab - n);
+    return entropyAt(this.#memory, x, n, top, this.#vocab - n);
   }
 
   /**
