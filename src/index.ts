@@ -41,6 +41,7 @@ export {
   type GenerateChunk,
   type GenerateOptions,
   type GenerateUsage,
+  type LogitsOptions,
   Model,
   type ModelStats,
 } from './model.ts';

@@ -1,7 +1,8 @@
 /** Temperatures that follow the entropy, and what a model's authors say about options that are left out. */
+import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type GenerateOptions, type Model, open } from '../../src/index.ts';
+import { type GenerateOptions, type Model, open, openTokenizer } from '../../src/index.ts';
 import { adaptedTemperature, entropy, ln } from '../../src/sample/adaptive.ts';
 import { samplerOptionsFor } from '../../src/sample/defaults.ts';
 import { normals } from '../kernels/harness.ts';
@@ -108,6 +109,17 @@ for (const [name, rule, topP] of [['0.8b-small', 'warm', 0.9], ['194m-small', 'c
       assert.not.equal(await drawn(model, prompt, { ...plain, adaptiveTemperature: 'off' }), own);
       // ids beyond the limit never come
       assert.ok((await drawn(model, prompt, { vocabLimit: 20, topK: 0 })).every((id) => id < 20));
+    },
+  );
+}
+for (const name of ['0.8b', '194m']) {
+  sharedTest(
+    test,
+    `${name}: a generation ends on </s> and <|endofassistant|>`,
+    `tokenizers/symboliclight-${name}.model`,
+    (file) => {
+      const { specials } = openTokenizer(new Uint8Array(readFileSync(file)), name);
+      assert.equal([...specials.stop].sort((a, b) => a - b), [2, 19]);
     },
   );
 }

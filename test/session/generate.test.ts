@@ -200,4 +200,26 @@ test('without a vocabulary ids go in and come out, with empty text; text is refu
   words.dispose();
   bare.dispose();
 });
+test('rows without a piece are never drawn unless that is asked for', async () => {
+  const file = llamaFile({ seed: 3 });
+  const pieces = PIECES.slice(0, 12);
+  file.metadata.push(
+    ['tokenizer.ggml.model', 'string', 'llama'],
+    ['tokenizer.ggml.tokens', 'string[]', pieces],
+    ['tokenizer.ggml.scores', 'float32[]', pieces.map((_, i) => -i)],
+    ['tokenizer.ggml.token_type', 'int32[]', pieces.map((_, i) => (i === 0 ? 2 : i < 3 ? 3 : 1))],
+    ['tokenizer.ggml.bos_token_id', 'uint32', 1],
+    ['tokenizer.ggml.eos_token_id', 'uint32', 2],
+  );
+  const model = await open(file.bytes(), { contextLength: 64 });
+  assert.is(model.describe().vocab, 51);
+  const flat = { temperature: 100, topK: 0, topP: 1, minP: 0, seed: 1, maxTokens: 60 };
+  const { ids } = await all(model, [1], flat);
+  assert.is(ids.length, 60);
+  assert.ok(ids.every((id) => id < 12), `ids ${ids}`);
+  assert.ok((await all(model, [1], { ...flat, vocabLimit: 51 })).ids.some((id) => id >= 12));
+  await refuses(all(model, [1], { vocabLimit: 52 }), 'OPTION', '52', '51');
+  model.dispose();
+});
+
 test.run();
