@@ -23,7 +23,7 @@ import type { Tokenizer } from './tokenizer/tokenizer.ts';
 import { Arena, ARENA_BASE } from './wasm/arena.ts';
 import type { Build } from './wasm/features.ts';
 import { instantiate } from './wasm/instantiate.ts';
-import { WeightLoader } from './wasm/weights.ts';
+import { type ActivationType, WeightLoader } from './wasm/weights.ts';
 
 /** Progress of `open`. `fraction` is of the weights' bytes. */
 export interface OpenProgress {
@@ -38,6 +38,9 @@ export interface OpenOptions extends SourceOptions {
   readonly contextLength?: number;
   /** How keys and values are kept: `f16` (default) or `f32`. */
   readonly kv?: KvType;
+  /** How int8 matrices (I8, Q8_0) take their inputs: quantised to int8 in blocks of 32 (default, faster), or as they are.
+   *  Matrices of fewer bits always take int8. */
+  readonly activations?: ActivationType;
   /** A tokenizer for files that have none, or instead of theirs: ready-made, or the bytes of tokenizer.json, of a
    *  SentencePiece .model, of tiktoken ranks or of a WordPiece vocab.txt. */
   readonly tokenizer?: Tokenizer | Uint8Array;
@@ -119,6 +122,7 @@ async function load(
   arena.reserve(plan.totalBytes, 'the model');
   const loader = new WeightLoader(kernels, arena, source, container, {
     signal,
+    activations: options.activations,
     onProgress: onProgress &&
       (({ loaded, total }) => onProgress({ phase: 'weights', loaded, total, fraction: loaded / total })),
   });
@@ -155,7 +159,7 @@ function createMemory(): WebAssembly.Memory {
   }
 }
 
-function checkOptions({ contextLength, kv, threads, maxMemoryBytes, onProgress, forcedSparsity }: OpenOptions): void {
+function checkOptions({ contextLength, kv, activations, threads, maxMemoryBytes, onProgress, forcedSparsity }: OpenOptions): void {
   const whole = (name: string, value: number | undefined, max: number): void => {
     if (value === undefined || (Number.isInteger(value) && value >= 1 && value <= max)) return;
     throw new OptionError('OPTION', `${name} is ${String(value)}, expected a whole number in 1 … ${max}`);
@@ -163,6 +167,9 @@ function checkOptions({ contextLength, kv, threads, maxMemoryBytes, onProgress, 
   whole('contextLength', contextLength, MAX_CONTEXT);
   whole('threads', threads, MAX_LANES);
   whole('maxMemoryBytes', maxMemoryBytes, Number.MAX_SAFE_INTEGER);
+  if (activations !== undefined && activations !== 'int8' && activations !== 'f32') {
+    throw new OptionError('OPTION', `activations is ${JSON.stringify(activations)}, expected "int8" or "f32"`);
+  }
   if (kv !== undefined && kv !== 'f16' && kv !== 'f32') {
     throw new OptionError('OPTION', `kv is ${JSON.stringify(kv)}, expected "f16" or "f32"`);
   }

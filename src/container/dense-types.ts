@@ -9,7 +9,7 @@ import { quote } from './gguf-types.ts';
 import type { RawType, TensorInfo } from './tensor.ts';
 
 /** A type without blocks. */
-export type DenseType = 'F32' | 'F16' | 'BF16' | RawType;
+export type DenseType = 'F32' | 'F16' | 'BF16' | 'I8' | RawType;
 
 /** Bytes of an element. */
 export const DENSE_BYTES: Readonly<Record<DenseType, number>> = {

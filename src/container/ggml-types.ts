@@ -6,6 +6,7 @@
  * | Q8_0  |  8 |       32 |    34 | f16 d, 32 × i8                                                           |
  * | TQ1_0 | 34 |      256 |    54 | 48 bytes of 5 trits, 4 bytes of 4 trits, f16 d                           |
  * | TQ2_0 | 35 |      256 |    66 | 64 bytes of 2-bit codes, f16 d                                           |
+ * | I8    | 24 |        1 |     1 | i8; the scales of its rows stand in a vector of their own                |
  * | I2_S  | 36 |      128 |    32 | 2-bit codes; behind the last block of the tensor f32 scale and 28 bytes  |
  * | Q1_0  | 41 |      128 |    18 | f16 d, 16 bytes of sign bits, lowest bit first                           |
  * | Q2_0  | 42 |       64 |    18 | f16 d, 16 bytes of 2-bit codes, lowest bits first                        |
@@ -32,6 +33,7 @@ export const TYPE_LAYOUTS: Readonly<Record<TensorType, TypeLayout>> = {
   F32: layout(0, 1, 4),
   F16: layout(1, 1, 2),
   Q8_0: layout(8, 32, 34),
+  I8: layout(24, 1, 1),
   BF16: layout(30, 1, 2),
   TQ1_0: layout(34, 256, 54),
   TQ2_0: layout(35, 256, 66),

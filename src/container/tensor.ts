@@ -4,10 +4,10 @@
  */
 
 /** Name of an element type that weights can have, as ggml spells it. */
-export type TensorType = 'F32' | 'F16' | 'BF16' | 'Q8_0' | 'TQ1_0' | 'TQ2_0' | 'Q2_0' | 'Q1_0' | 'I2_S';
+export type TensorType = 'F32' | 'F16' | 'BF16' | 'I8' | 'Q8_0' | 'TQ1_0' | 'TQ2_0' | 'Q2_0' | 'Q1_0' | 'I2_S';
 
 /** Name of an element type of buffers, masks and packed codes, which are listed and never computed with as they are. */
-export type RawType = 'I8' | 'U8' | 'I16' | 'I32' | 'I64' | 'F64' | 'BOOL';
+export type RawType = 'U8' | 'I16' | 'I32' | 'I64' | 'F64' | 'BOOL';
 
 /** One stored tensor. */
 export interface TensorInfo {

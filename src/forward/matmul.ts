@@ -48,9 +48,9 @@ const INTS = 4;
 /** Chunks of 64 columns that share an activation scale in the form `blocks`. */
 const UNITS_PER_SCALE = 4;
 
-function formOf({ layout, scaleKind }: Matrix): number {
+function formOf({ layout, scaleKind, exact }: Matrix): number {
   if (layout === 'trit2' || layout === 'bit1') return scaleKind === 0 ? CODES : BLOCKS;
-  return layout === 'i8' ? INTS : 0;
+  return layout === 'i8' && !exact ? INTS : 0;
 }
 
 /** y[t] = m · x[t] for n vectors, this lane's rows only. `quantize` has seen m and x. */
@@ -70,6 +70,9 @@ export function matmul(k: Kernels, m: Matrix, x: Ptr, from: Activations, y: Ptr,
         m.scaleKind === 0 ? from.codes : from.blocks, codeVectorBytes(m.cols), y, out, r0, r1, n,
       );
     case 'i8':
+      if (m.exact) {
+        return k.int8_gemm_f32(m.data, m.scales, m.scaleKind, m.units, x, strideOf(m.cols), y, out, r0, r1, n);
+      }
       return k.int8_gemm_i16(
         m.data, m.scales, m.scaleKind, m.units,
         from.ints, int8VectorBytes(m.cols), y, out, r0, r1, n,

@@ -5,8 +5,7 @@
  */
 import { alignUp } from '../bytes/align.ts';
 import { weightType } from '../container/ggml-types.ts';
-import type { TensorInfo } from '../container/tensor.ts';
-import { ModelFileError } from '../errors.ts';
+import type { TensorInfo, TensorType } from '../container/tensor.ts';
 
 /** `f32col` floats; `i8col` int8 and `trit2col` 2-bit codes with one f32 scale per row. */
 export type ColumnLayout = 'f32col' | 'i8col' | 'trit2col';
@@ -24,14 +23,28 @@ export interface ColumnSize {
   readonly scaleBytes: number;
 }
 
-/** Sizes by columns of a stored matrix: floats of any width become f32. 
- *  @param info a tensor of two dimensions @throws {ModelFileError} `TENSOR_TYPE` for a type that has no such layout */
+const LAYOUTS: Readonly<Record<TensorType, ColumnLayout>> = {
+  F32: 'f32col',
+  F16: 'f32col',
+  BF16: 'f32col',
+  // its scales change along a row, so that columns cannot be summed as integers
+  Q8_0: 'f32col',
+  I8: 'i8col',
+  TQ1_0: 'trit2col',
+  TQ2_0: 'trit2col',
+  Q2_0: 'trit2col',
+  Q1_0: 'trit2col',
+  I2_S: 'trit2col',
+};
+
+const BITS: Readonly<Record<ColumnLayout, number>> = { f32col: 32, i8col: 8, trit2col: 2 };
+
+/** Sizes by columns of a stored matrix. Floats of any width and Q8_0 become f32; types of 1 and 2 bits 2-bit codes.
+ *  @param info a tensor of two dimensions @throws {ModelFileError} `TENSOR_TYPE` for a type that is no weight */
 export function columnSize(info: TensorInfo): ColumnSize {
   const [rows, cols] = info.shape;
-  const type = weightType(info);
-  if (type !== 'F32' && type !== 'F16' && type !== 'BF16') {
-    throw new ModelFileError('TENSOR_TYPE', `tensor "${info.name}" takes spikes and is ${type}; F32, F16 and BF16 are supported there`);
-  }
+  const layout = LAYOUTS[weightType(info)];
   const paddedRows = alignUp(rows, COLUMN_ROWS);
-  return { layout: 'f32col', rows, cols, paddedRows, dataBytes: cols * paddedRows * 4, scaleBytes: 0 };
+  const dataBytes = (cols * paddedRows * BITS[layout]) / 8;
+  return { layout, rows, cols, paddedRows, dataBytes, scaleBytes: layout === 'f32col' ? 0 : paddedRows * 4 };
 }

@@ -5,7 +5,8 @@
  */
 import { alignUp } from '../bytes/align.ts';
 import { weightType } from '../container/ggml-types.ts';
-import type { TensorInfo, TensorType } from '../container/tensor.ts';
+import type { Container, TensorInfo, TensorType } from '../container/tensor.ts';
+import { ModelFileError } from '../errors.ts';
 
 /** `trit2` and `bit1` hold packed codes, `i8` bytes, the rest floats as stored. */
 export type Layout = 'trit2' | 'bit1' | 'i8' | 'f32' | 'f16' | 'bf16';
@@ -21,6 +22,7 @@ const LAYOUTS: Record<TensorType, Layout> = {
   F32: 'f32',
   F16: 'f16',
   BF16: 'bf16',
+  I8: 'i8',
   Q8_0: 'i8',
   TQ1_0: 'trit2',
   TQ2_0: 'trit2',
@@ -59,7 +61,9 @@ export function packedSize(info: TensorInfo): PackedSize {
   }
   if (layout === 'i8') {
     const units = Math.ceil(cols / 32);
-    return { ...base, units, unitsPerScale: 1, dataBytes: paddedRows * units * 32, scaleBytes: paddedRows * units * 2 };
+    const dataBytes = paddedRows * units * 32;
+    if (info.type === 'I8') return { ...base, units, unitsPerScale: units, dataBytes, scaleBytes: paddedRows * 4 };
+    return { ...base, units, unitsPerScale: 1, dataBytes, scaleBytes: paddedRows * units * 2 };
   }
   const units = alignUp(cols, 8);
   return {
@@ -69,6 +73,27 @@ export function packedSize(info: TensorInfo): PackedSize {
     dataBytes: paddedRows * units * (layout === 'f32' ? 4 : 2),
     scaleBytes: 0,
   };
+}
+
+/**
+ * The vector with one scale per row that an I8 matrix needs: its own name with `.scale` in place of `.weight`. Null for
+ * types that carry their scales themselves.
+ */
+export function rowScaleName({ name, type }: Pick<TensorInfo, 'name' | 'type'>): string | null {
+  return type === 'I8' ? `${name.replace(/\.weight$/, '')}.scale` : null;
+}
+
+/** The scales of an I8 matrix. @throws {ModelFileError} `TENSOR_TYPE` when the container has none that fit */
+export function rowScales(container: Container, info: TensorInfo): TensorInfo | null {
+  const name = rowScaleName(info);
+  if (name === null) return null;
+  const scales = container.tensors.get(name);
+  if (scales?.type === 'F32' && scales.shape.length === 1 && scales.shape[0] === info.shape[0]) return scales;
+  const found = scales ? `${scales.type} of ${scales.shape.join(' × ') || 'a scalar'}` : 'missing';
+  throw new ModelFileError(
+    'TENSOR_TYPE',
+    `tensor "${info.name}" is I8 and needs F32 scales for ${info.shape[0]} rows in "${name}", which is ${found}`,
+  );
 }
 
 /** Bytes of one vector quantised for the packed-code kernels; see assembly/quantize.ts. */

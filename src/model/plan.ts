@@ -7,7 +7,7 @@ import type { Container, TensorInfo } from '../container/tensor.ts';
 import { MemoryError } from '../errors.ts';
 import { columnSize } from './columns.ts';
 import type { LlamaDescription, SymbolicLightDescription } from './description.ts';
-import { codeVectorBytes, int8VectorBytes, packedSize, VECTOR_PAD } from './layout.ts';
+import { codeVectorBytes, int8VectorBytes, packedSize, rowScales, VECTOR_PAD } from './layout.ts';
 
 /** How keys and values are kept. */
 export type KvType = 'f16' | 'f32';
@@ -50,6 +50,7 @@ function packedBytes(info: TensorInfo): number {
 function weightsBytes(container: Container): number {
   let bytes = 0;
   for (const info of container.tensors.values()) {
+    rowScales(container, info);
     bytes += info.shape.length === 2 ? packedBytes(info) : vectorBytes(info.shape[0] ?? 1);
   }
   return bytes;
@@ -155,6 +156,8 @@ export function planSymbolicLight(
 ): MemoryPlan {
   let weights = 0;
   for (const info of container.tensors.values()) {
+    // scales of an I8 matrix are counted with it
+    if (info.name.endsWith('.scale')) continue;
     if (info.shape.length !== 2) weights += vectorBytes(info.shape[0] ?? 1);
     else if (isColumns(info.name)) weights += alignUp(columnSize(info).dataBytes, 64) + alignUp(columnSize(info).scaleBytes, 64);
     else if (!info.name.endsWith('_cached_mask')) weights += packedBytes(info);

@@ -2,13 +2,16 @@
  * SymbolicLight V1 (arXiv 2605.21333): the configuration and the tensors of its two public variants → description.
  *
  * A PyTorch checkpoint carries the configuration of the public code (`config.embed_dim`, …); a GGUF file of this
- * architecture the same numbers under GGUF's names. Tensors keep the names of the state dict in both.
+ * architecture the same numbers under GGUF's names; a safetensors file those of the public code as strings of its
+ * `__metadata__`. Tensors keep the names of the state dict in all three.
  * @module
  */
-import type { Container } from '../container/tensor.ts';
-import { DescriptionError } from '../errors.ts';
+import { weightType } from '../container/ggml-types.ts';
+import type { Container, MetadataValue, TensorInfo } from '../container/tensor.ts';
+import { DescriptionError, ModelFileError } from '../errors.ts';
 import { MAX_CONTEXT, MAX_HEADS, MAX_LAYERS, MAX_VOCAB, MAX_WIDTH } from '../limits.ts';
 import { Metadata, type SymbolicLightDescription } from './description.ts';
+import { rowScaleName, rowScales } from './layout.ts';
 
 /** Name of the architecture in GGUF files. */
 export const SYMBOLICLIGHT = 'symboliclight';
@@ -53,9 +56,10 @@ export function isSymbolicLight(container: Container): boolean {
  * Reads and checks the description.
  * @throws {DescriptionError} `DESCRIPTION` for a number missing or out of range, `DESCRIPTION_MISMATCH` where it
  *   contradicts a tensor, `DESCRIPTION_TENSORS` for missing or unknown tensors
+ * @throws {ModelFileError} `TENSOR_TYPE` for types that cannot be run, and for I8 matrices without their scales
  */
 export function describeSymbolicLight(container: Container): SymbolicLightDescription {
-  const meta = new Metadata(container);
+  const meta = new Metadata(container.format === 'safetensors' ? typed(container) : container);
   const gguf = container.metadata.get('general.architecture') === SYMBOLICLIGHT;
   const name = (key: Key): string => (gguf ? `${SYMBOLICLIGHT}.${SYMBOLICLIGHT_KEYS[key][1]}` : `config.${SYMBOLICLIGHT_KEYS[key][0]}`);
   const whole = (key: Key, min: number, max: number, absent?: number): number => meta.integer(name(key), min, max, absent);
@@ -90,11 +94,21 @@ export function describeSymbolicLight(container: Container): SymbolicLightDescri
     anchors: whole('anchors', 0, MAX_CONTEXT, 4),
     attention: meta.boolean(name('attention'), true),
     dynamicPrior: meta.boolean(name('dynamicPrior'), true),
-    parameters: [...container.tensors].filter(([key]) => !BUFFERS.test(key))
+    parameters: [...container.tensors].filter(([key]) => !BUFFERS.test(key) && !isRowScale(container, key))
       .reduce((n, [, { shape }]) => n + shape.reduce((a, b) => a * b, 1), 0),
   };
   checkTensors(container, description);
   return Object.freeze(description);
+}
+
+/** Strings that spell numbers, true or false become them: all that safetensors can hold are strings. */
+function typed(container: Container): Container {
+  const value = (text: MetadataValue): MetadataValue => {
+    if (typeof text !== 'string') return text;
+    if (/^(true|false)$/i.test(text)) return text.toLowerCase() === 'true';
+    return /^-?\d/.test(text) && Number.isFinite(Number(text)) ? Number(text) : text;
+  };
+  return { ...container, metadata: new Map([...container.metadata].map(([key, text]) => [key, value(text)])) };
 }
 
 /** Every tensor of the model with its shape; a scalar is []. */
@@ -128,6 +142,15 @@ export function symbolicLightShapes(d: SymbolicLightDescription): Map<string, re
   return shapes;
 }
 
+/** Whether a vector is the scales of an I8 matrix of this model. */
+function isRowScale(container: Container, name: string): boolean {
+  const info = container.tensors.get(`${name.replace(/\.scale$/, '')}.weight`);
+  return info !== undefined && rowScaleName(info) === name;
+}
+
+/** Types of norms, gates and other vectors. */
+const VECTOR_TYPES: readonly TensorInfo['type'][] = ['F32', 'F16', 'BF16'];
+
 function checkTensors(container: Container, d: SymbolicLightDescription): void {
   const shapes = symbolicLightShapes(d);
   const missing: string[] = [];
@@ -140,9 +163,19 @@ function checkTensors(container: Container, d: SymbolicLightDescription): void {
         'DESCRIPTION_MISMATCH',
         `tensor "${name}" is ${info.shape.join(' × ') || 'a scalar'}, the configuration asks for ${shape.join(' × ') || 'a scalar'}`,
       );
+    } else if (shape.length < 2 && !VECTOR_TYPES.includes(info.type)) {
+      throw new ModelFileError(
+        'TENSOR_TYPE',
+        `vector "${name}" is ${info.type}; ${VECTOR_TYPES.join(', ')} are supported`,
+      );
+    } else if (shape.length === 2) {
+      weightType(info);
+      rowScales(container, info);
     }
   }
-  const unexpected = [...container.tensors.keys()].filter((name) => !shapes.has(name) && !BUFFERS.test(name));
+  const unexpected = [...container.tensors.keys()].filter((name) =>
+    !shapes.has(name) && !BUFFERS.test(name) && !isRowScale(container, name)
+  );
   if (missing.length + unexpected.length === 0) return;
   const list = (names: string[]): string => names.slice(0, 5).join(', ') + (names.length > 5 ? ` and ${names.length - 5} more` : '');
   throw new DescriptionError(

@@ -6,20 +6,18 @@
  * type that fits: Q8_0, then F16.
  * @module
  */
-import { type ByteSource, readFully } from '../bytes/source.ts';
-import { elementsOf, TYPE_LAYOUTS, weightType } from '../container/ggml-types.ts';
+import type { ByteSource } from '../bytes/source.ts';
+import { TYPE_LAYOUTS } from '../container/ggml-types.ts';
 import type { GgufContainer } from '../container/gguf.ts';
 import { type ByteSink, type GgufEntry, type GgufTensor, writeGguf } from '../container/gguf-write.ts';
-import { quote } from '../container/gguf-types.ts';
 import { openContainer } from '../container/open.ts';
 import type { TensorInfo } from '../container/tensor.ts';
-import { MemoryError, ModelFileError, OptionError } from '../errors.ts';
-import { Arena } from './arena.ts';
-import { BlockCodec, type EncodedType, type Encoding } from './decode.ts';
-import { instantiate } from './instantiate.ts';
-
-/** Types that models can be converted to, as they are spelled on the command line. */
-export type ConvertType = 'f32' | 'f16' | 'q8_0' | 'tq2_0' | 'tq1_0';
+import { ModelFileError, OptionError } from '../errors.ts';
+import { isSymbolicLight } from '../model/symboliclight.ts';
+import { Runs } from './convert-runs.ts';
+import { convertSymbolicLight, SYMBOLICLIGHT_CONVERT_TYPES } from './convert-symboliclight.ts';
+import type { ConvertedTensor, ConvertOptions, ConvertResult, ConvertType } from './convert-types.ts';
+import type { EncodedType } from './decode.ts';
 
 interface Target {
   readonly type: EncodedType;
@@ -29,7 +27,12 @@ interface Target {
   readonly head: EncodedType;
 }
 
-const TARGETS: Readonly<Record<ConvertType, Target>> = {
+export type { ConvertedTensor, ConvertOptions, ConvertResult, ConvertType, WrittenType } from './convert-types.ts';
+
+/** Types of llama-shaped models. */
+type LlamaType = Exclude<ConvertType, 'i8' | 'q1_0'>;
+
+const TARGETS: Readonly<Record<LlamaType, Target>> = {
   f32: { type: 'F32', fileType: 0, head: 'F32' },
   f16: { type: 'F16', fileType: 1, head: 'F16' },
   q8_0: { type: 'Q8_0', fileType: 7, head: 'Q8_0' },
@@ -37,42 +40,14 @@ const TARGETS: Readonly<Record<ConvertType, Target>> = {
   tq2_0: { type: 'TQ2_0', fileType: 37, head: 'Q8_0' },
 };
 
-/** Spellings of every type. */
-export const CONVERT_TYPES: readonly ConvertType[] = ['f32', 'f16', 'q8_0', 'tq2_0', 'tq1_0'];
+/** Spellings of every type that llama-shaped models can have. */
+export const CONVERT_TYPES: readonly LlamaType[] = ['f32', 'f16', 'q8_0', 'tq2_0', 'tq1_0'];
 
 /** Tables with a row for each token. */
 const HEAD_TENSORS: readonly string[] = ['token_embd.weight', 'output.weight'];
 
-/** Elements at a time: a multiple of every block. */
-const RUN = 1 << 18;
-const PAGE = 65536;
-
-export interface ConvertOptions {
-  readonly type: ConvertType;
-  /** Type of `token_embd.weight` and `output.weight`. */
-  readonly head?: ConvertType;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: { readonly done: number; readonly total: number; readonly tensor: string }) => void;
-}
-
-/** What became of one tensor. Errors are absolute, over its elements. */
-export interface ConvertedTensor {
-  readonly name: string;
-  readonly from: string;
-  readonly to: EncodedType;
-  readonly maxError: number;
-  readonly rmsError: number;
-  /** Its rows are no multiple of the block of the type that was asked for. */
-  readonly fellBack: boolean;
-}
-
-export interface ConvertResult {
-  readonly bytes: { readonly in: number; readonly out: number };
-  readonly tensors: readonly ConvertedTensor[];
-}
-
 /**
- * Converts a GGUF file. A tensor that already has its type is copied bit for bit, after it was checked.
+ * Converts a GGUF file, or a SymbolicLight model in any container (see convert-symboliclight.ts). A tensor that already has its type is copied bit for bit, after it was checked.
  * @param module a compiled kernels module
  * @throws {ModelFileError} `WEIGHT_NOT_FINITE`, `TERNARY_CODE` for a damaged file; `TENSOR_TYPE` for weights that the
  *   type cannot hold; `UNKNOWN_FORMAT` for a model that is no GGUF file; what the reader and the writer throw; the
@@ -86,23 +61,23 @@ export async function convertModel(
   sink: ByteSink,
   options: ConvertOptions,
 ): Promise<ConvertResult> {
-  const { type, head, signal, onProgress } = options;
-  for (const [name, value] of Object.entries({ type, head })) {
-    if (value === undefined ? name === 'head' : Object.hasOwn(TARGETS, value)) continue;
-    throw new OptionError('OPTION', `${name} is ${JSON.stringify(value)}, expected one of ${CONVERT_TYPES.join(', ')}`);
-  }
+  const { signal, onProgress } = options;
+  checkTypes(options, SYMBOLICLIGHT_CONVERT_TYPES);
   const container = await openContainer(source, { signal });
+  if (isSymbolicLight(container)) return convertSymbolicLight(module, source, container, sink, options);
   if (container.format !== 'gguf') {
     throw new ModelFileError(
       'UNKNOWN_FORMAT',
-      `${source.name} is a ${container.format} file; only GGUF files can be converted`,
+      `${source.name} is a ${container.format} file; only GGUF files can be converted, and SymbolicLight checkpoints`,
     );
   }
+  checkTypes(options, CONVERT_TYPES);
+  const [type, head] = [options.type as LlamaType, options.head as LlamaType | undefined];
   const plan = [...container.tensors.values()].map((info) => ({ info, ...targetOf(info, type, head) }));
   const tensors: GgufTensor[] = plan.map(({ info, to }) => ({ name: info.name, type: to, shape: info.shape }));
   const writer = await writeGguf(sink, { metadata: metadataOf(container, TARGETS[type]), tensors });
 
-  const converter = new Converter(module, source, signal);
+  const converter = new Runs(module, source, signal);
   const total = plan.reduce((sum, { info }) => sum + info.byteLength, 0);
   const converted: ConvertedTensor[] = [];
   let done = 0;
@@ -118,11 +93,19 @@ export async function convertModel(
   return { bytes: { in: source.size, out: writer.bytesWritten }, tensors: converted };
 }
 
+/** @throws {OptionError} `OPTION` */
+function checkTypes({ type, head, embedding }: ConvertOptions, known: readonly ConvertType[]): void {
+  for (const [name, value] of Object.entries({ type, head, embedding })) {
+    if (value === undefined ? name !== 'type' : known.includes(value)) continue;
+    throw new OptionError('OPTION', `${name} is ${JSON.stringify(value)}, expected one of ${known.join(', ')}`);
+  }
+}
+
 /** The type a tensor takes, and whether it is another than was asked for. */
 function targetOf(
   info: TensorInfo,
-  type: ConvertType,
-  head: ConvertType | undefined,
+  type: LlamaType,
+  head: LlamaType | undefined,
 ): { to: EncodedType; fellBack: boolean } {
   if (info.shape.length < 2) return { to: 'F32', fellBack: false };
   const target = TARGETS[type];
@@ -146,136 +129,4 @@ function metadataOf(container: GgufContainer, { fileType }: Target): Map<string,
   if (fileType > 1) metadata.set('general.quantization_version', { type: 'uint32', value: 2 });
   else metadata.delete('general.quantization_version');
   return metadata;
-}
-
-/** Takes what one run became, and the bytes of the source it came from. */
-type Take = (bytes: Uint8Array, read: number) => Promise<void>;
-
-/** Buffers of one conversion, in a memory of their own. */
-class Converter {
-  readonly #source: ByteSource;
-  readonly #signal: AbortSignal | undefined;
-  readonly #arena: Arena;
-  readonly #codec: BlockCodec;
-  readonly #in: number;
-  readonly #weights: number;
-  readonly #out: number;
-  readonly #back: number;
-
-  constructor(module: WebAssembly.Module, source: ByteSource, signal: AbortSignal | undefined) {
-    this.#source = source;
-    this.#signal = signal;
-    this.#arena = new Arena(newMemory(4 * 4 * RUN));
-    this.#codec = new BlockCodec(instantiate(module, this.#arena.memory), this.#arena, RUN);
-    this.#in = this.#arena.alloc(4 * RUN, 'stored weights');
-    this.#weights = this.#arena.alloc(4 * RUN, 'weights');
-    this.#out = this.#arena.alloc(4 * RUN, 'encoded weights');
-    this.#back = this.#arena.alloc(4 * RUN, 'decoded weights');
-  }
-
-  async convert(info: TensorInfo, to: EncodedType, take: Take): Promise<{ maxError: number; rmsError: number }> {
-    const elements = elementsOf(info.shape);
-    const from: Encoding = {
-      type: weightType(info),
-      blockElements: info.blockElements,
-      scale: await this.#tensorScale(info, elements),
-    };
-    const sums = { max: 0, squares: 0 };
-    for (let at = 0; at < elements; at += RUN) {
-      const n = Math.min(RUN, elements - at);
-      const inBytes = runBytes(info, n);
-      this.#signal?.throwIfAborted();
-      const stored = this.#arena.u8(this.#in, inBytes);
-      await readFully(
-        this.#source,
-        stored,
-        info.offset + runBytes(info, at),
-        `tensor ${quote(info.name)}`,
-        this.#signal,
-      );
-      const bad = this.#codec.decode(from, this.#in, this.#weights, n);
-      if (bad) refuseDamaged(info, at + bad.element, bad.kind);
-      // the same type is copied: encoding again could move a value by a rounding
-      if (to === info.type) await take(stored, inBytes);
-      else await take(this.#encode(info, to, at, n, sums), inBytes);
-    }
-    return { maxError: sums.max, rmsError: elements === 0 ? 0 : Math.sqrt(sums.squares / elements) };
-  }
-
-  /** Encodes the weights of a run and adds up by how much they moved. */
-  #encode(
-    info: TensorInfo,
-    to: EncodedType,
-    at: number,
-    n: number,
-    sums: { max: number; squares: number },
-  ): Uint8Array {
-    const { blockElements, blockBytes } = TYPE_LAYOUTS[to];
-    const bad = this.#codec.encode(to, this.#weights, this.#out, n);
-    const lost = bad >= 0 ? bad : this.#codec.decode({ type: to, blockElements }, this.#out, this.#back, n)?.element;
-    if (lost !== undefined) refuseRange(info, at + lost, to);
-    const weights = this.#arena.f32(this.#weights, n);
-    const back = this.#arena.f32(this.#back, n);
-    for (let i = 0; i < n; i++) {
-      const error = Math.abs(weights[i] - back[i]);
-      if (error > sums.max) sums.max = error;
-      sums.squares += error * error;
-    }
-    return this.#arena.u8(this.#out, (n / blockElements) * blockBytes);
-  }
-
-  /** The one scale of an I2_S tensor, which lies behind its codes. */
-  async #tensorScale(info: TensorInfo, elements: number): Promise<number | undefined> {
-    if (info.type !== 'I2_S' || elements === 0) return undefined;
-    const bytes = new Uint8Array(4);
-    await readFully(
-      this.#source,
-      bytes,
-      info.offset + elements / 4,
-      `the scale of tensor ${quote(info.name)}`,
-      this.#signal,
-    );
-    const scale = new DataView(bytes.buffer).getFloat32(0, true);
-    if (!Number.isFinite(scale)) refuseDamaged(info, 0, 'not-finite');
-    return scale;
-  }
-}
-
-/** Bytes that n elements of a stored tensor take. */
-function runBytes(info: TensorInfo, n: number): number {
-  if (info.type === 'I2_S') return n / 4;
-  if (info.type === 'Q2_0') return (n / info.blockElements) * (2 + info.blockElements / 4);
-  const { blockElements, blockBytes } = TYPE_LAYOUTS[weightType(info)];
-  return (n / blockElements) * blockBytes;
-}
-
-/** Row and column of an element, for a message. */
-function place(info: TensorInfo, element: number): string {
-  const cols = info.shape[info.shape.length - 1] ?? 1;
-  return `tensor ${quote(info.name)}, row ${Math.floor(element / cols)}, column ${element % cols}`;
-}
-
-function refuseDamaged(info: TensorInfo, element: number, kind: 'not-finite' | 'code'): never {
-  const where = place(info, element);
-  if (kind === 'not-finite') {
-    throw new ModelFileError('WEIGHT_NOT_FINITE', `${where}: NaN or infinity; the file is damaged`);
-  }
-  throw new ModelFileError('TERNARY_CODE', `${where}: code 3 stands for no ternary weight; the file is damaged`);
-}
-
-function refuseRange(info: TensorInfo, element: number, to: EncodedType): never {
-  throw new ModelFileError(
-    'TENSOR_TYPE',
-    `${place(info, element)}: the weights of this block need a scale over 65504, which ${to} cannot hold; use f32`,
-  );
-}
-
-function newMemory(bytes: number): WebAssembly.Memory {
-  try {
-    return new WebAssembly.Memory({ initial: Math.ceil(bytes / PAGE) });
-  } catch (cause) {
-    throw new MemoryError('MEMORY', `the host refused a WebAssembly memory of ${bytes} bytes: ${String(cause)}`, {
-      cause,
-    });
-  }
 }

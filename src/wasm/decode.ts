@@ -17,9 +17,9 @@ export interface BadElement {
   readonly element: number;
 }
 
-/** How elements are stored. `blockElements` is 0 for I2_S, whose one scale is `scale`. */
+/** How elements are stored. `blockElements` is 0 for I2_S, whose one scale is `scale`. I8 has its scales elsewhere. */
 export interface Encoding {
-  readonly type: TensorType;
+  readonly type: Exclude<TensorType, 'I8'>;
   readonly blockElements: number;
   readonly scale?: number;
 }

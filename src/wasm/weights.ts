@@ -8,10 +8,11 @@ import { type ByteSource, readFully } from '../bytes/source.ts';
 import type { RawType, TensorInfo } from '../container/tensor.ts';
 import { DescriptionError, ModelFileError } from '../errors.ts';
 import { type ColumnSize, columnSize } from '../model/columns.ts';
-import { type PackedSize, packedSize, ROW_GROUP } from '../model/layout.ts';
+import { type PackedSize, packedSize, ROW_GROUP, rowScales } from '../model/layout.ts';
 import { loaderScratch, STAGING_BYTES, vectorBytes } from '../model/plan.ts';
 import type { Container } from '../container/tensor.ts';
 import type { Arena, Ptr } from './arena.ts';
+import { codeColumns, int8Columns, type RowRun, scaledColumns, sharedScale } from './column-pack.ts';
 import type { Kernels } from './kernels.ts';
 
 /** A packed matrix in wasm memory. `scaleKind` 0: one f32 per row; 1: one f16 per `unitsPerScale` units. */
@@ -20,6 +21,8 @@ export interface Matrix extends PackedSize {
   readonly data: Ptr;
   readonly scales: Ptr;
   readonly scaleKind: 0 | 1;
+  /** Activations are taken as they are, not quantised; `i8` alone has kernels for both. */
+  readonly exact: boolean;
 }
 
 /** A matrix laid out by columns, in wasm memory; its inputs are spikes. */
@@ -35,9 +38,14 @@ export interface LoadProgress {
   readonly total: number;
 }
 
+/** Activations of int8 matrices: int8 in blocks of 32, or f32. */
+export type ActivationType = 'int8' | 'f32';
+
 export interface LoadOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: LoadProgress) => void;
+  /** How int8 matrices take their inputs: quantised (default) or as they are. */
+  readonly activations?: ActivationType;
 }
 
 /** The f32 scale of an I2_S tensor and what fills its block up: behind the codes, which take a quarter of a byte each. */
@@ -79,9 +87,11 @@ export class WeightLoader {
       name,
       data: this.#arena.alloc(size.dataBytes, `tensor "${name}"`),
       scales: this.#arena.alloc(size.scaleBytes, `scales of "${name}"`),
-      scaleKind: info.blockElements === 0 ? 0 : 1,
+      scaleKind: info.blockElements === 0 || info.type === 'I8' ? 0 : 1,
+      exact: this.#options.activations === 'f32',
     };
-    this.#jobs.push(() => this.#fillMatrix(info, matrix));
+    const scales = rowScales(this.#container, info);
+    this.#jobs.push(() => this.#fillMatrix(info, matrix, scales));
     return matrix;
   }
 
@@ -91,7 +101,8 @@ export class WeightLoader {
     const size = columnSize(info);
     const data = this.#arena.alloc(size.dataBytes, `tensor "${name}"`);
     const columns: Columns = { ...size, name, data, scales: this.#arena.alloc(size.scaleBytes, `scales of "${name}"`) };
-    this.#jobs.push(() => this.#fillColumns(info, columns));
+    const scales = rowScales(this.#container, info);
+    this.#jobs.push(() => this.#fillColumns(info, columns, scales));
     return columns;
   }
 
@@ -146,9 +157,10 @@ export class WeightLoader {
     if (bad >= 0) this.#notFinite(info, `element ${bad}`);
   }
 
-  async #fillMatrix(info: TensorInfo, m: Matrix): Promise<void> {
+  async #fillMatrix(info: TensorInfo, m: Matrix, scales: TensorInfo | null): Promise<void> {
     const { rows, cols } = m;
     const rowBytes = info.type === 'I2_S' ? cols / 4 : info.byteLength / rows;
+    if (scales) await this.#fillVector(scales, m.scales);
     if (info.type === 'I2_S') await this.#readI2sScale(info, m);
     const step = Math.max(ROW_GROUP, Math.floor(STAGING_BYTES / rowBytes / ROW_GROUP) * ROW_GROUP);
     for (let row = 0; row < rows; row += step) {
@@ -160,27 +172,72 @@ export class WeightLoader {
     }
   }
 
-  /** Widens a few rows at a time and writes them across the columns. */
-  async #fillColumns(info: TensorInfo, m: Columns): Promise<void> {
-    const { rows, cols, paddedRows } = m;
-    const rowBytes = info.byteLength / rows;
-    for (let row = 0; row < rows; row += ROW_GROUP) {
-      const count = Math.min(ROW_GROUP, rows - row);
+  /** Reads a few rows at a time and writes them across the columns. */
+  async #fillColumns(info: TensorInfo, m: Columns, scales: TensorInfo | null): Promise<void> {
+    const { rows, cols } = m;
+    const rowBytes = info.type === 'I2_S' ? cols / 4 : info.byteLength / rows;
+    const group = m.layout === 'f32col' ? ROW_GROUP : 2 * ROW_GROUP;
+    if (scales) await this.#fillVector(scales, m.scales);
+    if (info.type === 'I2_S') await this.#readI2sScale(info, m);
+    for (let row = 0; row < rows; row += group) {
+      const count = Math.min(group, rows - row);
       await this.#read(info, this.#staging, count * rowBytes, row * rowBytes);
-      let values = this.#staging;
-      if (info.type !== 'F32') {
-        values = this.#codes;
-        if (info.type === 'F16') this.#k.f16_to_f32(this.#staging, values, count * cols);
-        else this.#k.bf16_to_f32(this.#staging, values, count * cols);
-      }
-      const bad = this.#k.not_finite_f32(values, count * cols);
-      if (bad >= 0) this.#notFinite(info, `row ${row + Math.floor(bad / cols)}, column ${bad % cols}`);
-      this.#k.transpose_f32(values, count, cols, m.data + row * 4, paddedRows);
+      const run = { row, count, cols };
+      if (info.type === 'I8') {
+        const stored = this.#arena.i8(this.#staging, count * cols);
+        int8Columns(stored, run, this.#arena.i8(m.data, m.dataBytes), m.paddedRows);
+      } else if (m.layout === 'trit2col') this.#codeColumns(info, m, run);
+      else if (info.type === 'Q8_0') {
+        const blocks = this.#unpack(info, cols, this.#staging, row, count);
+        const codes = this.#arena.i8(this.#codes, count * cols);
+        const to = this.#arena.f32(m.data, m.dataBytes / 4);
+        scaledColumns(codes, this.#widened(count * blocks), info.blockElements, run, to, m.paddedRows);
+      } else this.#floatColumns(info, m, run);
     }
   }
 
+  #codeColumns(info: TensorInfo, m: Columns, run: RowRun): void {
+    const { row, count, cols } = run;
+    const blocks = this.#unpack(info, cols, this.#staging, row, count);
+    const codes = this.#arena.u8(this.#codes, count * cols);
+    // bits 0 and 1 stand for −1 and +1, which as 2-bit codes are 0 and 2
+    if (info.type === 'Q1_0') for (let i = 0; i < codes.length; i++) codes[i] *= 2;
+    if (info.type !== 'I2_S') {
+      const scales = this.#widened(count * blocks);
+      const to = this.#arena.f32(m.scales + row * 4, count);
+      for (let r = 0; r < count; r++) {
+        to[r] = sharedScale(scales.subarray(r * blocks, (r + 1) * blocks), codes.subarray(r * cols, (r + 1) * cols));
+        if (!Number.isNaN(to[r])) continue;
+        throw new ModelFileError(
+          'TENSOR_TYPE',
+          `tensor "${info.name}", row ${row + r}: it takes spikes, and its ${info.type} blocks have several scales; ` +
+            'one scale per row is supported there, as convert writes it',
+        );
+      }
+    }
+    codeColumns(codes, run, this.#arena.u8(m.data, m.dataBytes), m.paddedRows);
+  }
+
+  #floatColumns(info: TensorInfo, m: Columns, { row, count, cols }: RowRun): void {
+    let values = this.#staging;
+    if (info.type !== 'F32') {
+      values = this.#codes;
+      if (info.type === 'F16') this.#k.f16_to_f32(this.#staging, values, count * cols);
+      else this.#k.bf16_to_f32(this.#staging, values, count * cols);
+    }
+    const bad = this.#k.not_finite_f32(values, count * cols);
+    if (bad >= 0) this.#notFinite(info, `row ${row + Math.floor(bad / cols)}, column ${bad % cols}`);
+    this.#k.transpose_f32(values, count, cols, m.data + row * 4, m.paddedRows);
+  }
+
+  /** The n f16 scales that were unpacked, as f32; they take the place of the blocks in the staging buffer. */
+  #widened(n: number): Float32Array {
+    this.#k.f16_to_f32(this.#scales, this.#staging, n);
+    return this.#arena.f32(this.#staging, n);
+  }
+
   /** One scale for the whole tensor, read as the file has it and never recomputed. */
-  async #readI2sScale(info: TensorInfo, m: Matrix): Promise<void> {
+  async #readI2sScale(info: TensorInfo, m: Matrix | Columns): Promise<void> {
     await this.#read(info, this.#staging, I2_S_TAIL_BYTES, (m.rows * m.cols) / 4);
     const scale = this.#arena.f32(this.#staging, 1)[0];
     if (!Number.isFinite(scale)) this.#notFinite(info, 'its scale');
@@ -190,13 +247,26 @@ export class WeightLoader {
   /** Packs up to four rows that lie at `src` as the file has them. */
   #packGroup(info: TensorInfo, m: Matrix, src: Ptr, row: number, count: number, rowBytes: number): void {
     const k = this.#k;
-    const blocks = info.blockElements > 1 ? m.cols / info.blockElements : 0;
+    const { type } = info;
+    const units = row * m.units;
+    if (type === 'F32' || type === 'F16' || type === 'BF16') return this.#copyRows(info, m, src, row, count, rowBytes);
+    if (type === 'I8') return k.pack_int8(src, m.cols, count, m.cols, m.units, m.data + units * 32);
+    const blocks = this.#unpack(info, m.cols, src, row, count);
+    if (m.layout === 'i8') k.pack_int8(this.#codes, m.cols, count, m.cols, m.units, m.data + units * 32);
+    else if (m.layout === 'trit2') k.pack_trit2(this.#codes, m.cols, count, m.cols, m.units, m.data + units * 16);
+    else k.pack_bit1(this.#codes, m.cols, count, m.cols, m.units / 2, m.data + units * 8);
+    if (m.scaleKind === 1) {
+      const packed = m.units / m.unitsPerScale;
+      k.pack_scales(this.#scales, blocks, count, blocks, packed, m.scales + row * packed * 2);
+    }
+  }
+
+  /** Blocks of a few rows at `src` → one code a byte, and f16 scales. @returns blocks of a row */
+  #unpack(info: TensorInfo, cols: number, src: Ptr, row: number, count: number): number {
+    const k = this.#k;
+    const blocks = cols / (info.blockElements || I2_S_RUN);
     let bad = -1;
     switch (info.type) {
-      case 'F32':
-      case 'F16':
-      case 'BF16':
-        return this.#copyRows(info, m, src, row, count, rowBytes);
       case 'Q8_0':
         bad = k.unpack_q8_0(src, this.#codes, this.#scales, count * blocks);
         break;
@@ -213,20 +283,13 @@ export class WeightLoader {
         bad = k.unpack_q1_0(src, this.#codes, this.#scales, count * blocks);
         break;
       case 'I2_S':
-        bad = k.unpack_i2_s(src, this.#codes, count * m.cols);
+        bad = k.unpack_i2_s(src, this.#codes, count * cols);
         break;
       default:
-        info.type satisfies RawType; // refused where the matrix was reserved
+        info.type satisfies RawType | 'F32' | 'F16' | 'BF16' | 'I8'; // have no blocks, or were refused when reserved
     }
-    if (bad !== -1) this.#badBlock(info, row, info.type === 'I2_S' ? m.cols / I2_S_RUN : blocks, bad);
-    const units = row * m.units;
-    if (m.layout === 'i8') k.pack_int8(this.#codes, m.cols, count, m.cols, m.units, m.data + units * 32);
-    else if (m.layout === 'trit2') k.pack_trit2(this.#codes, m.cols, count, m.cols, m.units, m.data + units * 16);
-    else k.pack_bit1(this.#codes, m.cols, count, m.cols, m.units / 2, m.data + units * 8);
-    if (m.scaleKind === 1) {
-      const packed = m.units / m.unitsPerScale;
-      k.pack_scales(this.#scales, blocks, count, blocks, packed, m.scales + row * packed * 2);
-    }
+    if (bad !== -1) this.#badBlock(info, row, blocks, bad);
+    return blocks;
   }
 
   #copyRows(info: TensorInfo, m: Matrix, src: Ptr, row: number, count: number, rowBytes: number): void {

@@ -1,0 +1,362 @@
+/**
+ * SymbolicLight in other containers and types: lossless round trips, the formulas of every type against plain ones, and
+ * runs of converted models against f32 runs on the weights that their files stand for.
+ */
+import { readFileSync } from 'node:fs';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { memorySource } from '../../src/bytes/memory.ts';
+import { openContainer } from '../../src/container/open.ts';
+import type { Container } from '../../src/container/tensor.ts';
+import { open, type OpenOptions } from '../../src/index.ts';
+import { builtinModule } from '../../src/wasm/builtin.ts';
+import { convertModel, type ConvertOptions, type ConvertResult } from '../../src/wasm/convert.ts';
+import { type BuiltTensor, ggufBytes, type MetaEntry } from '../builders.ts';
+import { safetensorsBytes, torchBytes, torchTensor } from '../builders-torch.ts';
+import { builds, normals, sameBits } from '../kernels/harness.ts';
+import { argmax } from '../models.ts';
+import { f16, f16Bits, roundEven } from '../reference.ts';
+import { refuses } from '../refusal.ts';
+import { sharedTest } from '../shared.ts';
+
+const { module } = await builtinModule('base');
+const test = suite('convert SymbolicLight');
+const fround = Math.fround;
+
+interface Converted {
+  readonly bytes: Uint8Array;
+  readonly container: Container;
+  readonly result: ConvertResult;
+}
+
+async function convert(source: Uint8Array, options: ConvertOptions): Promise<Converted> {
+  const chunks: Uint8Array[] = [];
+  const write = async (part: Uint8Array): Promise<void> => void chunks.push(part.slice());
+  const result = await convertModel(module, memorySource(source), { write }, options);
+  const bytes = new Uint8Array(Buffer.concat(chunks));
+  return { bytes, container: await openContainer(memorySource(bytes)), result };
+}
+
+// ---- a model whose rows are whole blocks of every type ----
+
+const CONFIG = {
+  vocab_size: 300,
+  embed_dim: 256,
+  n_layers: 2,
+  n_heads: 4,
+  head_dim: 64,
+  intermediate_dim: 512,
+  max_seq_len: 64,
+  spike_threshold: 0.9,
+  leak_factor: 0.95,
+  rope_theta: 10000,
+  sparse_attn_window: 6,
+  n_global_anchors: 2,
+  enable_sparse_attn: true,
+  enable_dynamic_prior: true,
+};
+const EMBEDDING = 'spike_encoder.frontend.text_embedding.weight';
+
+type Weights = Map<string, { shape: readonly number[]; data: Float32Array }>;
+
+function weights(): Weights {
+  const { vocab_size: vocab, embed_dim: width, intermediate_dim: hidden, n_heads: heads } = CONFIG;
+  const all: Weights = new Map();
+  const add = (name: string, shape: readonly number[], scale: number, mean = 0): void => {
+    const data = normals(shape.reduce((a, b) => a * b, 1), all.size + 1, scale).map((w) => w + mean);
+    all.set(name, { shape, data });
+  };
+  add(EMBEDDING, [vocab, width], 1);
+  const norm = (name: string): void => {
+    add(`${name}.weight`, [width], 0.1, 1);
+    add(`${name}.bias`, [width], 0.1);
+  };
+  norm('spike_encoder.norm');
+  for (let i = 0; i < CONFIG.n_layers; i++) {
+    const tcam = `blocks.${i}.tcam`;
+    add(`${tcam}.decay_raw`, [heads], 1);
+    add(`${tcam}.attn_gate`, [1], 1);
+    for (const part of ['tcam_proj', 'out_proj', 'sparse_attn.q_proj', 'sparse_attn.k_proj', 'sparse_attn.v_proj']) {
+      add(`${tcam}.${part}.weight`, [width, width], 0.06);
+    }
+    norm(`${tcam}.norm`);
+    add(`blocks.${i}.ffn.up.weight`, [hidden, width], 0.06);
+    add(`blocks.${i}.ffn.down.weight`, [width, hidden], 0.06);
+    norm(`blocks.${i}.ffn.norm`);
+  }
+  add('output_head.output_proj.weight', [vocab, width], 0.05);
+  add('output_head.prior_weight', [], 0.1, 0.3);
+  add('output_head.prior_net.0.weight', [width / 4, width], 0.05);
+  add('output_head.prior_net.2.weight', [vocab, width / 4], 0.05);
+  return all;
+}
+
+const u8 = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array => new Uint8Array(buffer, byteOffset, byteLength);
+
+/** A checkpoint as the public code saves it, with a buffer and the prefix of a wrapper. */
+function checkpoint(all: Weights): Uint8Array {
+  const entries = [...all].map(([name, { shape }], i) => [`module.${name}`, torchTensor({ shape, key: String(i) })] as const);
+  const storages = Object.fromEntries([...all.values()].map(({ data }, i) => [String(i), u8(data)]));
+  const freqs = torchTensor({ shape: [32], key: '999' });
+  const state = Object.fromEntries([...entries, ['module.blocks.0.tcam.sparse_attn.rope.inv_freq', freqs]]);
+  return torchBytes({ config: CONFIG, model: state }, { ...storages, '999': new Uint8Array(128) });
+}
+
+function safetensors(all: Weights): Uint8Array {
+  let at = 0;
+  const entries = [...all].map(([name, { shape, data }]) => {
+    const entry = { dtype: 'F32', shape, data_offsets: [at, at + data.byteLength] };
+    at += data.byteLength;
+    return [name, entry];
+  });
+  const config = Object.entries(CONFIG).map(([key, value]) => [`config.${key}`, String(value)]);
+  const header = { __metadata__: Object.fromEntries(config), ...Object.fromEntries(entries) };
+  return safetensorsBytes(header, new Uint8Array(Buffer.concat([...all.values()].map(({ data }) => u8(data)))));
+}
+
+const ORIGINAL = weights();
+const SOURCE = checkpoint(ORIGINAL);
+const IDS = Array.from({ length: 48 }, (_, i) => (i * 97 + 13) % CONFIG.vocab_size);
+
+async function logits(bytes: Uint8Array, options: OpenOptions = {}): Promise<Float32Array[]> {
+  using model = await open(bytes, options);
+  return await model.logits(IDS);
+}
+
+const worst = (a: readonly Float32Array[], b: readonly Float32Array[]): number =>
+  a.reduce((most, row, t) => row.reduce((m, value, i) => Math.max(m, Math.abs(value - b[t][i])), most), 0);
+
+// ---- plain formulas ----
+
+/** What a matrix becomes, row by row. */
+type Formula = (w: Float32Array, cols: number) => Float32Array;
+
+function rows(w: Float32Array, cols: number, of: (row: Float32Array) => Float32Array): Float32Array {
+  const out = new Float32Array(w.length);
+  for (let at = 0; at < w.length; at += cols) out.set(of(w.subarray(at, at + cols)), at);
+  return out;
+}
+const mean = (w: Float32Array, of: (x: number) => number): number => w.reduce((sum, x) => sum + of(x), 0) / w.length;
+const half = (x: number): number => f16(f16Bits(x));
+
+const int8: Formula = (w, cols) =>
+  rows(w, cols, (row) => {
+    const scale = fround(row.reduce((m, x) => Math.max(m, Math.abs(x)), 0) / 127);
+    return row.map((x) => scale * roundEven(x / scale));
+  });
+const ternary = (w: Float32Array): Float32Array => {
+  const gamma = half(mean(w, Math.abs));
+  return w.map((x) => gamma * Math.max(-1, Math.min(1, roundEven(x / gamma))));
+};
+const binary = (w: Float32Array): Float32Array => {
+  const [beta, middle] = [half(mean(w, Math.abs)), mean(w, (x) => x)];
+  return w.map((x) => (x >= middle ? beta : -beta));
+};
+
+/** Values of a Q8_0 tensor as its file has them. */
+function q8(bytes: Uint8Array): Float32Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  return Float32Array.from({ length: (bytes.length / 34) * 32 }, (_, i) => {
+    const block = Math.floor(i / 32) * 34;
+    return f16(view.getUint16(block, true)) * view.getInt8(block + 2 + (i % 32));
+  });
+}
+
+const FORMULAS: Record<string, Formula> = {
+  F32: (w) => w,
+  F16: (w) => w.map(half),
+  I8: int8,
+  TQ2_0: ternary,
+  TQ1_0: ternary,
+  Q1_0: binary,
+};
+
+/** The weights that a converted file stands for. */
+function meant({ bytes, container }: Converted, formulas = FORMULAS): Weights {
+  const values: Weights = new Map();
+  for (const [name, { shape, data }] of ORIGINAL) {
+    const { type, offset, byteLength } = container.tensors.get(name)!;
+    const cols = shape[1] ?? 1;
+    const to = type === 'Q8_0' ? q8(bytes.slice(offset, offset + byteLength)) : formulas[type](data, cols);
+    values.set(name, { shape, data: to });
+  }
+  return values;
+}
+
+/** Share of positions whose best token is the same. */
+const agreement = (a: readonly Float32Array[], b: readonly Float32Array[]): number =>
+  a.filter((row, t) => argmax(row) === argmax(b[t])).length / a.length;
+
+// ---- containers ----
+
+for (const name of ['0.8b-small', '194m-small', '0.8b-odd', '0.8b-decay-only']) {
+  sharedTest(test, `${name} as f32 GGUF gives the same logits, bit for bit`, `conformance/symboliclight/${name}/checkpoint.pt`, async (file) => {
+    const bytes = new Uint8Array(readFileSync(file));
+    const { bytes: gguf, result } = await convert(bytes, { type: 'f32' });
+    using a = await open(bytes);
+    using b = await open(gguf);
+    assert.equal({ ...b.describe(), name: '' }, { ...a.describe(), name: '' });
+    const ids = Array.from({ length: 60 }, (_, i) => (i * 37 + 11) % a.describe().vocab);
+    const expected = await a.logits(ids);
+    (await b.logits(ids)).forEach((row, t) => sameBits(row, expected[t], `position ${t}`));
+    assert.ok(result.tensors.every(({ maxError, rmsError }) => maxError === 0 && rmsError === 0));
+    // odd widths have no whole blocks, and become int8 by row
+    for (const type of ['tq1_0', 'q8_0'] as const) {
+      using c = await open((await convert(bytes, { type })).bytes);
+      assert.ok((await c.logits(ids)).every((row) => row.every(Number.isFinite)));
+    }
+  });
+}
+
+test('a checkpoint, its safetensors and its GGUF give the same logits, bit for bit', async () => {
+  const expected = await logits(SOURCE);
+  const forms = [safetensors(ORIGINAL), (await convert(SOURCE, { type: 'f32' })).bytes, (await convert(safetensors(ORIGINAL), { type: 'f32' })).bytes];
+  for (const bytes of forms) (await logits(bytes)).forEach((row, t) => sameBits(row, expected[t], `position ${t}`));
+});
+
+test('a GGUF of floats is converted again, with what it carried', async () => {
+  const entry = { type: 'string', value: 'kept' } as const;
+  const first = await convert(SOURCE, { type: 'f32', metadata: new Map([['general.name', entry]]) });
+  const again = await convert(first.bytes, { type: 'tq2_0' });
+  assert.is(again.container.metadata.get('general.name'), 'kept');
+  assert.equal([...again.container.tensors.keys()], [...first.container.tensors.keys()]);
+  const direct = await convert(SOURCE, { type: 'tq2_0' });
+  const expected = await logits(direct.bytes);
+  (await logits(again.bytes)).forEach((row, t) => sameBits(row, expected[t]));
+});
+
+// ---- types ----
+
+const EXACT = [['f16', 1e-3], ['i8', 1e-3], ['q8_0', 1e-3]] as const;
+for (const [type, bound] of EXACT) {
+  for (const build of builds) {
+    test(`${type} (${build}) equals an f32 run on its weights with f32 activations, and is near it with int8 ones`, async () => {
+      const converted = await convert(SOURCE, { type });
+      const expected = await logits(checkpoint(meant(converted)));
+      const exact = await logits(converted.bytes, { build, activations: 'f32' });
+      assert.ok(worst(exact, expected) <= bound, `${worst(exact, expected)}`);
+      const near = await logits(converted.bytes, { build });
+      console.log(
+        `  ${type} (${build}): ${worst(exact, expected).toExponential(1)} with f32 activations; with int8 ones ` +
+          `${worst(near, expected).toExponential(1)}, ${(100 * agreement(near, expected)).toFixed(0)} % of best tokens`,
+      );
+      assert.ok(agreement(near, expected) >= 0.5);
+    });
+  }
+}
+
+for (const type of ['tq2_0', 'tq1_0', 'q1_0'] as const) {
+  for (const scale of ['tensor', 'row'] as const) {
+    test(`${type} with a scale per ${scale} is near an f32 run on the weights that the formulas give`, async () => {
+      const converted = await convert(SOURCE, { type, scale });
+      const perRow = (of: (w: Float32Array) => Float32Array): Formula => (w, cols) => rows(w, cols, of);
+      const own = { TQ2_0: perRow(ternary), TQ1_0: perRow(ternary), Q1_0: perRow(binary) };
+      const expected = await logits(checkpoint(meant(converted, scale === 'row' ? { ...FORMULAS, ...own } : FORMULAS)));
+      const near = await logits(converted.bytes);
+      const share = agreement(near, expected);
+      console.log(`  ${type} by ${scale}: ${worst(near, expected).toExponential(1)}, ${(100 * share).toFixed(0)} % of best tokens`);
+      assert.ok(share >= 0.5, `${share}`);
+      const types = new Set([...converted.container.tensors.values()].filter(({ shape }) => shape.length === 2).map((t) => t.type));
+      assert.equal([...types].sort(), [type.toUpperCase(), 'Q8_0'].sort());
+    });
+  }
+}
+
+test('spikes alone are exact in every type: only the matrices that take them are converted', async () => {
+  // everything else stays f32, so that no activation is quantised
+  const spiking = (name: string): boolean => name.endsWith('tcam_proj.weight') || name.endsWith('ffn.down.weight');
+  const base = await convert(SOURCE, { type: 'f32' });
+  for (const type of ['i8', 'q8_0', 'tq2_0', 'tq1_0', 'q1_0'] as const) {
+    const { bytes, container } = await convert(SOURCE, { type, scale: 'row' });
+    const tensors: BuiltTensor[] = [];
+    const values: Weights = new Map(ORIGINAL);
+    const perRow: Record<string, (w: Float32Array) => Float32Array> = { tq2_0: ternary, tq1_0: ternary, q1_0: binary };
+    for (const [name, { shape, data }] of ORIGINAL) {
+      if (!spiking(name)) {
+        tensors.push({ name, type: 'F32', shape: shape.length === 0 ? [1] : shape, data });
+        continue;
+      }
+      const info = container.tensors.get(name)!;
+      const stored = bytes.slice(info.offset, info.offset + info.byteLength);
+      tensors.push({ name, type: info.type as 'I8', shape, data: stored });
+      const scales = container.tensors.get(name.replace('.weight', '.scale'));
+      if (scales) {
+        const own = bytes.slice(scales.offset, scales.offset + scales.byteLength);
+        tensors.push({ name: scales.name, type: 'F32', shape: scales.shape, data: own });
+      }
+      const to = type === 'i8' ? int8(data, shape[1]) : type === 'q8_0' ? q8(stored) : rows(data, shape[1], perRow[type]);
+      values.set(name, { shape, data: to });
+    }
+    const metadata = [...base.container.metadata].map(([key, value]): MetaEntry => [
+      key,
+      typeof value === 'string' ? 'string' : typeof value === 'boolean' ? 'bool' : 'float64',
+      value,
+    ]);
+    const error = worst(await logits(ggufBytes({ metadata, tensors })), await logits(checkpoint(values)));
+    assert.ok(error <= 1e-4, `${type}: ${error}`);
+  }
+});
+
+test('head and embedding take types of their own, and vectors stay f32', async () => {
+  const { container, result } = await convert(SOURCE, { type: 'tq2_0', head: 'i8', embedding: 'f16' });
+  assert.is(container.tensors.get('output_head.output_proj.weight')!.type, 'I8');
+  assert.is(container.tensors.get('output_head.prior_net.2.weight')!.type, 'I8');
+  assert.is(container.tensors.get(EMBEDDING)!.type, 'F16');
+  assert.is(container.tensors.get('blocks.1.ffn.norm.bias')!.type, 'F32');
+  assert.not(container.tensors.has('blocks.0.tcam.sparse_attn.rope.inv_freq'));
+  assert.is((await convert(SOURCE, { type: 'i8' })).container.tensors.get(EMBEDDING)!.type, 'F32');
+  using model = await open((await convert(SOURCE, { type: 'i8', embedding: 'i8' })).bytes);
+  assert.is(model.describe().parameters, [...ORIGINAL.values()].reduce((sum, { data }) => sum + data.length, 0));
+  const { maxError, rmsError } = result.tensors.find(({ name }) => name === 'output_head.output_proj.weight')!;
+  const { data } = ORIGINAL.get('output_head.output_proj.weight')!;
+  const errors = int8(data, CONFIG.embed_dim).map((w, i) => w - data[i]);
+  assert.ok(Math.abs(maxError - errors.reduce((m, e) => Math.max(m, Math.abs(e)), 0)) < 1e-8);
+  assert.ok(Math.abs(rmsError - Math.sqrt(mean(errors, (e) => e * e))) < 1e-8);
+});
+
+test('a row of zeros has scale 0, in every type', async () => {
+  const name = 'blocks.0.ffn.down.weight';
+  const { shape, data } = ORIGINAL.get(name)!;
+  const changed = data.slice().fill(0, 0, 2 * shape[1]);
+  const bytes = checkpoint(new Map([...ORIGINAL, [name, { shape, data: changed }]]));
+  for (const type of ['i8', 'tq1_0', 'tq2_0', 'q1_0'] as const) {
+    const rowsOf = await logits((await convert(bytes, { type, scale: 'row' })).bytes);
+    assert.ok(rowsOf.every((row) => row.every(Number.isFinite)), type);
+  }
+});
+
+// ---- refusals ----
+
+test('int8 without scales, and blocks of several scales where spikes go in, are refused by name', async () => {
+  const { bytes, container } = await convert(SOURCE, { type: 'i8' });
+  const name = new TextEncoder().encode('blocks.0.ffn.up.scale');
+  const at = Buffer.from(bytes).indexOf(name);
+  const other = bytes.slice();
+  other[at + name.length - 1] = 'X'.charCodeAt(0);
+  await refuses(open(other), 'TENSOR_TYPE', 'blocks.0.ffn.up.weight', 'blocks.0.ffn.up.scale', 'missing');
+  await refuses(convert(bytes, { type: 'f32' }), 'TENSOR_TYPE', 'I8');
+  const nan = bytes.slice();
+  new DataView(nan.buffer).setFloat32(container.tensors.get('blocks.1.ffn.down.scale')!.offset + 8, NaN, true);
+  await refuses(open(nan), 'WEIGHT_NOT_FINITE', 'blocks.1.ffn.down.scale', 'element 2');
+
+  const ternaryFile = await convert(SOURCE, { type: 'tq2_0' });
+  (await open(ternaryFile.bytes))[Symbol.dispose]();
+  const { offset } = ternaryFile.container.tensors.get('blocks.1.ffn.down.weight')!;
+  const several = ternaryFile.bytes.slice();
+  new DataView(several.buffer).setUint16(offset + 7 * 66 + 64, f16Bits(0.5), true);
+  await refuses(open(several), 'TENSOR_TYPE', 'blocks.1.ffn.down.weight', 'row 3', 'TQ2_0');
+  // where real numbers go in, blocks may differ
+  const dense = ternaryFile.bytes.slice();
+  const up = ternaryFile.container.tensors.get('blocks.1.ffn.up.weight')!.offset;
+  new DataView(dense.buffer).setUint16(up + 7 * 66 + 64, f16Bits(0.5), true);
+  (await open(dense))[Symbol.dispose]();
+});
+
+test('options out of range are refused', async () => {
+  await refuses(convert(SOURCE, { type: 'q4_0' as 'i8' }), 'OPTION', 'type', 'q4_0', 'tq1_0');
+  await refuses(convert(SOURCE, { type: 'i8', embedding: 'x' as 'i8' }), 'OPTION', 'embedding');
+  await refuses(convert(SOURCE, { type: 'i8', scale: 'block' as 'row' }), 'OPTION', 'scale', 'row');
+  await refuses(open(SOURCE, { activations: 'f16' as 'f32' }), 'OPTION', 'activations', 'int8');
+});
+
+test.run();
