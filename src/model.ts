@@ -89,6 +89,8 @@ export interface ModelParts {
   readonly tokenizer: Tokenizer | null;
   readonly build: Build | 'custom';
   readonly loadMs: number;
+  /** Whether int8 matrices take floats. */
+  readonly exact: boolean;
   /** Eight bytes that tell this model from others; computed when first asked for. */
   digest(): Uint8Array;
 }
@@ -155,8 +157,8 @@ export class Model {
 
   #spikes(trace: SpikeTrace | undefined): SpikeReport | undefined {
     if (!trace || !this.#parts) return undefined;
-    const { container, description } = this.#parts;
-    if (this.#layers === undefined) this.#layers = spikeLayers(container, description);
+    const { container, description, exact } = this.#parts;
+    if (this.#layers === undefined) this.#layers = spikeLayers(container, description, exact);
     return this.#layers ? spikeReport(this.#layers, trace) : undefined;
   }
 

@@ -97,7 +97,10 @@ async function load(
     : options.tokenizer;
 
   if (options.forcedSparsity !== undefined && description.kind === 'llama') {
-    throw new OptionError('OPTION', `forcedSparsity is for models that spike, this is a ${description.architecture} model`);
+    throw new OptionError(
+      'OPTION',
+      `forcedSparsity is for models that spike, this is a ${description.architecture} model`,
+    );
   }
 
   // fewer pieces than rows are usual: rows are padded, and such ids say nothing
@@ -138,12 +141,15 @@ async function load(
     await loader.fill();
     finish(kernels, arena);
     weightsEnd = arena.used;
-    decoder = new SymbolicLightDecoder(kernels, arena, description, weights, { forcedSparsity: options.forcedSparsity });
+    decoder = new SymbolicLightDecoder(kernels, arena, description, weights, {
+      forcedSparsity: options.forcedSparsity,
+    });
   }
   const digest = once(() => modelDigest(description, container, arena.u8(ARENA_BASE, weightsEnd - ARENA_BASE)));
   const sampler = samplerMemory(arena, kernels, description.vocab);
   const loadMs = performance.now() - start;
-  return new Model({ container, description, plan, decoder, arena, sampler, tokenizer, build, loadMs, digest });
+  const exact = options.activations === 'f32';
+  return new Model({ container, description, plan, decoder, arena, sampler, tokenizer, build, loadMs, exact, digest });
 }
 
 function once<T>(make: () => T): () => T {
@@ -159,7 +165,9 @@ function createMemory(): WebAssembly.Memory {
   }
 }
 
-function checkOptions({ contextLength, kv, activations, threads, maxMemoryBytes, onProgress, forcedSparsity }: OpenOptions): void {
+function checkOptions(
+  { contextLength, kv, activations, threads, maxMemoryBytes, onProgress, forcedSparsity }: OpenOptions,
+): void {
   const whole = (name: string, value: number | undefined, max: number): void => {
     if (value === undefined || (Number.isInteger(value) && value >= 1 && value <= max)) return;
     throw new OptionError('OPTION', `${name} is ${String(value)}, expected a whole number in 1 … ${max}`);
@@ -173,7 +181,9 @@ function checkOptions({ contextLength, kv, activations, threads, maxMemoryBytes,
   if (kv !== undefined && kv !== 'f16' && kv !== 'f32') {
     throw new OptionError('OPTION', `kv is ${JSON.stringify(kv)}, expected "f16" or "f32"`);
   }
-  if (forcedSparsity !== undefined && !(typeof forcedSparsity === 'number' && forcedSparsity >= 0 && forcedSparsity <= 1)) {
+  if (
+    forcedSparsity !== undefined && !(typeof forcedSparsity === 'number' && forcedSparsity >= 0 && forcedSparsity <= 1)
+  ) {
     throw new OptionError('OPTION', `forcedSparsity is ${String(forcedSparsity)}, expected a number in 0 … 1`);
   }
   if (onProgress !== undefined && typeof onProgress !== 'function') {

@@ -28,10 +28,14 @@ const OPTIONS = {
     value: Object.keys(RANDOM_TYPES).join('|'),
     help: 'type of its matrices; default tq2_0, of symboliclight shapes f32',
   },
-  head: { kind: 'text', value: 'TYPE', help: 'symboliclight shapes: type of head and prior; default the usual with --type' },
+  head: {
+    kind: 'text',
+    value: 'TYPE',
+    help: 'symboliclight shapes: type of head and prior; default the usual with --type',
+  },
   sparsity: {
     kind: 'number',
-    help: 'spiking models: this share of neurons is silent, drawn at random; what the model then says means nothing',
+    help: 'share of neurons forced to be silent, at random; the output means nothing',
   },
   layers: { kind: 'integer', least: 1, help: 'fewer layers of the same shape' },
   prompt: { kind: 'integer', short: 'p', least: 1, help: `tokens of the prompt; default ${DEFAULT_PROMPT}` },

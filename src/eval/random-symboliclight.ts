@@ -2,10 +2,13 @@
  * SymbolicLight models of known shapes: metadata and tensors for random weights.
  * @module
  */
-import type { GgufEntry, GgufTensor } from '../container/gguf-write.ts';
+import { TYPE_LAYOUTS } from '../container/ggml-types.ts';
+import type { GgufEntry } from '../container/gguf-write.ts';
 import type { TensorType } from '../container/tensor.ts';
 import type { SymbolicLightDescription } from '../model/description.ts';
+import { rowScaleName } from '../model/layout.ts';
 import { SYMBOLICLIGHT, SYMBOLICLIGHT_KEYS, symbolicLightShapes } from '../model/symboliclight.ts';
+import type { RandomTensor } from './random-source.ts';
 
 /** The numbers of a shape, as far as they differ. */
 type SpikingShape = Pick<
@@ -53,8 +56,17 @@ export const SPIKING_SHAPES: Readonly<Record<string, SpikingShape>> = {
   },
 };
 
-/** Types of the matrices; everything else is F32. */
-export const SPIKING_TYPES: Readonly<Record<string, TensorType>> = { f32: 'F32', f16: 'F16', bf16: 'BF16' };
+/** Types of the matrices, by their spelling on the command line; vectors are F32. */
+export const SPIKING_TYPES: Readonly<Record<string, TensorType>> = {
+  f32: 'F32',
+  f16: 'F16',
+  bf16: 'BF16',
+  i8: 'I8',
+  q8_0: 'Q8_0',
+  tq2_0: 'TQ2_0',
+  tq1_0: 'TQ1_0',
+  q1_0: 'Q1_0',
+};
 
 /** A shape with the constants that all variants share. */
 export function spikingDescription(shape: SpikingShape): SymbolicLightDescription {
@@ -89,17 +101,34 @@ export function spikingMetadata(d: SymbolicLightDescription, name: string): Map<
     const type = typeof value === 'boolean'
       ? 'bool'
       : key === 'threshold' || key === 'leak' || key === 'theta'
-      ? 'float32'
+      ? 'float64'
       : 'uint32';
     metadata.set(`${SYMBOLICLIGHT}.${gguf}`, { type, value });
   }
   return metadata;
 }
 
-export function spikingTensors(d: SymbolicLightDescription, type: TensorType): GgufTensor[] {
-  return [...symbolicLightShapes(d)].map(([name, shape]) => ({
-    name,
-    type: shape.length === 2 ? type : 'F32',
-    shape: shape.length === 0 ? [1] : shape, // GGUF has no scalars
-  }));
+/**
+ * Types go together as `convert` has them: head, prior and embedding of ternary and binary models are Q8_0, the embedding
+ * of an I8 model F32, and rows that are no multiple of a block I8.
+ * @param head type of output projection and prior instead
+ */
+export function spikingTensors(d: SymbolicLightDescription, type: TensorType, head?: TensorType): RandomTensor[] {
+  const packed = TYPE_LAYOUTS[type].blockElements > 1;
+  return [...symbolicLightShapes(d)].flatMap(([name, shape]): RandomTensor[] => {
+    if (shape.length < 2) {
+      // norms keep the size of activations, and decaying states fade within some tokens; GGUF has no scalars
+      const mean = name.endsWith('norm.weight') ? 1 : name.endsWith('.decay_raw') ? 2 : 0;
+      return [{ name, type: 'F32', shape: shape.length === 0 ? [1] : shape, mean }];
+    }
+    let to = type;
+    if (name.startsWith('output_head.')) to = head ?? (packed ? 'Q8_0' : type);
+    else if (name.endsWith('embedding.weight')) to = packed ? 'Q8_0' : type === 'I8' ? 'F32' : type;
+    if (shape[1] % TYPE_LAYOUTS[to].blockElements !== 0) to = 'I8';
+    const list: RandomTensor[] = [{ name, type: to, shape, mean: 0, oneScale: true }];
+    const mean = 1 / (127 * Math.sqrt(shape[1]));
+    const scales = rowScaleName({ name, type: to });
+    if (scales !== null) list.push({ name: scales, type: 'F32', shape: [shape[0]], mean, spread: mean / 4 });
+    return list;
+  });
 }

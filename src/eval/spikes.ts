@@ -105,12 +105,23 @@ export interface SpikeReport {
   readonly layers: readonly LayerReport[];
 }
 
-/** Layers of a spiking model in the order of its spike counts, the head last; null for models that do not spike. */
-export function spikeLayers(container: Pick<Container, 'tensors'>, d: ModelDescription): SpikeLayer[] | null {
-  return d.kind === 'symboliclight' ? symbolicLightLayers(container, d) : null;
+/**
+ * Layers of a spiking model in the order of its spike counts, the head last; null for models that do not spike.
+ * @param exact int8 matrices take real inputs as floats, not quantised
+ */
+export function spikeLayers(
+  container: Pick<Container, 'tensors'>,
+  d: ModelDescription,
+  exact: boolean = false,
+): SpikeLayer[] | null {
+  return d.kind === 'symboliclight' ? symbolicLightLayers(container, d, exact) : null;
 }
 
-function symbolicLightLayers({ tensors }: Pick<Container, 'tensors'>, d: SymbolicLightDescription): SpikeLayer[] {
+function symbolicLightLayers(
+  { tensors }: Pick<Container, 'tensors'>,
+  d: SymbolicLightDescription,
+  exact: boolean,
+): SpikeLayer[] {
   const names = ['encoder'];
   for (let i = 0; i < d.layers; i++) names.push(`blocks.${i}.mixer`, `blocks.${i}.ffn`, `blocks.${i}.output`);
   names.push('head');
@@ -140,7 +151,9 @@ function symbolicLightLayers({ tensors }: Pick<Container, 'tensors'>, d: Symboli
       const { layout, rows, cols, paddedRows, dataBytes, scaleBytes } = packedSize(info);
       const embedding = layer === layers[0];
       layer.fixedBytes += embedding ? (dataBytes + scaleBytes) / paddedRows : scaleBytes;
-      if (!embedding) layer.connections.push(connection(layout, rows, cols, dataBytes, null));
+      if (!embedding) {
+        layer.connections.push(connection(exact && layout === 'i8' ? 'f32' : layout, rows, cols, dataBytes, null));
+      }
     }
   }
   return layers;
@@ -212,12 +225,11 @@ export function spikeReport(layers: readonly SpikeLayer[], trace: SpikeTrace): S
       },
     };
   });
-  const sum = (of: (layer: LayerReport) => number): number => reports.reduce((total, layer) => total + of(layer), 0);
-  const neurons = sum((layer) => layer.neurons);
   // the sum of whole numbers first: the rate is then exact to the last bit
+  const neurons = layers.reduce((n, layer) => n + layer.neurons, 0);
   const spikes = trace.spikes.reduce((a, b) => a + b, 0);
   const rate = spikes / (tokens * neurons);
-  const weightBytes = { touched: sum((l) => l.weightBytes.touched), dense: sum((l) => l.weightBytes.dense) };
+  const { spikeInputs, inputsSkipped, weightBytes, synapticOperations } = reports.reduce(addUp);
   return {
     tokens: trace.tokens,
     overall: {
@@ -225,15 +237,10 @@ export function spikeReport(layers: readonly SpikeLayer[], trace: SpikeTrace): S
       spikesPerToken: spikes / tokens,
       firingRate: rate,
       activationSparsity: 1 - rate,
-      spikeInputs: sum((l) => l.spikeInputs),
-      inputsSkipped: sum((l) => l.inputsSkipped),
+      spikeInputs,
+      inputsSkipped,
       weightBytes,
-      synapticOperations: {
-        effectiveAcs: sum((l) => l.synapticOperations.effectiveAcs),
-        effectiveMacs: sum((l) => l.synapticOperations.effectiveMacs),
-        denseAcs: sum((l) => l.synapticOperations.denseAcs),
-        denseMacs: sum((l) => l.synapticOperations.denseMacs),
-      },
+      synapticOperations,
     },
     bytesStreamed: streamed,
     neuronUpdates: {
@@ -252,6 +259,16 @@ export function spikeReport(layers: readonly SpikeLayer[], trace: SpikeTrace): S
     },
     layers: reports,
   };
+}
+
+/** Field by field, where both are numbers. */
+function addUp<T extends object>(a: T, b: T): T {
+  const sum = Object.entries(a).map(([key, value]: [string, unknown]) => {
+    const other = b[key as keyof T] as unknown;
+    if (typeof value === 'number') return [key, value + Number(other)];
+    return [key, value !== null && typeof value === 'object' ? addUp(value, other as object) : value];
+  });
+  return Object.fromEntries(sum) as T;
 }
 
 /** Picojoules of one weight: times a real input, and of one whose input is a spike. */

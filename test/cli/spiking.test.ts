@@ -69,10 +69,10 @@ spiking('bench reports spikes of decoding, and forces a sparsity where it is tol
   assert.equal([free.type, free.spikes.tokens, free.sparsity, forced.sparsity], ['f32', 20, undefined, 0.94]);
   assert.ok(Math.abs((forced.spikes.overall.activationSparsity ?? 0) - 0.94) < 0.01);
   assert.ok(forced.threads[0].bytesPerToken >= forced.spikes.overall.weightBytes.touched - 1);
-  const printed = await ternspike([...bench, '--type', 'f16']);
+  const printed = await ternspike([...bench, '--type', 'tq2_0', '--head', 'tq2_0']);
   assert.match(printed.stdout, /\nencoder .*\nblock 0 /);
   refused(await ternspike([...bench, '--sparsity', '2']), 2, '--sparsity', '0 … 1');
-  refused(await ternspike([...bench, '--type', 'tq1_0']), 2, '--type', 'f32, f16, bf16');
+  refused(await ternspike([...bench, '--type', 'i2_s']), 2, '--type', 'f32, f16, bf16');
 });
 
 spiking.run();

@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openContainer } from '../../src/container/open.ts';
 import { type SpikeLayer, spikeLayers, spikeReport } from '../../src/eval/spikes.ts';
+import { randomTypes } from '../../src/eval/random-model.ts';
 import { forcedSpikes } from '../../src/forward/forced-spikes.ts';
 import { type Model, open, randomModel, type SpikeReport } from '../../src/index.ts';
 import { describe } from '../../src/model/describe.ts';
@@ -68,6 +69,25 @@ spikes('every spike is charged to the columns it makes the next matrix read', as
   near(report.energy.memory.touched, (162.5 * overall.weightBytes.touched) / 1e6);
   assert.equal(report.neuronUpdates, { dense: overall.neurons, effective: overall.spikesPerToken, membranes: WIDTH });
   assert.ok(report.bytesStreamed < overall.weightBytes.touched);
+});
+
+spikes('random models of every type run, and their bytes and energy follow the type', async () => {
+  const touched = new Map<string, SpikeReport>();
+  for (const type of randomTypes('symboliclight-tiny')) {
+    using model = await open(await randomModel('symboliclight-tiny', type), { forcedSparsity: 0.9 });
+    const rows = await model.logits([1, 2, 3]);
+    assert.ok(rows.every((row) => row.every(Number.isFinite)), type);
+    touched.set(type, model.stats().spikes as SpikeReport);
+  }
+  const bytes = (type: string): number => touched.get(type)?.overall.weightBytes.touched ?? NaN;
+  const energy = (type: string): number => touched.get(type)?.energy.compute.effective ?? NaN;
+  assert.ok(bytes('tq2_0') < bytes('i8') && bytes('i8') < bytes('f16') && bytes('f16') < bytes('f32'));
+  assert.ok(energy('tq2_0') < energy('i8') && energy('i8') < energy('f32') / 10);
+  using exact = await open(await randomModel('symboliclight-tiny', 'i8'), { forcedSparsity: 0.9, activations: 'f32' });
+  await exact.logits([1, 2, 3]);
+  assert.ok((exact.stats().spikes as SpikeReport).energy.compute.effective > 10 * energy('i8'));
+  using model = await open(await randomModel('symboliclight-tiny', 'tq2_0', 1, 'tq2_0'));
+  assert.is(model.container.tensors.get('output_head.output_proj.weight')?.type, 'TQ2_0');
 });
 
 spikes('without a token nothing is counted, and nothing is no number', async () => {
