@@ -13,7 +13,7 @@ export { math_exp_f32, math_tanh_f32, math_erf_f32, math_sigmoid_f32, math_cossi
 export { f16_to_f32, f32_to_f16, bf16_to_f32, f32_to_bf16 } from './convert';
 export { unpack_tq1_0, unpack_tq2_0, unpack_q2_0, unpack_q1_0, unpack_i2_s, unpack_q8_0 } from './unpack';
 export { encode_q8_0, encode_tq2_0, encode_tq1_0 } from './encode';
-export { argmax_f32, top_k_f32, exp_sum_f32, draw_f32 } from './select';
+export { argmax_f32, top_k_f32, exp_sum_f32, entropy_sum_f32, draw_f32 } from './select';
 export { lif_scan_f32, threshold_f32, active_list, decay_scan_f32, mix_f32 } from './spike';
 export { columns_f32, columns_i8, columns_trit2, transpose_f32 } from './columns';
 export { window_attention_f32 } from './window';

@@ -245,6 +245,17 @@ export function expWeights(x: ArrayLike<number>, top: number, inverse: number): 
   return Array.from(x, (v) => Math.exp(fround(fround(v - top) * fround(inverse))));
 }
 
+/** Σ y·(shift − x) over y ≥ least, and `other` for each of the rest. */
+export function entropySum(
+  x: ArrayLike<number>,
+  y: ArrayLike<number>,
+  shift: number,
+  least: number,
+  other: number,
+): number {
+  return Array.from(x).reduce((sum, v, i) => sum + (y[i] >= fround(least) ? y[i] * (fround(shift) - v) : other), 0);
+}
+
 /** First i whose running sum of the given weights is over `target`, else the last of non-zero weight, else −1. */
 export function draw(weights: ArrayLike<number>, target: number): number {
   let sum = 0;

@@ -8,7 +8,7 @@
 export type AdaptiveTemperature = 'off' | 'cool' | 'warm';
 
 /** Below it a probability counts as this much, banned tokens included. */
-const LEAST_PROBABILITY = 1e-7;
+export const LEAST_PROBABILITY: number = 1e-7;
 const LEAST_TEMPERATURE = 0.1;
 const MOST_TEMPERATURE = 1.5;
 
@@ -24,32 +24,8 @@ export function ln(x: number): number {
   return e * Math.LN2 + 2 * s * sum;
 }
 
-const LEAST_TERM = -LEAST_PROBABILITY * ln(LEAST_PROBABILITY);
-
-/**
- * Σ −p·ln p in nats, p at least 1e-7.
- * @param logits the largest is `top`; −∞ for what is banned
- * @param weights e^(logit − top)
- * @param total the sum of the weights
- * @param masked how many more tokens there are, all of probability 0
- */
-export function entropy(
-  logits: Float32Array,
-  weights: Float32Array,
-  top: number,
-  total: number,
-  masked: number,
-): number {
-  const lnTotal = ln(total);
-  const least = LEAST_PROBABILITY * total;
-  let sum = 0;
-  let few = masked;
-  for (let i = 0; i < weights.length; i++) {
-    if (weights[i] < least) few++;
-    else sum += weights[i] * (lnTotal + top - logits[i]);
-  }
-  return sum / total + few * LEAST_TERM;
-}
+/** What such a probability adds to an entropy. */
+export const LEAST_TERM: number = -LEAST_PROBABILITY * ln(LEAST_PROBABILITY);
 
 /**
  * The temperature for one token.

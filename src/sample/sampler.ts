@@ -12,7 +12,7 @@ import { SessionError } from '../errors.ts';
 import { MAX_CONTEXT } from '../limits.ts';
 import type { Arena, Ptr } from '../wasm/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
-import { adaptedTemperature, entropy } from './adaptive.ts';
+import { adaptedTemperature, LEAST_PROBABILITY, LEAST_TERM, ln } from './adaptive.ts';
 import { History } from './history.ts';
 import { type CheckedSamplerOptions, checkSamplerOptions, LEAST_TEMPERATURE, type SamplerOptions } from './options.ts';
 import { randomSeed, Rng, type RngState } from './rng.ts';
@@ -20,7 +20,10 @@ import { randomSeed, Rng, type RngState } from './rng.ts';
 /** What a sampler works with. Nothing in it outlives a call of `sample`, so the samplers of a model may share it. */
 export interface SamplerMemory {
   readonly arena: Arena;
-  readonly kernels: Pick<Kernels, 'argmax_f32' | 'top_k_f32' | 'exp_sum_f32' | 'draw_f32' | 'not_finite_f32'>;
+  readonly kernels: Pick<
+    Kernels,
+    'argmax_f32' | 'top_k_f32' | 'exp_sum_f32' | 'entropy_sum_f32' | 'draw_f32' | 'not_finite_f32'
+  >;
   /** The logits after bias and penalties. (vocab) f32 */
   readonly scratch: Ptr;
   /** Candidates in descending order: token, logit, e^(logit − largest). (vocab) i32, f32, f32 */
@@ -47,11 +50,12 @@ export interface SamplerState {
   readonly history: readonly number[];
 }
 
-/** Entropy of n logits in nats, the largest of them `top`, and of `masked` more that are −∞. */
-export function entropyAt(memory: SamplerMemory, x: Ptr, n: number, top: number, masked = 0): number {
-  const { arena, kernels, weights } = memory;
+/** Entropy of n logits in nats, the largest of them `top`, and of `masked` more that are −∞. No probability is below 1e-7. */
+export function entropyAt({ kernels, weights }: SamplerMemory, x: Ptr, n: number, top: number, masked = 0): number {
   const total = kernels.exp_sum_f32(x, weights, n, top, 1);
-  return entropy(arena.f32(x, n), arena.f32(weights, n), top, total, masked);
+  const least = LEAST_PROBABILITY * total;
+  const sum = kernels.entropy_sum_f32(x, weights, n, top + ln(total), least, LEAST_TERM * total);
+  return sum / total + masked * LEAST_TERM;
 }
 
 /** Candidates that are looked at first where top-k does not say how many there are, and how that grows. */

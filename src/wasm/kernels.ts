@@ -113,6 +113,8 @@ export interface Kernels {
   top_k_f32(x: Ptr, n: number, k: number, ids: Ptr, values: Ptr): number;
   /** Σ e^((x − top) · inverse); the terms are written to `y` unless it is 0. */
   exp_sum_f32(x: Ptr, y: Ptr, n: number, top: number, inverse: number): number;
+  /** Σ y · (shift − x) over y ≥ least, and `other` for each of the rest. */
+  entropy_sum_f32(x: Ptr, y: Ptr, n: number, shift: number, least: number, other: number): number;
   draw_f32(x: Ptr, n: number, top: number, inverse: number, target: number): number;
   // spike.ts, columns.ts, window.ts
   lif_scan_f32(

@@ -106,6 +106,25 @@ await kernelSuite('select', ({ k, arena }, test) => {
     }
   });
 
+  test('entropy_sum weighs what is likely and counts the rest', () => {
+    for (const n of LENGTHS) {
+      for (const least of [1e-30, 1e-3, 0.1, 2]) {
+        arena.reset();
+        const x = normals(n, n + 5, 2);
+        for (let i = 1; i < n; i += 5) x[i] = -Infinity;
+        const from = arena.put(x, 4);
+        const weights = arena.alloc(n * 4);
+        k.exp_sum_f32(from, weights, n, 9, 1);
+        const sum = k.entropy_sum_f32(from, weights, n, 11.5, least, 0.001);
+        const expected = reference.entropySum(x, arena.f32(weights, n), 11.5, least, 0.001);
+        assert.ok(
+          Math.abs(sum - expected) <= 1e-6 * Math.abs(expected),
+          `${n}, ${least}: ${sum}, expected ${expected}`,
+        );
+      }
+    }
+  });
+
   test('draw finds the element whose stretch holds the target, for targets over the whole range', () => {
     for (const n of LENGTHS) {
       const x = normals(n, n + 9, 2);

@@ -3,8 +3,12 @@ import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type GenerateOptions, type Model, open, openTokenizer } from '../../src/index.ts';
-import { adaptedTemperature, entropy, ln } from '../../src/sample/adaptive.ts';
+import { adaptedTemperature, ln } from '../../src/sample/adaptive.ts';
 import { samplerOptionsFor } from '../../src/sample/defaults.ts';
+import { entropyAt, samplerMemory } from '../../src/sample/sampler.ts';
+import { Arena } from '../../src/wasm/arena.ts';
+import { builtinModule } from '../../src/wasm/builtin.ts';
+import { instantiate } from '../../src/wasm/instantiate.ts';
 import { normals } from '../kernels/harness.ts';
 import { json, shared, sharedTest } from '../shared.ts';
 import { share } from './reference.ts';
@@ -21,11 +25,19 @@ test('the logarithm agrees with the host', () => {
   assert.is(ln(1), 0);
 });
 
+const { module } = await builtinModule();
+const arena = new Arena(new WebAssembly.Memory({ initial: 1 }));
+const kernels = instantiate(module, arena.memory);
+
 /** Entropy as the sampler asks for it. */
 function entropyOf(logits: Float32Array, masked = 0): number {
-  const top = Math.max(...logits);
-  const weights = logits.map((v) => Math.exp(v - top));
-  return entropy(logits, weights, top, weights.reduce((a, b) => a + b, 0), masked);
+  const mark = arena.mark();
+  const at = arena.alloc(4 * logits.length, 'logits');
+  const memory = samplerMemory(arena, kernels, logits.length);
+  arena.f32(at, logits.length).set(logits);
+  const nats = entropyAt(memory, at, logits.length, Math.max(...logits), masked);
+  arena.release(mark);
+  return nats;
 }
 
 test('entropy counts every token with at least 1e-7, masked ones as well', () => {
