@@ -4,12 +4,18 @@
  */
 import { stat } from 'node:fs/promises';
 import { createFile, partPath } from '../bytes/sink.ts';
-import { OptionError } from '../errors.ts';
+import { OptionError, TokenizerError } from '../errors.ts';
 import { builtinModule } from '../wasm/builtin.ts';
-import { CONVERT_TYPES, type ConvertedTensor, convertModel } from '../wasm/convert.ts';
+import type { GgufEntry } from '../container/gguf-write.ts';
+import type { MetadataValue } from '../container/tensor.ts';
+import { MAX_TOKENIZER_BYTES } from '../limits.ts';
+import { isSentencePiece, sentencePieceMetadata } from '../tokenizer/sentencepiece.ts';
+import { type ConvertedTensor, convertModel } from '../wasm/convert.ts';
 import { type Command, command, need } from './command.ts';
-import { withSource } from './files.ts';
+import { readBytes, withSource } from './files.ts';
 import { bytesText, type Output, rounded } from './output.ts';
+
+const TYPES = ['f32', 'f16', 'i8', 'q8_0', 'tq2_0', 'tq1_0', 'q1_0'] as const;
 
 export const convert: Command = command(
   {
@@ -17,25 +23,40 @@ export const convert: Command = command(
     summary: 'Writes a model in another type.',
     positionals: [{ name: 'IN' }, { name: 'OUT' }],
     options: {
-      type: { kind: 'choice', choices: ['f32', 'f16', 'q8_0', 'tq2_0', 'tq1_0'], help: 'type of the matrices' },
+      type: { kind: 'choice', choices: TYPES, help: 'type of the matrices; i8 and q1_0 are for SymbolicLight' },
       head: {
         kind: 'choice',
-        choices: ['f16', 'q8_0', 'f32'],
-        help: 'type of token_embd and output; default as --type, q8_0 for ternary types',
+        choices: TYPES,
+        help: 'type of token_embd and output, or of head and prior; default as --type, q8_0 for types below 8 bits',
       },
+      embedding: {
+        kind: 'choice',
+        choices: ['f32', 'f16', 'i8', 'q8_0'],
+        help: "type of SymbolicLight's embedding; default as --type, f32 for i8, q8_0 for types below 8 bits",
+      },
+      scale: {
+        kind: 'choice',
+        choices: ['tensor', 'row'],
+        help: 'what shares one scale in ternary and binary matrices of SymbolicLight; tensor',
+      },
+      tokenizer: { kind: 'text', value: 'FILE', help: 'SentencePiece .model to be written into the file' },
     } as const,
     notes: [
-      'GGUF in, GGUF out. Vectors stay f32; a matrix whose rows are no multiple of the block takes q8_0 or f16.',
+      'GGUF in, GGUF out; SymbolicLight also from .pt and .safetensors. Vectors stay f32; a matrix whose rows are no',
+      'multiple of the block takes q8_0 or f16, and i8 in SymbolicLight.',
+      'A model trained in floating point loses its quality below 8 bits; distil it for them instead.',
       'OUT appears when it is whole; until then it is OUT.part.',
     ],
     examples: [
       'ternspike convert model-f16.gguf model-tq2_0.gguf --type tq2_0',
       'ternspike convert in.gguf out.gguf --type q8_0 --json',
+      'ternspike convert checkpoint.pt symboliclight-i8.gguf --type i8 --tokenizer sl_tokenizer.model',
     ],
   },
   async ({ values, positionals: [from, to] }, { out, signal }) => {
-    const type = need(values.type, `--type ${CONVERT_TYPES.join('|')}`);
+    const type = need(values.type, `--type ${TYPES.join('|')}`);
     await refuseSame(from, to);
+    const metadata = values.tokenizer === undefined ? undefined : await tokenizerEntries(values.tokenizer, signal);
     const { module } = await builtinModule();
     const { bytes, tensors } = await withSource(from, signal, async (source) => {
       const sink = await createFile(to);
@@ -43,6 +64,9 @@ export const convert: Command = command(
         const result = await convertModel(module, source, sink, {
           type,
           head: values.head,
+          embedding: values.embedding,
+          scale: values.scale,
+          metadata,
           signal,
           onProgress: ({ done, total, tensor }) => out.progress(`${Math.round((done / total) * 100)} %  ${tensor}`),
         });
@@ -71,6 +95,24 @@ export const convert: Command = command(
     );
   },
 );
+
+/** What a GGUF file says of a SentencePiece vocabulary. @throws {TokenizerError} `TOKENIZER` for any other file */
+async function tokenizerEntries(path: string, signal: AbortSignal): Promise<Map<string, GgufEntry>> {
+  const bytes = await withSource(path, signal, (source) => readBytes(source, MAX_TOKENIZER_BYTES, signal));
+  if (!isSentencePiece(bytes)) {
+    throw new TokenizerError('TOKENIZER', `${path} is no SentencePiece model; only these can be written into a file`);
+  }
+  return new Map([...sentencePieceMetadata(bytes, path)].map(([key, value]) => [key, { type: typeOf(key, value), value }]));
+}
+
+/** As llama.cpp stores the entry. */
+function typeOf(key: string, value: MetadataValue): GgufEntry['type'] {
+  if (key.endsWith('.tokens')) return 'string[]';
+  if (key.endsWith('.scores')) return 'float32[]';
+  if (key.endsWith('.precompiled_charsmap')) return 'uint8[]';
+  if (Array.isArray(value)) return 'int32[]';
+  return typeof value === 'string' ? 'string' : typeof value === 'boolean' ? 'bool' : 'uint32';
+}
 
 /** One line for each type that was fallen back to. */
 function noteFallen(tensors: readonly ConvertedTensor[], type: string, out: Output): void {

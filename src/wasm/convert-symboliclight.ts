@@ -14,7 +14,7 @@ import { TYPE_LAYOUTS } from '../container/ggml-types.ts';
 import type { GgufContainer } from '../container/gguf.ts';
 import { type ByteSink, type GgufEntry, type GgufTensor, writeGguf } from '../container/gguf-write.ts';
 import type { Container, TensorInfo } from '../container/tensor.ts';
-import { OptionError } from '../errors.ts';
+import { DescriptionError, OptionError } from '../errors.ts';
 import type { SymbolicLightDescription } from '../model/description.ts';
 import { rowScaleName } from '../model/layout.ts';
 import { describeSymbolicLight, SYMBOLICLIGHT, SYMBOLICLIGHT_KEYS, symbolicLightShapes } from '../model/symboliclight.ts';
@@ -147,6 +147,13 @@ function metadataOf(
     metadata.set(`${SYMBOLICLIGHT}.${name}`, { type: valueType, value });
   }
   for (const [key, entry] of more) metadata.set(key, entry);
+  const tokens = metadata.get('tokenizer.ggml.tokens')?.value;
+  if (Array.isArray(tokens) && tokens.length > d.vocab) {
+    throw new DescriptionError(
+      'DESCRIPTION_MISMATCH',
+      `the tokenizer has ${tokens.length} tokens, the embedding ${d.vocab} rows; they are not of one model`,
+    );
+  }
   return metadata;
 }
 

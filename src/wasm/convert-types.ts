@@ -19,7 +19,7 @@ export interface ConvertOptions {
   readonly embedding?: ConvertType;
   /** Of a SymbolicLight model: what shares one scale in types below 8 bits; `tensor` (default) or `row`. */
   readonly scale?: 'tensor' | 'row';
-  /** Of a SymbolicLight model: entries to add, such as a tokenizer. */
+  /** Metadata to add, such as a tokenizer. */
   readonly metadata?: ReadonlyMap<string, GgufEntry>;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: { readonly done: number; readonly total: number; readonly tensor: string }) => void;

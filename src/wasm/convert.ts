@@ -72,10 +72,14 @@ export async function convertModel(
     );
   }
   checkTypes(options, CONVERT_TYPES);
+  for (const name of ['embedding', 'scale'] as const) {
+    if (options[name] === undefined) continue;
+    throw new OptionError('OPTION', `${name} is for SymbolicLight models, this is a file of another; leave it out`);
+  }
   const [type, head] = [options.type as LlamaType, options.head as LlamaType | undefined];
   const plan = [...container.tensors.values()].map((info) => ({ info, ...targetOf(info, type, head) }));
   const tensors: GgufTensor[] = plan.map(({ info, to }) => ({ name: info.name, type: to, shape: info.shape }));
-  const writer = await writeGguf(sink, { metadata: metadataOf(container, TARGETS[type]), tensors });
+  const writer = await writeGguf(sink, { metadata: metadataOf(container, TARGETS[type], options), tensors });
 
   const converter = new Runs(module, source, signal);
   const total = plan.reduce((sum, { info }) => sum + info.byteLength, 0);
@@ -118,7 +122,7 @@ function targetOf(
 }
 
 /** Everything that stood in the file, with its present type. */
-function metadataOf(container: GgufContainer, { fileType }: Target): Map<string, GgufEntry> {
+function metadataOf(container: GgufContainer, { fileType }: Target, more: ConvertOptions): Map<string, GgufEntry> {
   const metadata = new Map<string, GgufEntry>();
   for (const [key, value] of container.metadata) {
     const type = container.metadataTypes.get(key);
@@ -128,5 +132,6 @@ function metadataOf(container: GgufContainer, { fileType }: Target): Map<string,
   // 2 is the only version of today's blocks; readers may ask for it
   if (fileType > 1) metadata.set('general.quantization_version', { type: 'uint32', value: 2 });
   else metadata.delete('general.quantization_version');
+  for (const [key, entry] of more.metadata ?? []) metadata.set(key, entry);
   return metadata;
 }
