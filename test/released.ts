@@ -4,7 +4,7 @@
  * @module
  */
 import type { ByteSource } from '../src/bytes/source.ts';
-import type { SymbolicLightDescription } from '../src/model/description.ts';
+import type { SpikingShape } from '../src/eval/random-symboliclight.ts';
 import { SYMBOLICLIGHT_KEYS, symbolicLightShapes } from '../src/model/symboliclight.ts';
 import { ByteBuilder } from './builders.ts';
 import { pickleBytes, type PickleCode, putDirectory, putLocal, torchTensor, type ZipFile } from './builders-torch.ts';
@@ -33,7 +33,7 @@ const TILE_FLOATS = 4093;
  * @param prefix put before every name, as wrappers do
  * @param key under which the state dict stands
  */
-export function released(d: SymbolicLightDescription, prefix: string = '', key: string = 'model'): Released {
+export function released(d: SpikingShape, prefix: string = '', key: string = 'model'): Released {
   const shapes = new Map(symbolicLightShapes(d));
   for (let i = 0; i < d.layers; i++) {
     shapes.set(`blocks.${i}.tcam.sparse_attn.rope.inv_freq`, [d.headDim / 2]);
@@ -76,14 +76,15 @@ export function released(d: SymbolicLightDescription, prefix: string = '', key: 
   return { source: new Pieces(end + head.length, runs, stretches), entries: shapes.size };
 }
 
-function configOf(d: SymbolicLightDescription): Record<string, number | boolean | string> {
-  const numbers = { ...d, theta: d.rope.theta };
-  const named = Object.entries(SYMBOLICLIGHT_KEYS) as [keyof typeof SYMBOLICLIGHT_KEYS, readonly [string, string]][];
-  return {
-    ...Object.fromEntries(named.map(([key, [name]]) => [name, numbers[key]])),
-    frontend_mode: 'text',
-    dropout: 0.1,
-  };
+function configOf(d: SpikingShape): Record<string, number | boolean | string> {
+  const window = d.variant === '0.8b' ? 512 : 256;
+  const numbers = { ...d, threshold: 1, leak: 0.95, theta: 10000, window, anchors: 4 };
+  const named = Object.entries(SYMBOLICLIGHT_KEYS) as [
+    keyof typeof SYMBOLICLIGHT_KEYS,
+    readonly [string, string],
+  ][];
+  const config = Object.fromEntries(named.map(([key, [name]]) => [name, numbers[key]]));
+  return { ...config, frontend_mode: 'text', dropout: 0.1 };
 }
 
 function floats(mean: number, cols: number): Uint8Array {

@@ -9,13 +9,7 @@ import type { TensorType } from '../container/tensor.ts';
 import { OptionError } from '../errors.ts';
 import { layerTensorName, LLAMA_LAYER_TENSORS } from '../model/llama.ts';
 import { RandomSource, type RandomTensor } from './random-source.ts';
-import {
-  SPIKING_SHAPES,
-  SPIKING_TYPES,
-  spikingDescription,
-  spikingMetadata,
-  spikingTensors,
-} from './random-symboliclight.ts';
+import { SPIKING_SHAPES, SPIKING_TYPES, spikingMetadata, spikingTensors } from './random-symboliclight.ts';
 
 interface Shape {
   readonly layers: number;
@@ -99,7 +93,7 @@ export async function randomModel(shape: string, type: string, layers?: number, 
     const { [shape]: s } = SPIKING_SHAPES;
     if (head !== undefined) known('head', head, randomTypes(shape));
     const headType = head === undefined ? undefined : SPIKING_TYPES[head];
-    const d = spikingDescription({ ...s, layers: layers ?? s.layers });
+    const d = { ...s, layers: layers ?? s.layers };
     parts = { metadata: spikingMetadata(d, name), tensors: spikingTensors(d, SPIKING_TYPES[type], headType) };
   } else {
     if (head !== undefined) throw new OptionError('OPTION', `head is for spiking shapes, ${shape} is none`);

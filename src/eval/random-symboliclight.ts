@@ -10,50 +10,28 @@ import { rowScaleName } from '../model/layout.ts';
 import { SYMBOLICLIGHT, SYMBOLICLIGHT_KEYS, symbolicLightShapes } from '../model/symboliclight.ts';
 import type { RandomTensor } from './random-source.ts';
 
-/** The numbers of a shape, as far as they differ. */
-type SpikingShape = Pick<
-  SymbolicLightDescription,
-  'variant' | 'layers' | 'width' | 'hidden' | 'heads' | 'headDim' | 'vocab' | 'trainedContext' | 'window' | 'anchors'
->;
+/** The numbers of a shape; the constants that all variants share are what a description takes without being told. */
+export type SpikingShape =
+  & Parameters<typeof symbolicLightShapes>[0]
+  & Pick<SymbolicLightDescription, 'headDim' | 'trainedContext'>;
+
+function shapeOf(
+  variant: SpikingShape['variant'],
+  layers: number,
+  width: number,
+  hidden: number,
+  vocab: number,
+  trainedContext: number,
+): SpikingShape {
+  const rest = { headDim: 64, heads: width / 64, attention: true, dynamicPrior: true };
+  return { variant, layers, width, hidden, vocab, trainedContext, ...rest };
+}
 
 /** The published variants; `symboliclight-tiny` is the one of tests. */
 export const SPIKING_SHAPES: Readonly<Record<string, SpikingShape>> = {
-  'symboliclight-tiny': {
-    variant: '0.8b',
-    layers: 2,
-    width: 256,
-    hidden: 768,
-    heads: 4,
-    headDim: 64,
-    vocab: 512,
-    trainedContext: 64,
-    window: 32,
-    anchors: 4,
-  },
-  'symboliclight-194m': {
-    variant: '194m',
-    layers: 12,
-    width: 768,
-    hidden: 4096,
-    heads: 12,
-    headDim: 64,
-    vocab: 48000,
-    trainedContext: 2048,
-    window: 256,
-    anchors: 4,
-  },
-  'symboliclight-0.8b': {
-    variant: '0.8b',
-    layers: 22,
-    width: 1536,
-    hidden: 6144,
-    heads: 24,
-    headDim: 64,
-    vocab: 57344,
-    trainedContext: 512,
-    window: 512,
-    anchors: 4,
-  },
+  'symboliclight-tiny': shapeOf('0.8b', 2, 256, 768, 512, 64),
+  'symboliclight-194m': shapeOf('194m', 12, 768, 4096, 48000, 2048),
+  'symboliclight-0.8b': shapeOf('0.8b', 22, 1536, 6144, 57344, 512),
 };
 
 /** Types of the matrices, by their spelling on the command line; vectors are F32. */
@@ -68,42 +46,14 @@ export const SPIKING_TYPES: Readonly<Record<string, TensorType>> = {
   q1_0: 'Q1_0',
 };
 
-/** A shape with the constants that all variants share. */
-export function spikingDescription(shape: SpikingShape): SymbolicLightDescription {
-  return {
-    ...shape,
-    kind: 'symboliclight',
-    architecture: SYMBOLICLIGHT,
-    name: '',
-    normEps: 1e-5,
-    rope: { theta: 10000, dims: shape.headDim, pairing: 'halved', linear: 1 },
-    threshold: 1,
-    leak: 0.95,
-    attention: true,
-    dynamicPrior: true,
-    parameters: 0,
-  };
-}
-
-export function spikingMetadata(d: SymbolicLightDescription, name: string): Map<string, GgufEntry> {
-  const numbers = { ...d, theta: d.rope.theta };
+export function spikingMetadata(shape: SpikingShape, name: string): Map<string, GgufEntry> {
   const metadata = new Map<string, GgufEntry>([
     ['general.architecture', { type: 'string', value: SYMBOLICLIGHT }],
     ['general.name', { type: 'string', value: name }],
   ]);
-  for (
-    const [key, [, gguf]] of Object.entries(SYMBOLICLIGHT_KEYS) as [
-      keyof typeof SYMBOLICLIGHT_KEYS,
-      readonly [string, string],
-    ][]
-  ) {
-    const value = numbers[key];
-    const type = typeof value === 'boolean'
-      ? 'bool'
-      : key === 'threshold' || key === 'leak' || key === 'theta'
-      ? 'float64'
-      : 'uint32';
-    metadata.set(`${SYMBOLICLIGHT}.${gguf}`, { type, value });
+  for (const [key, [, gguf]] of Object.entries(SYMBOLICLIGHT_KEYS)) {
+    const value = (shape as Readonly<Record<string, unknown>>)[key];
+    if (typeof value === 'number') metadata.set(`${SYMBOLICLIGHT}.${gguf}`, { type: 'uint32', value });
   }
   return metadata;
 }
@@ -113,7 +63,7 @@ export function spikingMetadata(d: SymbolicLightDescription, name: string): Map<
  * of an I8 model F32, and rows that are no multiple of a block I8.
  * @param head type of output projection and prior instead
  */
-export function spikingTensors(d: SymbolicLightDescription, type: TensorType, head?: TensorType): RandomTensor[] {
+export function spikingTensors(d: SpikingShape, type: TensorType, head?: TensorType): RandomTensor[] {
   const packed = TYPE_LAYOUTS[type].blockElements > 1;
   return [...symbolicLightShapes(d)].flatMap(([name, shape]): RandomTensor[] => {
     if (shape.length < 2) {

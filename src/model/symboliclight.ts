@@ -112,7 +112,12 @@ function typed(container: Container): Container {
 }
 
 /** Every tensor of the model with its shape; a scalar is []. */
-export function symbolicLightShapes(d: SymbolicLightDescription): Map<string, readonly number[]> {
+export function symbolicLightShapes(
+  d: Pick<
+    SymbolicLightDescription,
+    'variant' | 'layers' | 'width' | 'hidden' | 'heads' | 'vocab' | 'attention' | 'dynamicPrior'
+  >,
+): Map<string, readonly number[]> {
   const shapes = new Map<string, readonly number[]>();
   const square = [d.width, d.width];
   shapes.set('spike_encoder.frontend.text_embedding.weight', [d.vocab, d.width]);

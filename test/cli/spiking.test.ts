@@ -1,7 +1,7 @@
 /** Spiking models on the command line: what is said about a checkpoint, and what its neurons did. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { SPIKING_SHAPES, spikingDescription } from '../../src/eval/random-symboliclight.ts';
+import { SPIKING_SHAPES } from '../../src/eval/random-symboliclight.ts';
 import type { SpikeReport } from '../../src/index.ts';
 import { released } from '../released.ts';
 import { sentencePieceModel } from '../tokenizer/builders.ts';
@@ -17,7 +17,7 @@ const tokenizer = files.file('tokenizer.model', sentencePieceModel());
 let model = '';
 
 spiking.before(async () => {
-  const { source } = released(spikingDescription(SPIKING_SHAPES['symboliclight-tiny']));
+  const { source } = released(SPIKING_SHAPES['symboliclight-tiny']);
   const bytes = new Uint8Array(source.size);
   await source.read(bytes, 0);
   model = files.file('checkpoint.pt', bytes);

@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openContainer } from '../../src/container/open.ts';
-import { SPIKING_SHAPES, spikingDescription } from '../../src/eval/random-symboliclight.ts';
+import { SPIKING_SHAPES } from '../../src/eval/random-symboliclight.ts';
 import { open } from '../../src/index.ts';
 import { describe } from '../../src/model/describe.ts';
 import { countingSource } from '../faults.ts';
@@ -19,7 +19,7 @@ for (
   layout(
     `the ${name} has ${entries} entries and ${parameters} parameters, and is recognised by its header`,
     async () => {
-      const checkpoint = released(spikingDescription(SPIKING_SHAPES[`symboliclight-${name}`]));
+      const checkpoint = released(SPIKING_SHAPES[`symboliclight-${name}`]);
       assert.is(checkpoint.entries, entries);
       assert.ok(checkpoint.source.size > bytes);
       const source = countingSource(checkpoint.source);
@@ -39,7 +39,7 @@ for (
   const { prefix, key } of [{ prefix: '', key: 'model' }, { prefix: 'module._orig_mod.', key: 'model_state_dict' }]
 ) {
   layout(`a random checkpoint with names ${prefix}… under ${key} generates`, async () => {
-    const { source } = released(spikingDescription(SPIKING_SHAPES['symboliclight-tiny']), prefix, key);
+    const { source } = released(SPIKING_SHAPES['symboliclight-tiny'], prefix, key);
     using model = await open(source);
     const ids: number[] = [];
     for await (const { id } of model.generate([1, 2, 3], { maxTokens: 80, temperature: 0 })) {
