@@ -3,9 +3,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openContainer } from '../../src/container/open.ts';
 import { type SpikeLayer, spikeLayers, spikeReport } from '../../src/eval/spikes.ts';
-import { randomTypes } from '../../src/eval/random-model.ts';
+import { randomModel, randomTypes } from '../../src/eval/random-model.ts';
 import { forcedSpikes } from '../../src/forward/forced-spikes.ts';
-import { type Model, open, randomModel, type SpikeReport } from '../../src/index.ts';
+import { type Model, open, type SpikeReport } from '../../src/index.ts';
 import { describe } from '../../src/model/describe.ts';
 import { Arena } from '../../src/wasm/arena.ts';
 
