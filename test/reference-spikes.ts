@@ -58,7 +58,11 @@ export function mix(y: Float32Array, x: Float32Array, gate: number): Float32Arra
 }
 
 /** Sums of the columns in `list`, four at a time as the kernel documents; `w(column, row)`. */
-export function columnSum(w: (column: number, row: number) => number, list: readonly number[], rows: number): Float32Array {
+export function columnSum(
+  w: (column: number, row: number) => number,
+  list: readonly number[],
+  rows: number,
+): Float32Array {
   return Float32Array.from({ length: rows }, (_, r) => {
     let y = 0;
     let j = 0;

@@ -65,11 +65,14 @@ export function randomWeights(config: Config): Weights {
   return all;
 }
 
-const u8 = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array => new Uint8Array(buffer, byteOffset, byteLength);
+const u8 = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
 
 /** A checkpoint as the public code saves it, with a buffer and the prefix of a wrapper. */
 export function checkpointBytes(config: Config, all: Weights): Uint8Array {
-  const entries = [...all].map(([name, { shape }], i) => [`module.${name}`, torchTensor({ shape, key: String(i) })] as const);
+  const entries = [...all].map(([name, { shape }], i) =>
+    [`module.${name}`, torchTensor({ shape, key: String(i) })] as const
+  );
   const storages = Object.fromEntries([...all.values()].map(({ data }, i) => [String(i), u8(data)]));
   const freqs = torchTensor({ shape: [32], key: '999' });
   const state = Object.fromEntries([...entries, ['module.blocks.0.tcam.sparse_attn.rope.inv_freq', freqs]]);

@@ -102,7 +102,9 @@ async function tokenizerEntries(path: string, signal: AbortSignal): Promise<Map<
   if (!isSentencePiece(bytes)) {
     throw new TokenizerError('TOKENIZER', `${path} is no SentencePiece model; only these can be written into a file`);
   }
-  return new Map([...sentencePieceMetadata(bytes, path)].map(([key, value]) => [key, { type: typeOf(key, value), value }]));
+  return new Map(
+    [...sentencePieceMetadata(bytes, path)].map(([key, value]) => [key, { type: typeOf(key, value), value }]),
+  );
 }
 
 /** As llama.cpp stores the entry. */

@@ -17,7 +17,12 @@ import type { Container, TensorInfo } from '../container/tensor.ts';
 import { DescriptionError, OptionError } from '../errors.ts';
 import type { SymbolicLightDescription } from '../model/description.ts';
 import { rowScaleName } from '../model/layout.ts';
-import { describeSymbolicLight, SYMBOLICLIGHT, SYMBOLICLIGHT_KEYS, symbolicLightShapes } from '../model/symboliclight.ts';
+import {
+  describeSymbolicLight,
+  SYMBOLICLIGHT,
+  SYMBOLICLIGHT_KEYS,
+  symbolicLightShapes,
+} from '../model/symboliclight.ts';
 import { type Errors, Runs } from './convert-runs.ts';
 import type { ConvertedTensor, ConvertOptions, ConvertResult, ConvertType, WrittenType } from './convert-types.ts';
 

@@ -201,7 +201,7 @@ export class WeightLoader {
     const blocks = this.#unpack(info, cols, this.#staging, row, count);
     const codes = this.#arena.u8(this.#codes, count * cols);
     // bits 0 and 1 stand for −1 and +1, which as 2-bit codes are 0 and 2
-    if (info.type === 'Q1_0') for (let i = 0; i < codes.length; i++) codes[i] *= 2;
+    if (info.type === 'Q1_0') { for (let i = 0; i < codes.length; i++) codes[i] *= 2; }
     if (info.type !== 'I2_S') {
       const scales = this.#widened(count * blocks);
       const to = this.#arena.f32(m.scales + row * 4, count);

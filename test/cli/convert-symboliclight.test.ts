@@ -34,20 +34,25 @@ test('a tokenizer that is none, and options of other models, are refused', async
   refused(await ternspike([...args, '--tokenizer', small]), 1, 'TOKENIZER', 'small.pt');
 });
 
-sharedTest(test, 'the vocabulary is written into the file and read from it', 'tokenizers/symboliclight-194m.model', async (vocabulary) => {
-  const config = { ...SMALL, vocab_size: 48_000, embed_dim: 32, n_heads: 1, head_dim: 32, intermediate_dim: 64 };
-  const from = files.file('wide.pt', checkpointBytes(config, randomWeights(config)));
-  const out = join(files.path, 'wide.gguf');
-  await json(['convert', from, out, '--type', 'i8', '--tokenizer', vocabulary]);
-  const text = 'Once upon a time ﬁ <|user|>';
-  const [own, given] = await Promise.all([
-    json<{ ids: number[] }>(['tokenize', '-m', out, text]),
-    json<{ ids: number[] }>(['tokenize', '--tokenizer', vocabulary, text]),
-  ]);
-  assert.equal(own.ids, given.ids);
-  assert.equal(own.ids.slice(0, 6), [7767, 413, 3027, 287, 284, 4893]);
-  const too = ['convert', small, join(files.path, 'too.gguf'), '--type', 'i8', '--tokenizer', vocabulary];
-  refused(await ternspike(too), 1, 'DESCRIPTION_MISMATCH', '48000', '300');
-});
+sharedTest(
+  test,
+  'the vocabulary is written into the file and read from it',
+  'tokenizers/symboliclight-194m.model',
+  async (vocabulary) => {
+    const config = { ...SMALL, vocab_size: 48_000, embed_dim: 32, n_heads: 1, head_dim: 32, intermediate_dim: 64 };
+    const from = files.file('wide.pt', checkpointBytes(config, randomWeights(config)));
+    const out = join(files.path, 'wide.gguf');
+    await json(['convert', from, out, '--type', 'i8', '--tokenizer', vocabulary]);
+    const text = 'Once upon a time ﬁ <|user|>';
+    const [own, given] = await Promise.all([
+      json<{ ids: number[] }>(['tokenize', '-m', out, text]),
+      json<{ ids: number[] }>(['tokenize', '--tokenizer', vocabulary, text]),
+    ]);
+    assert.equal(own.ids, given.ids);
+    assert.equal(own.ids.slice(0, 6), [7767, 413, 3027, 287, 284, 4893]);
+    const too = ['convert', small, join(files.path, 'too.gguf'), '--type', 'i8', '--tokenizer', vocabulary];
+    refused(await ternspike(too), 1, 'DESCRIPTION_MISMATCH', '48000', '300');
+  },
+);
 
 test.run();

@@ -126,27 +126,36 @@ const agreement = (a: readonly Float32Array[], b: readonly Float32Array[]): numb
 // ---- containers ----
 
 for (const name of ['0.8b-small', '194m-small', '0.8b-odd', '0.8b-decay-only']) {
-  sharedTest(test, `${name} as f32 GGUF gives the same logits, bit for bit`, `conformance/symboliclight/${name}/checkpoint.pt`, async (file) => {
-    const bytes = new Uint8Array(readFileSync(file));
-    const { bytes: gguf, result } = await convert(bytes, { type: 'f32' });
-    using a = await open(bytes);
-    using b = await open(gguf);
-    assert.equal({ ...b.describe(), name: '' }, { ...a.describe(), name: '' });
-    const ids = Array.from({ length: 60 }, (_, i) => (i * 37 + 11) % a.describe().vocab);
-    const expected = await a.logits(ids);
-    (await b.logits(ids)).forEach((row, t) => sameBits(row, expected[t], `position ${t}`));
-    assert.ok(result.tensors.every(({ maxError, rmsError }) => maxError === 0 && rmsError === 0));
-    // odd widths have no whole blocks, and become int8 by row
-    for (const type of ['tq1_0', 'q8_0'] as const) {
-      using c = await open((await convert(bytes, { type })).bytes);
-      assert.ok((await c.logits(ids)).every((row) => row.every(Number.isFinite)));
-    }
-  });
+  sharedTest(
+    test,
+    `${name} as f32 GGUF gives the same logits, bit for bit`,
+    `conformance/symboliclight/${name}/checkpoint.pt`,
+    async (file) => {
+      const bytes = new Uint8Array(readFileSync(file));
+      const { bytes: gguf, result } = await convert(bytes, { type: 'f32' });
+      using a = await open(bytes);
+      using b = await open(gguf);
+      assert.equal({ ...b.describe(), name: '' }, { ...a.describe(), name: '' });
+      const ids = Array.from({ length: 60 }, (_, i) => (i * 37 + 11) % a.describe().vocab);
+      const expected = await a.logits(ids);
+      (await b.logits(ids)).forEach((row, t) => sameBits(row, expected[t], `position ${t}`));
+      assert.ok(result.tensors.every(({ maxError, rmsError }) => maxError === 0 && rmsError === 0));
+      // odd widths have no whole blocks, and become int8 by row
+      for (const type of ['tq1_0', 'q8_0'] as const) {
+        using c = await open((await convert(bytes, { type })).bytes);
+        assert.ok((await c.logits(ids)).every((row) => row.every(Number.isFinite)));
+      }
+    },
+  );
 }
 
 test('a checkpoint, its safetensors and its GGUF give the same logits, bit for bit', async () => {
   const expected = await logits(SOURCE);
-  const forms = [safetensors(ORIGINAL), (await convert(SOURCE, { type: 'f32' })).bytes, (await convert(safetensors(ORIGINAL), { type: 'f32' })).bytes];
+  const forms = [
+    safetensors(ORIGINAL),
+    (await convert(SOURCE, { type: 'f32' })).bytes,
+    (await convert(safetensors(ORIGINAL), { type: 'f32' })).bytes,
+  ];
   for (const bytes of forms) (await logits(bytes)).forEach((row, t) => sameBits(row, expected[t], `position ${t}`));
 });
 
@@ -171,6 +180,7 @@ for (const [type, bound] of EXACT) {
       const expected = await logits(checkpoint(meant(converted)));
       const exact = await logits(converted.bytes, { build, activations: 'f32' });
       assert.ok(worst(exact, expected) <= bound, `${worst(exact, expected)}`);
+      assert.is(agreement(exact, expected), 1);
       const near = await logits(converted.bytes, { build });
       console.log(
         `  ${type} (${build}): ${worst(exact, expected).toExponential(1)} with f32 activations; with int8 ones ` +
@@ -190,9 +200,15 @@ for (const type of ['tq2_0', 'tq1_0', 'q1_0'] as const) {
       const expected = await logits(checkpoint(meant(converted, scale === 'row' ? { ...FORMULAS, ...own } : FORMULAS)));
       const near = await logits(converted.bytes);
       const share = agreement(near, expected);
-      console.log(`  ${type} by ${scale}: ${worst(near, expected).toExponential(1)}, ${(100 * share).toFixed(0)} % of best tokens`);
+      console.log(
+        `  ${type} by ${scale}: ${worst(near, expected).toExponential(1)}, ${
+          (100 * share).toFixed(0)
+        } % of best tokens`,
+      );
       assert.ok(share >= 0.5, `${share}`);
-      const types = new Set([...converted.container.tensors.values()].filter(({ shape }) => shape.length === 2).map((t) => t.type));
+      const types = new Set(
+        [...converted.container.tensors.values()].filter(({ shape }) => shape.length === 2).map((t) => t.type),
+      );
       assert.equal([...types].sort(), [type.toUpperCase(), 'Q8_0'].sort());
     });
   }
@@ -220,7 +236,11 @@ test('spikes alone are exact in every type: only the matrices that take them are
         const own = bytes.slice(scales.offset, scales.offset + scales.byteLength);
         tensors.push({ name: scales.name, type: 'F32', shape: scales.shape, data: own });
       }
-      const to = type === 'i8' ? int8(data, shape[1]) : type === 'q8_0' ? q8(stored) : rows(data, shape[1], perRow[type]);
+      const to = type === 'i8'
+        ? int8(data, shape[1])
+        : type === 'q8_0'
+        ? q8(stored)
+        : rows(data, shape[1], perRow[type]);
       values.set(name, { shape, data: to });
     }
     const metadata = [...base.container.metadata].map(([key, value]): MetaEntry => [

@@ -42,7 +42,10 @@ await kernelSuite('columns', ({ k, arena }, test) => {
     const w = normals(8 * 64, 4);
     const y = arena.put(new Float32Array(64).fill(7));
     k.columns_f32(arena.put(w), 64, putList(arena, [1, 5]), 2, y, 16, 32);
-    const expected = Float32Array.from({ length: 64 }, (_, r) => (r < 16 || r >= 32 ? 7 : Math.fround(w[64 + r] + w[320 + r])));
+    const expected = Float32Array.from(
+      { length: 64 },
+      (_, r) => (r < 16 || r >= 32 ? 7 : Math.fround(w[64 + r] + w[320 + r])),
+    );
     sameBits(arena.f32(y, 64), expected);
   });
 
@@ -131,7 +134,16 @@ await kernelSuite('columns', ({ k, arena }, test) => {
     k.columns_i8(arena.putAtEnd(new Int8Array(4 * rows).fill(5)), rows, scales, list, 1, sums, y, 0, rows);
     sameBits(arena.f32(y, rows), new Float32Array(rows).fill(5));
     k.columns_trit2(
-      arena.putAtEnd(new Uint8Array(rows).fill(0xaa)), rows, scales, list, 1, sums, arena.alloc(rows), y, 0, rows,
+      arena.putAtEnd(new Uint8Array(rows).fill(0xaa)),
+      rows,
+      scales,
+      list,
+      1,
+      sums,
+      arena.alloc(rows),
+      y,
+      0,
+      rows,
     );
     sameBits(arena.f32(y, rows), new Float32Array(rows).fill(1));
   });

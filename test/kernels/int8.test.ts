@@ -38,7 +38,9 @@ await kernelSuite('int8', ({ k, arena }, test) => {
     k.int8_gemm_f32(w, packed, kind, blocks, x, stride, y, padded, 0, padded, xs.length);
     const m = { rows, cols, values: q, block: 32, scales };
     const what = `${rows} × ${cols}, ${perRow ? 'a scale per row' : 'a scale per block'}`;
-    xs.forEach((v, t) => sameBits(arena.f32(y + t * padded * 4, rows), int8Exact(m, v, perRow), `${what}, vector ${t}`));
+    xs.forEach((v, t) =>
+      sameBits(arena.f32(y + t * padded * 4, rows), int8Exact(m, v, perRow), `${what}, vector ${t}`)
+    );
     if (!perRow) return;
     const bytes = int8VectorBytes(cols);
     const quantised = arena.alloc(bytes * xs.length);

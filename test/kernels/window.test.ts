@@ -39,7 +39,18 @@ await kernelSuite('window', ({ k, arena }, test) => {
     const scratch = arena.alloc(Math.ceil((anchors + window + 1) / 4) * 16);
     const scale = Math.fround(1 / Math.sqrt(headDim));
     k.window_attention_f32(
-      arena.put(q), arena.put(keys), arena.put(values), arena.put(flags), out, headDim, pos, window, anchors, ring, scale, scratch,
+      arena.put(q),
+      arena.put(keys),
+      arena.put(values),
+      arena.put(flags),
+      out,
+      headDim,
+      pos,
+      window,
+      anchors,
+      ring,
+      scale,
+      scratch,
     );
     const seen = reference.visible(pos, window, anchors).filter(fired);
     const expected = reference.windowAttention(q, (j) => row(j, 0), (j) => row(j, 1), seen, scale);
@@ -48,7 +59,10 @@ await kernelSuite('window', ({ k, arena }, test) => {
 
   const close = (got: Float32Array, expected: readonly number[], what: string): void => {
     got.forEach((value, i) => {
-      assert.ok(Math.abs(value - expected[i]) <= 2e-6 * Math.max(1, Math.abs(expected[i])), `${what} [${i}]: ${value}, ${expected[i]}`);
+      assert.ok(
+        Math.abs(value - expected[i]) <= 2e-6 * Math.max(1, Math.abs(expected[i])),
+        `${what} [${i}]: ${value}, ${expected[i]}`,
+      );
     });
   };
 
@@ -91,11 +105,15 @@ await kernelSuite('window', ({ k, arena }, test) => {
       close(got, expected, `position ${only}`);
     }
     // one before the window, one behind the anchors
-    for (const only of [2, 23]) sameBits(attend(shape, 30, (j) => j === only).got, new Float32Array(8), `position ${only}`);
+    for (const only of [2, 23]) {
+      sameBits(attend(shape, 30, (j) => j === only).got, new Float32Array(8), `position ${only}`);
+    }
   });
 
   test('scores far apart stay finite', () => {
     const { got, expected } = attend({ headDim: 16, window: 9, anchors: 3, spare: 0 }, 40, () => true, 300);
-    got.forEach((value, i) => assert.ok(Math.abs(value - expected[i]) <= 1e-3 * 300, `[${i}]: ${value}, ${expected[i]}`));
+    got.forEach((value, i) =>
+      assert.ok(Math.abs(value - expected[i]) <= 1e-3 * 300, `[${i}]: ${value}, ${expected[i]}`)
+    );
   });
 });
