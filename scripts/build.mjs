@@ -40,7 +40,7 @@ async function bundles() {
   const { build } = await import('esbuild');
   rmSync('dist', { recursive: true, force: true });
   await build({
-    entryPoints: { index: 'src/index.ts', edge: 'src/edge.ts', cli: 'src/cli/main.ts' },
+    entryPoints: { index: 'src/index.ts', edge: 'src/edge.ts', random: 'src/random.ts', cli: 'src/cli/main.ts' },
     outdir: 'dist',
     bundle: true,
     splitting: true,

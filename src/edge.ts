@@ -47,4 +47,3 @@ export type { OpenOptions, OpenProgress } from './open.ts';
 export { type CallOptions, type Overflow, Session, type SessionOptions } from './session/session.ts';
 export { openTokenizer } from './tokenizer/open.ts';
 export type { Tokenizer } from './tokenizer/tokenizer.ts';
-export { randomModel } from './eval/random-model.ts';

@@ -59,5 +59,4 @@ export {
   type SynapticOperations,
   type WeightBytes,
 } from './eval/spikes.ts';
-export { randomModel } from './eval/random-model.ts';
 export { type Build, hasRelaxedSimd, hasSimd } from './wasm/features.ts';

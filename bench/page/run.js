@@ -1,5 +1,6 @@
 // Speed of a random model in a browser: the same protocol as `ternspike bench`. The driver reads `window.__result`.
-import { open, randomModel } from '/dist/index.js';
+import { open } from '/dist/index.js';
+import { randomModel } from '/dist/random.js';
 
 const query = new URLSearchParams(location.search);
 const number = (name) => Number(query.get(name));
