@@ -42,8 +42,8 @@ export const convert: Command = command(
       tokenizer: { kind: 'text', value: 'FILE', help: 'SentencePiece .model to be written into the file' },
     } as const,
     notes: [
-      'GGUF in, GGUF out; SymbolicLight also from .pt and .safetensors. Vectors stay f32; a matrix whose rows are no',
-      'multiple of the block takes q8_0 or f16, and i8 in SymbolicLight.',
+      'GGUF in, GGUF out; SymbolicLight models also from .pt and .safetensors. Vectors stay f32.',
+      'A matrix whose rows are no multiple of the block takes q8_0 or f16, in SymbolicLight i8.',
       'A model trained in floating point loses its quality below 8 bits; distil it for them instead.',
       'OUT appears when it is whole; until then it is OUT.part.',
     ],
