@@ -27,7 +27,7 @@ export const convert: Command = command(
       head: {
         kind: 'choice',
         choices: TYPES,
-        help: 'type of token_embd and output, or of head and prior; default as --type, q8_0 for types below 8 bits',
+        help: 'type of embedding and head; default as --type, q8_0 below 8 bits',
       },
       embedding: {
         kind: 'choice',

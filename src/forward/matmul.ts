@@ -36,8 +36,9 @@ export function quantize(k: Kernels, to: Activations, x: Ptr, n: number, matrice
     done |= form;
     const { cols, units } = m;
     if (form === INTS) k.quantize_block32_i16(x, strideOf(cols), units, to.ints, int8VectorBytes(cols), n);
-    else if (form === CODES) k.quantize_absmax_i8(x, strideOf(cols), cols, units, units, to.codes, codeVectorBytes(cols), n);
-    else k.quantize_absmax_i8(x, strideOf(cols), cols, units, UNITS_PER_SCALE, to.blocks, codeVectorBytes(cols), n);
+    else if (form === CODES) {
+      k.quantize_absmax_i8(x, strideOf(cols), cols, units, units, to.codes, codeVectorBytes(cols), n);
+    } else k.quantize_absmax_i8(x, strideOf(cols), cols, units, UNITS_PER_SCALE, to.blocks, codeVectorBytes(cols), n);
   }
 }
 
@@ -61,21 +62,50 @@ export function matmul(k: Kernels, m: Matrix, x: Ptr, from: Activations, y: Ptr,
   switch (m.layout) {
     case 'trit2':
       return k.trit2_gemm_i8(
-        m.data, m.scales, m.scaleKind, m.unitsPerScale, m.units,
-        m.scaleKind === 0 ? from.codes : from.blocks, codeVectorBytes(m.cols), y, out, r0, r1, n,
+        m.data,
+        m.scales,
+        m.scaleKind,
+        m.unitsPerScale,
+        m.units,
+        m.scaleKind === 0 ? from.codes : from.blocks,
+        codeVectorBytes(m.cols),
+        y,
+        out,
+        r0,
+        r1,
+        n,
       );
     case 'bit1':
       return k.bit1_gemm_i8(
-        m.data, m.scales, m.scaleKind, m.unitsPerScale / 2, m.units,
-        m.scaleKind === 0 ? from.codes : from.blocks, codeVectorBytes(m.cols), y, out, r0, r1, n,
+        m.data,
+        m.scales,
+        m.scaleKind,
+        m.unitsPerScale / 2,
+        m.units,
+        m.scaleKind === 0 ? from.codes : from.blocks,
+        codeVectorBytes(m.cols),
+        y,
+        out,
+        r0,
+        r1,
+        n,
       );
     case 'i8':
       if (m.exact) {
         return k.int8_gemm_f32(m.data, m.scales, m.scaleKind, m.units, x, strideOf(m.cols), y, out, r0, r1, n);
       }
       return k.int8_gemm_i16(
-        m.data, m.scales, m.scaleKind, m.units,
-        from.ints, int8VectorBytes(m.cols), y, out, r0, r1, n,
+        m.data,
+        m.scales,
+        m.scaleKind,
+        m.units,
+        from.ints,
+        int8VectorBytes(m.cols),
+        y,
+        out,
+        r0,
+        r1,
+        n,
       );
     case 'f32':
       return k.f32_gemm(m.data, m.units, x, strideOf(m.cols), y, out, r0, r1, n);

@@ -17,7 +17,15 @@ export interface ColumnScratch {
 const UNIT = 64;
 
 /** y = m · s for the spikes in `list`, this lane's rows. */
-export function accumulate(k: Kernels, m: Columns, list: Ptr, count: number, y: Ptr, scratch: ColumnScratch, lane: Lane): void {
+export function accumulate(
+  k: Kernels,
+  m: Columns,
+  list: Ptr,
+  count: number,
+  y: Ptr,
+  scratch: ColumnScratch,
+  lane: Lane,
+): void {
   const r0 = UNIT * firstUnit(m.paddedRows / UNIT, lane.index, lane.count);
   const r1 = UNIT * firstUnit(m.paddedRows / UNIT, lane.index + 1, lane.count);
   switch (m.layout) {

@@ -53,7 +53,11 @@ export class SymbolicLightDecoder implements Decoder {
 
   /** @throws {MemoryError} */
   constructor(
-    k: Kernels, arena: Arena, d: SymbolicLightDescription, w: SymbolicLightWeights, { forcedSparsity }: SymbolicLightOptions = {},
+    k: Kernels,
+    arena: Arena,
+    d: SymbolicLightDescription,
+    w: SymbolicLightWeights,
+    { forcedSparsity }: SymbolicLightOptions = {},
   ) {
     this.#arena = arena;
     const force = forcedSparsity === undefined ? undefined : forcedSpikes(arena, forcedSparsity);
@@ -115,7 +119,9 @@ export class SymbolicLightDecoder implements Decoder {
         if (k.not_finite_f32(b.c + t * width, d.width) < 0) continue;
         throw new SessionError(
           'NOT_FINITE',
-          `block ${block} made a NaN or infinity at position ${state.length + t}; the weights are damaged or overflow f32; ` +
+          `block ${block} made a NaN or infinity at position ${
+            state.length + t
+          }; the weights are damaged or overflow f32; ` +
             'this session has read a part of the batch: reset it',
         );
       }
@@ -135,7 +141,10 @@ export class SymbolicLightDecoder implements Decoder {
     this.spikes.heads++;
     if (this.#last) this.#last.spikes.heads++;
     if (k.not_finite_f32(b.logits, d.vocab) >= 0) {
-      throw new SessionError('NOT_FINITE', 'the head made a NaN or infinite logit; the weights are damaged or overflow f32');
+      throw new SessionError(
+        'NOT_FINITE',
+        'the head made a NaN or infinite logit; the weights are damaged or overflow f32',
+      );
     }
     return b.logits;
   }

@@ -49,7 +49,12 @@ export interface SymbolicLightBuffers extends ColumnScratch {
 }
 
 /** Allocates the shared buffers. @throws {MemoryError} */
-export function symbolicLightBuffers(d: SymbolicLightDescription, arena: Arena, k: Kernels, lanes: number): SymbolicLightBuffers {
+export function symbolicLightBuffers(
+  d: SymbolicLightDescription,
+  arena: Arena,
+  k: Kernels,
+  lanes: number,
+): SymbolicLightBuffers {
   const batch = (n: number, what: string): Ptr => arena.alloc(PREFILL_BATCH * vectorBytes(n), what);
   const widest = Math.max(d.width, d.hidden);
   const half = d.headDim / 2;

@@ -56,7 +56,9 @@ export function symbolicLightWeights(
     const ffn = `blocks.${i}.ffn`;
     gates.push(loader.vector(`${tcam}.attn_gate`));
     const out = loader.matrix(`${tcam}.out_proj.weight`);
-    const near = (part: string): Matrix => (d.attention ? loader.matrix(`${tcam}.sparse_attn.${part}_proj.weight`) : out);
+    const near = (
+      part: string,
+    ): Matrix => (d.attention ? loader.matrix(`${tcam}.sparse_attn.${part}_proj.weight`) : out);
     return {
       tcam: loader.columns(`${tcam}.tcam_proj.weight`),
       out,

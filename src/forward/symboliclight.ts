@@ -40,7 +40,12 @@ export interface SymbolicLight {
  * @param blocks end behind this many; `head` then answers early
  */
 export function forward(
-  m: SymbolicLight, state: SymbolicLightState, ids: ArrayLike<number>, pos: number, lane: Lane, afterBlock?: (block: number) => void,
+  m: SymbolicLight,
+  state: SymbolicLightState,
+  ids: ArrayLike<number>,
+  pos: number,
+  lane: Lane,
+  afterBlock?: (block: number) => void,
   blocks: number = m.d.layers,
 ): void {
   const { k, d, w, b } = m;
@@ -52,7 +57,18 @@ export function forward(
       readRow(k, w.embedding, ids[t], b.c + t * width);
       k.layer_norm_f32(b.c + t * width, w.norm, w.normBias, b.c + t * width, d.width, d.normEps);
     }
-    k.lif_scan_f32(b.c, width / 4, state.membrane, b.spikes, width / 32, d.width, n, d.leak, d.threshold, MEMBRANE_LIMIT);
+    k.lif_scan_f32(
+      b.c,
+      width / 4,
+      state.membrane,
+      b.spikes,
+      width / 32,
+      d.width,
+      n,
+      d.leak,
+      d.threshold,
+      MEMBRANE_LIMIT,
+    );
     b.spikeCounts[0] += listSpikes(m, n);
     if (d.attention) k.rope_table_f32(b.ropeFreqs, d.headDim / 2, pos, n, b.ropeTable);
   }
@@ -62,7 +78,9 @@ export function forward(
     const block = w.blocks[i];
 
     // two paths through time: what decays, and what is near
-    for (let t = 0; t < n; t++) accumulate(k, block.tcam, b.lists + t * width, b.active[t], b.mixed + t * width, b, lane);
+    for (let t = 0; t < n; t++) {
+      accumulate(k, block.tcam, b.lists + t * width, b.active[t], b.mixed + t * width, b, lane);
+    }
     if (d.attention) project(m, b.c, n, lane, [block.q, b.q], [block.k, b.k], [block.v, b.v]);
     lane.barrier();
     const first = firstUnit(d.heads, lane.index, lane.count);
@@ -92,7 +110,15 @@ export function forward(
     if (lane.index === 0) b.spikeCounts[3 * i + 2] += listHidden(m, n);
     lane.barrier();
     for (let t = 0; t < n; t++) {
-      accumulate(k, block.down, b.hiddenLists + t * b.hiddenStride * 4, b.hiddenActive[t], b.projected + t * width, b, lane);
+      accumulate(
+        k,
+        block.down,
+        b.hiddenLists + t * b.hiddenStride * 4,
+        b.hiddenActive[t],
+        b.projected + t * width,
+        b,
+        lane,
+      );
     }
     addRows(m, n, lane);
     lane.barrier();
@@ -167,7 +193,9 @@ function addRows({ k, d, b }: SymbolicLight, n: number, lane: Lane): void {
   const padded = strideOf(d.width);
   const r0 = firstRow(padded, lane.index, lane.count);
   const r1 = Math.min(d.width, firstRow(padded, lane.index + 1, lane.count));
-  for (let t = 0; t < n && r1 > r0; t++) k.add_f32(b.c + (t * padded + r0) * 4, b.projected + (t * padded + r0) * 4, r1 - r0);
+  for (let t = 0; t < n && r1 > r0; t++) {
+    k.add_f32(b.c + (t * padded + r0) * 4, b.projected + (t * padded + r0) * 4, r1 - r0);
+  }
 }
 
 function normalise({ k, d, b }: SymbolicLight, weight: Ptr, bias: Ptr, n: number): void {
@@ -177,7 +205,15 @@ function normalise({ k, d, b }: SymbolicLight, weight: Ptr, bias: Ptr, n: number
 
 /** mixed = g·attention + (1 − g)·mixed for this lane's heads; keys and values of the batch are cached first. */
 function attention(
-  m: SymbolicLight, state: SymbolicLightState, block: SymbolicLightBlock, i: number, pos: number, n: number, first: number, heads: number, lane: Lane,
+  m: SymbolicLight,
+  state: SymbolicLightState,
+  block: SymbolicLightBlock,
+  i: number,
+  pos: number,
+  n: number,
+  first: number,
+  heads: number,
+  lane: Lane,
 ): void {
   const { k, d, b } = m;
   const { headDim } = d;
@@ -186,7 +222,7 @@ function attention(
   const scale = 1 / Math.sqrt(headDim);
   const own = b.lanes[lane.index];
   const fired = state.firedAt(i);
-  if (lane.index === 0) for (let t = 0; t < n; t++) state.setFired(i, pos + t, b.active[t] > 0);
+  if (lane.index === 0) { for (let t = 0; t < n; t++) state.setFired(i, pos + t, b.active[t] > 0); }
   lane.barrier();
   for (let h = first; h < first + heads; h++) {
     for (let t = 0; t < n; t++) {
@@ -202,7 +238,18 @@ function attention(
       if (b.active[t] === 0) k.scale_f32(b.mixed + at, 1 - block.gate, headDim);
       else {
         k.window_attention_f32(
-          b.q + at, state.keysOf(i, h), state.valuesOf(i, h), fired, own.att, headDim, pos + t, d.window, d.anchors, state.ring, scale, own.scores,
+          b.q + at,
+          state.keysOf(i, h),
+          state.valuesOf(i, h),
+          fired,
+          own.att,
+          headDim,
+          pos + t,
+          d.window,
+          d.anchors,
+          state.ring,
+          scale,
+          own.scores,
         );
         k.mix_f32(b.mixed + at, own.att, block.gate, headDim);
       }

@@ -141,7 +141,8 @@ export function symbolicLightStateBytes(d: SymbolicLightDescription): number {
 
 function symbolicLightScratchBytes(d: SymbolicLightDescription, lanes: number): number {
   const widest = Math.max(d.width, d.hidden);
-  const batch = 7 * vectorBytes(d.width) + vectorBytes(d.width / 32) + 2 * vectorBytes(d.hidden) + vectorBytes(d.headDim);
+  const batch = 7 * vectorBytes(d.width) + vectorBytes(d.width / 32) + 2 * vectorBytes(d.hidden) +
+    vectorBytes(d.headDim);
   const lane = PREFILL_BATCH * (2 * codeVectorBytes(widest) + int8VectorBytes(widest)) + vectorBytes(d.headDim) +
     vectorBytes(d.anchors + d.window + 1);
   return PREFILL_BATCH * batch + lanes * lane + vectorBytes(d.hidden / 32) + 2 * vectorBytes(d.vocab) +
@@ -159,8 +160,9 @@ export function planSymbolicLight(
     // scales of an I8 matrix are counted with it
     if (info.name.endsWith('.scale')) continue;
     if (info.shape.length !== 2) weights += vectorBytes(info.shape[0] ?? 1);
-    else if (isColumns(info.name)) weights += alignUp(columnSize(info).dataBytes, 64) + alignUp(columnSize(info).scaleBytes, 64);
-    else if (!info.name.endsWith('_cached_mask')) weights += packedBytes(info);
+    else if (isColumns(info.name)) {
+      weights += alignUp(columnSize(info).dataBytes, 64) + alignUp(columnSize(info).scaleBytes, 64);
+    } else if (!info.name.endsWith('_cached_mask')) weights += packedBytes(info);
   }
   const loader = loaderScratch(container);
   const stateBytes = symbolicLightStateBytes(d);

@@ -61,8 +61,11 @@ export function isSymbolicLight(container: Container): boolean {
 export function describeSymbolicLight(container: Container): SymbolicLightDescription {
   const meta = new Metadata(container.format === 'safetensors' ? typed(container) : container);
   const gguf = container.metadata.get('general.architecture') === SYMBOLICLIGHT;
-  const name = (key: Key): string => (gguf ? `${SYMBOLICLIGHT}.${SYMBOLICLIGHT_KEYS[key][1]}` : `config.${SYMBOLICLIGHT_KEYS[key][0]}`);
-  const whole = (key: Key, min: number, max: number, absent?: number): number => meta.integer(name(key), min, max, absent);
+  const name = (
+    key: Key,
+  ): string => (gguf ? `${SYMBOLICLIGHT}.${SYMBOLICLIGHT_KEYS[key][1]}` : `config.${SYMBOLICLIGHT_KEYS[key][0]}`);
+  const whole = (key: Key, min: number, max: number, absent?: number): number =>
+    meta.integer(name(key), min, max, absent);
   const width = whole('width', 4, MAX_WIDTH);
   const heads = whole('heads', 1, MAX_HEADS);
   const headDim = whole('headDim', 4, MAX_WIDTH);
@@ -130,7 +133,9 @@ export function symbolicLightShapes(
     shapes.set(`${tcam}.tcam_proj.weight`, square);
     shapes.set(`${tcam}.out_proj.weight`, square);
     for (const part of ['weight', 'bias']) shapes.set(`${tcam}.norm.${part}`, [d.width]);
-    if (d.attention) for (const part of ['q', 'k', 'v']) shapes.set(`${tcam}.sparse_attn.${part}_proj.weight`, square);
+    if (d.attention) {
+      for (const part of ['q', 'k', 'v']) shapes.set(`${tcam}.sparse_attn.${part}_proj.weight`, square);
+    }
     shapes.set(`blocks.${i}.ffn.up.weight`, [d.hidden, d.width]);
     shapes.set(`blocks.${i}.ffn.down.weight`, [d.width, d.hidden]);
     for (const part of ['weight', 'bias']) shapes.set(`blocks.${i}.ffn.norm.${part}`, [d.width]);
@@ -166,7 +171,9 @@ function checkTensors(container: Container, d: SymbolicLightDescription): void {
     } else if (size(info.shape) !== size(shape) || (shape.length > 1 && info.shape.join() !== shape.join())) {
       throw new DescriptionError(
         'DESCRIPTION_MISMATCH',
-        `tensor "${name}" is ${info.shape.join(' × ') || 'a scalar'}, the configuration asks for ${shape.join(' × ') || 'a scalar'}`,
+        `tensor "${name}" is ${info.shape.join(' × ') || 'a scalar'}, the configuration asks for ${
+          shape.join(' × ') || 'a scalar'
+        }`,
       );
     } else if (shape.length < 2 && !VECTOR_TYPES.includes(info.type)) {
       throw new ModelFileError(
@@ -182,7 +189,8 @@ function checkTensors(container: Container, d: SymbolicLightDescription): void {
     !shapes.has(name) && !BUFFERS.test(name) && !isRowScale(container, name)
   );
   if (missing.length + unexpected.length === 0) return;
-  const list = (names: string[]): string => names.slice(0, 5).join(', ') + (names.length > 5 ? ` and ${names.length - 5} more` : '');
+  const list = (names: string[]): string =>
+    names.slice(0, 5).join(', ') + (names.length > 5 ? ` and ${names.length - 5} more` : '');
   throw new DescriptionError(
     'DESCRIPTION_TENSORS',
     [missing.length ? `missing: ${list(missing)}` : '', unexpected.length ? `unexpected: ${list(unexpected)}` : '']

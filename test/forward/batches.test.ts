@@ -29,7 +29,9 @@ for (const type of Object.keys(RANDOM_TYPES)) {
 
   test(`${type}: both builds give the same logits`, async () => {
     const all = await Promise.all(
-      builds.map(async (build) => allLogits(await bare(await randomModel('tiny', type, 2), { build }), IDS.slice(0, 40))),
+      builds.map(async (build) =>
+        allLogits(await bare(await randomModel('tiny', type, 2), { build }), IDS.slice(0, 40))
+      ),
     );
     for (const rows of all) rows.forEach((row, i) => sameBits(row, all[0][i], `position ${i}`));
   });

@@ -50,7 +50,8 @@ function violations(files: ReadonlyMap<string, string>): string[] {
       const from = target.includes('/') ? target.slice(0, target.indexOf('/')) : '';
       const whole = from === '' && !target.startsWith('..') && USERS.includes(folder);
       const allowed = whole ||
-        (folder !== '' && from !== '' && from !== '..' && rank(from) <= rank(folder) && !APART.get(folder)?.includes(from));
+        (folder !== '' && from !== '' && from !== '..' && rank(from) <= rank(folder) &&
+          !APART.get(folder)?.includes(from));
       if (!allowed) found.push(`${path}: imports ${target}, which comes after ${folder || path}`);
     }
   }

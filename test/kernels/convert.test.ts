@@ -54,16 +54,34 @@ await kernelSuite('float formats', ({ k, arena }, test) => {
 
   test('f32_to_f16 saturates finite values and keeps infinities', () => {
     const cases = [
-      [65504, 0x7bff], [65519.996, 0x7bff], [65520, 0x7bff], [1e38, 0x7bff], [-65520, 0xfbff], [-3e38, 0xfbff],
-      [Infinity, 0x7c00], [-Infinity, 0xfc00], [2 ** -25, 0], [2 ** -25 * 1.0001, 1], [-1e-45, 0x8000], [-0, 0x8000],
+      [65504, 0x7bff],
+      [65519.996, 0x7bff],
+      [65520, 0x7bff],
+      [1e38, 0x7bff],
+      [-65520, 0xfbff],
+      [-3e38, 0xfbff],
+      [Infinity, 0x7c00],
+      [-Infinity, 0xfc00],
+      [2 ** -25, 0],
+      [2 ** -25 * 1.0001, 1],
+      [-1e-45, 0x8000],
+      [-0, 0x8000],
     ];
     sameBits(write(k.f32_to_f16, Float32Array.from(cases, ([x]) => x)), cases.map(([, bits]) => bits));
   });
 
   test('f32_to_bf16 rounds to nearest even and overflows to infinity', () => {
     const cases = [
-      [0x3f800000, 0x3f80], [0x3f808000, 0x3f80], [0x3f808001, 0x3f81], [0x3f818000, 0x3f82], [0x3f817fff, 0x3f81],
-      [0x7f7fffff, 0x7f80], [0xff7f8000, 0xff80], [0x7f800000, 0x7f80], [0x80000001, 0x8000], [0x00008001, 1],
+      [0x3f800000, 0x3f80],
+      [0x3f808000, 0x3f80],
+      [0x3f808001, 0x3f81],
+      [0x3f818000, 0x3f82],
+      [0x3f817fff, 0x3f81],
+      [0x7f7fffff, 0x7f80],
+      [0xff7f8000, 0xff80],
+      [0x7f800000, 0x7f80],
+      [0x80000001, 0x8000],
+      [0x00008001, 1],
     ];
     const src = new Float32Array(Uint32Array.from(cases, ([bits]) => bits).buffer);
     sameBits(write(k.f32_to_bf16, src), cases.map(([, bits]) => bits));

@@ -1,7 +1,7 @@
 /** Sums, products, activations, softmax and the check for NaN, against the reference. */
 import * as assert from 'uvu/assert';
 import * as reference from '../reference.ts';
-import { kernelSuite, LENGTHS, NOT_FINITE, normals, patterns, sameBits, ulps } from './harness.ts';
+import { kernelSuite, LENGTHS, normals, NOT_FINITE, patterns, sameBits, ulps } from './harness.ts';
 
 const fround = Math.fround;
 const bounded = (x: Float32Array): Float32Array => x.map((v) => Math.max(-1e4, Math.min(1e4, v)));

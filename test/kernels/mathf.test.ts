@@ -19,21 +19,43 @@ interface Case {
 
 const CASES: readonly Case[] = [
   {
-    name: 'exp', truth: Math.exp, bound: 1.0,
-    ends: [[0, 1], [-0, 1], [Infinity, Infinity], [-Infinity, 0], [NaN, NaN], [88.73, Infinity], [3e38, Infinity],
-      [-87.34, 0], [-104, 0], [-3e38, 0], [1e-45, 1], [-1e-45, 1]],
+    name: 'exp',
+    truth: Math.exp,
+    bound: 1.0,
+    ends: [
+      [0, 1],
+      [-0, 1],
+      [Infinity, Infinity],
+      [-Infinity, 0],
+      [NaN, NaN],
+      [88.73, Infinity],
+      [3e38, Infinity],
+      [-87.34, 0],
+      [-104, 0],
+      [-3e38, 0],
+      [1e-45, 1],
+      [-1e-45, 1],
+    ],
   },
   {
-    name: 'tanh', truth: Math.tanh, bound: 1.5,
-    ends: [[0, 0], [-0, -0], [Infinity, 1], [-Infinity, -1], [NaN, NaN], [20, 1], [-20, -1],
-      [1e-38, Math.fround(1e-38)]],
+    name: 'tanh',
+    truth: Math.tanh,
+    bound: 1.5,
+    ends: [[0, 0], [-0, -0], [Infinity, 1], [-Infinity, -1], [NaN, NaN], [20, 1], [-20, -1], [
+      1e-38,
+      Math.fround(1e-38),
+    ]],
   },
   {
-    name: 'erf', truth: reference.erf, bound: 1.5,
+    name: 'erf',
+    truth: reference.erf,
+    bound: 1.5,
     ends: [[0, 0], [-0, -0], [Infinity, 1], [-Infinity, -1], [NaN, NaN], [4, 1], [-4, -1], [1e30, 1]],
   },
   {
-    name: 'sigmoid', truth: reference.sigmoid, bound: 2.5,
+    name: 'sigmoid',
+    truth: reference.sigmoid,
+    bound: 2.5,
     ends: [[0, 0.5], [-0, 0.5], [Infinity, 1], [-Infinity, 0], [NaN, NaN], [18, 1], [-89, 0], [-3e38, 0]],
   },
 ];

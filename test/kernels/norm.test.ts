@@ -1,7 +1,7 @@
 /** RMSNorm and LayerNorm: equal to the reference bit for bit, at every length, in place, and for rows of zeros. */
 import * as assert from 'uvu/assert';
 import * as reference from '../reference.ts';
-import { kernelSuite, LENGTHS, NOT_FINITE, normals, patterns, sameBits } from './harness.ts';
+import { kernelSuite, LENGTHS, normals, NOT_FINITE, patterns, sameBits } from './harness.ts';
 
 const EPS = [1e-5, 1e-12, 0];
 
