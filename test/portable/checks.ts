@@ -16,6 +16,8 @@ const PROMPT = 'Once upon a time';
 /** Ids of the logits: within the vocabulary of the tiny shape, some of them twice. */
 const IDS = [1, 7, 500, 23, 23, 401, 64, 0, 255, 256, 7, 311];
 const TYPES = ['f32', 'f16', 'bf16', 'q8_0', 'tq1_0', 'tq2_0', 'q2_0', 'q1_0'];
+/** Types of spiking models. */
+const SPIKING: readonly string[] = ['f32', 'i8', 'tq2_0', 'q1_0'];
 
 /** Every file that the checks ask for; hosts without files are given these in advance. */
 export const fixtures: string[] = [MODEL, ANSWERS];
@@ -85,10 +87,11 @@ export const checks: Check[] = [
     name:
       'golden logits: random models of every type give the recorded bits, in every build and with any number of threads',
     async run(env, facts) {
-      for (const type of TYPES) {
-        const fact = `logits of a random ${type} model`;
+      const models = [...TYPES.map((type) => ['tiny', type]), ...SPIKING.map((type) => ['symboliclight-tiny', type])];
+      for (const [shape, type] of models) {
+        const fact = `logits of a random ${type} model${shape === 'tiny' ? '' : ` of shape ${shape}`}`;
         for (const way of ways(env)) {
-          await lend(env, await randomModel('tiny', type), way, async (model) => {
+          await lend(env, await randomModel(shape, type), way, async (model) => {
             golden(env, facts, fact, fnv1aFloats(joined(await model.logits(IDS))), way);
           });
         }

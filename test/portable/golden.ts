@@ -5,4 +5,18 @@
  */
 
 /** Fact → hash. */
-export const RECORDED: Readonly<Record<string, string>> = {};
+export const RECORDED: Readonly<Record<string, string>> = {
+  'logits of a random f32 model': '8cc797a5130429bc',
+  'logits of a random f16 model': 'ed9a4c7259316b84',
+  'logits of a random bf16 model': '4b3deb6129c573aa',
+  'logits of a random q8_0 model': 'b2e9330021bb743d',
+  'logits of a random tq1_0 model': '30b99be2f3d6d00e',
+  'logits of a random tq2_0 model': '6505b6e0971337a2',
+  'logits of a random q2_0 model': 'd3767d6dc543b602',
+  'logits of a random q1_0 model': '9ee63c5b2f6879dc',
+  'logits of a random f32 model of shape symboliclight-tiny': '14fa4458b47f451f',
+  'logits of a random i8 model of shape symboliclight-tiny': '2f10626e63dc3e12',
+  'logits of a random tq2_0 model of shape symboliclight-tiny': '457bda181823ae7e',
+  'logits of a random q1_0 model of shape symboliclight-tiny': '0c2290481962c6db',
+  'text of seed 7': 'fcc15971dd641bd8',
+};
