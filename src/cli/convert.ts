@@ -32,7 +32,7 @@ export const convert: Command = command(
       embedding: {
         kind: 'choice',
         choices: ['f32', 'f16', 'i8', 'q8_0'],
-        help: "type of SymbolicLight's embedding; default as --type, f32 for i8, q8_0 for types below 8 bits",
+        help: "type of SymbolicLight's embedding; default as --type, f32 for i8, q8_0 below 8 bits",
       },
       scale: {
         kind: 'choice',
