@@ -34,6 +34,8 @@ interface Row {
 interface Job {
   readonly name: string;
   readonly bytesPerWeight: number;
+  /** Share of the weights that is read; all unless told. */
+  readonly share?: number;
   run(w: Ptr): void;
 }
 
@@ -80,10 +82,38 @@ function jobs(k: Kernels, arena: Arena): { pool: Ptr; list: Job[] } {
     },
     { name: 'f16', bytesPerWeight: 2, run: (w) => k.f16_gemm(w, COLS, x, 0, y, 0, 0, ROWS, 1) },
     { name: 'f32', bytesPerWeight: 4, run: (w) => k.f32_gemm(w, COLS, x, 0, y, 0, 0, ROWS, 1) },
+    ...[0.06, 0.5, 1].flatMap((rate) => columnJobs(k, arena, rate)),
     // a kernel that does next to nothing with what it reads
     { name: 'read bandwidth', bytesPerWeight: 4, run: (w) => k.not_finite_f32(w, ROWS * COLS) },
   ];
   return { pool, list };
+}
+
+/** The matrix lies by columns: ROWS inputs, COLS outputs, of which a share fired. GB/s and weights count what is read. */
+function columnJobs(k: Kernels, arena: Arena, rate: number): Job[] {
+  const active = Math.round(ROWS * rate);
+  const list = arena.alloc(ROWS * 4, 'list');
+  arena.i32(list, active).set(Int32Array.from({ length: active }, (_, i) => Math.floor(i / rate)));
+  const sums = arena.alloc(COLS * 4, 'sums');
+  const bytes = arena.alloc(COLS, 'sums');
+  const y = arena.alloc(COLS * 4, 'y');
+  const scales = arena.alloc(COLS * 4, 'scales');
+  arena.f32(scales, COLS).fill(0.01);
+  const share = `${rate * 100} % fired`;
+  return [
+    {
+      name: `i8 columns, ${share}`,
+      bytesPerWeight: 1,
+      share: rate,
+      run: (w) => k.columns_i8(w, COLS, scales, list, active, sums, y, 0, COLS),
+    },
+    {
+      name: `trit2 columns, ${share}`,
+      bytesPerWeight: 1 / 4,
+      share: rate,
+      run: (w) => k.columns_trit2(w, COLS, scales, list, active, sums, bytes, y, 0, COLS),
+    },
+  ];
 }
 
 async function measure(build: Build): Promise<Row[]> {
@@ -93,7 +123,7 @@ async function measure(build: Build): Promise<Row[]> {
   const { pool, list } = jobs(k, arena);
   const rows: Row[] = [];
   for (const cached of [false, true]) {
-    for (const { name, bytesPerWeight, run } of list) {
+    for (const { name, bytesPerWeight, share = 1, run } of list) {
       if (cached && name === 'read bandwidth') continue;
       const bytes = ROWS * COLS * Math.min(bytesPerWeight, 4);
       const places = cached ? 1 : Math.max(1, Math.floor(POOL_BYTES / bytes));
@@ -106,8 +136,8 @@ async function measure(build: Build): Promise<Row[]> {
         build,
         name: cached ? `${name} (again)` : name,
         ms: result?.latency?.p50 ?? NaN,
-        weights: ROWS * COLS,
-        bytes,
+        weights: ROWS * COLS * share,
+        bytes: bytes * share,
       });
     }
   }
