@@ -60,7 +60,7 @@ export const bench: Command = command(
   },
   async ({ values }, context) => {
     const { out, signal } = context;
-    const { model: path, shape, build, kv, rounds = DEFAULT_ROUNDS, sparsity } = values;
+    const { model: path, shape, build, kv, activations, rounds = DEFAULT_ROUNDS, sparsity } = values;
     const type = values.type ?? randomTypes(shape ?? '')[0];
     if ((path === undefined) === (shape === undefined)) throw new UsageError('give -m MODEL or --shape SHAPE');
     if (path !== undefined && (values.type ?? values.layers ?? values.head) !== undefined) {
@@ -73,7 +73,7 @@ export const bench: Command = command(
     const counts = { prompt: values.prompt ?? DEFAULT_PROMPT, tokens: values.tokens ?? DEFAULT_TOKENS };
     const contextLength = values.ctx ?? counts.prompt + counts.tokens;
     const open = async (source: ByteSource): Promise<{ model: Model; fileBytes: number }> => ({
-      model: await load(source, { build, kv, contextLength, forcedSparsity: sparsity }, context),
+      model: await load(source, { build, kv, activations, contextLength, forcedSparsity: sparsity }, context),
       fileBytes: source.size,
     });
     const { model, fileBytes } = path !== undefined

@@ -23,6 +23,11 @@ export const MODEL_OPTIONS = {
     help: 'model: a path or a URL of a GGUF, safetensors or PyTorch file',
   },
   build: { kind: 'choice', choices: ['base', 'relaxed'], help: 'kernels to use; default the best this host has' },
+  activations: {
+    kind: 'choice',
+    choices: ['int8', 'f32'],
+    help: 'inputs of int8 rows: quantised, or as they are; default int8',
+  },
   threads: { kind: 'integer', short: 't', least: 1, help: 'threads; this version computes on one' },
 } as const;
 
@@ -38,6 +43,7 @@ const NO_MODEL = 'no model is given and none is built in; pass a GGUF file or it
 
 export interface LoadOptions {
   readonly build?: Build;
+  readonly activations?: 'int8' | 'f32';
   readonly contextLength?: number;
   readonly kv?: KvType;
   readonly tokenizer?: Tokenizer;

@@ -37,7 +37,7 @@ export const logits: Command = command(
   },
   async ({ values }, context) => {
     const ids = need(values.ids, '--ids');
-    const { prefill, build, kv, ctx } = values;
+    const { prefill, build, kv, activations, ctx } = values;
     if (ids.length === 0) throw new UsageError('--ids is empty');
     if (prefill !== undefined && prefill > ids.length) {
       throw new UsageError(`--prefill is ${prefill}, expected at most the ${ids.length} ids`);
@@ -47,7 +47,11 @@ export const logits: Command = command(
     // a context of any length gives the same logits; more ids than the default holds need a longer one
     const contextLength = ctx ?? (ids.length > defaultContext(0) ? ids.length : undefined);
     const path = modelPath(values.model);
-    using model = await withSource(path, signal, (source) => load(source, { build, kv, contextLength }, context));
+    using model = await withSource(
+      path,
+      signal,
+      (source) => load(source, { build, kv, activations, contextLength }, context),
+    );
     const from = prefill === undefined ? 0 : prefill - 1;
     const rows = prefill === undefined
       ? await model.logits(ids, { signal })

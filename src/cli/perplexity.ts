@@ -32,7 +32,7 @@ export const perplexityCommand: Command = command(
   async ({ values }, context) => {
     const { out, signal } = context;
     const file = need(values.file, '-f TEXT');
-    const { build, kv, chunks, bytes, ctx: contextLength = DEFAULT_WINDOW } = values;
+    const { build, kv, activations, chunks, bytes, ctx: contextLength = DEFAULT_WINDOW } = values;
     noteThreads(values.threads, out);
     const path = modelPath(values.model);
     const text = await readText(file, bytes, signal);
@@ -40,7 +40,7 @@ export const perplexityCommand: Command = command(
     using model = await withSource(
       path,
       signal,
-      (source) => load(source, { build, kv, contextLength, tokenizer }, context),
+      (source) => load(source, { build, kv, activations, contextLength, tokenizer }, context),
     );
     const result = await perplexity(model, text, {
       contextLength,

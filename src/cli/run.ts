@@ -134,8 +134,8 @@ async function openFor(path: string, prompt: Prompt, values: RunValues, context:
     if (contextLength === undefined && values.overflow !== 'slide') {
       contextLength = await contextFor(source, prompt, values.tokens ?? DEFAULT_TOKENS, tokenizer, signal);
     }
-    const { build, kv } = values;
-    return await load(source, { build, kv, contextLength, tokenizer }, context);
+    const { build, kv, activations } = values;
+    return await load(source, { build, kv, activations, contextLength, tokenizer }, context);
   });
 }
 
