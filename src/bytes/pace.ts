@@ -5,7 +5,7 @@
  */
 
 /** Aim for the longest stretch of work without a look at events. An abort must be seen within 100 ms. */
-export const MAX_STRETCH_MS = 40;
+const MAX_STRETCH_MS = 40;
 
 /** Items of the first batch, before it is known how long one takes. */
 const FIRST_BATCH = 4;

@@ -24,7 +24,7 @@ export const TOKENIZER_OPTIONS = {
 } as const;
 
 /** The tokenizer of a GGUF file. @throws {TokenizerError} `TOKENIZER_MISSING` */
-export async function tokenizerOfModel(source: ByteSource, signal: AbortSignal): Promise<Tokenizer> {
+async function tokenizerOfModel(source: ByteSource, signal: AbortSignal): Promise<Tokenizer> {
   const { metadata } = await openContainer(source, { signal });
   const tokenizer = tokenizerFromMetadata(metadata);
   if (tokenizer) return tokenizer;

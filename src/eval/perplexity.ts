@@ -82,7 +82,7 @@ export async function perplexity(model: Scorer, text: string, options: Perplexit
 }
 
 /** −ln softmax(logits)[id], in doubles. */
-export function negativeLogLikelihood(logits: Float32Array, id: number): number {
+function negativeLogLikelihood(logits: Float32Array, id: number): number {
   let max = -Infinity;
   for (const logit of logits) if (logit > max) max = logit;
   let total = 0;

@@ -16,6 +16,8 @@ import { strideOf } from './matmul.ts';
 
 class State implements DecoderState {
   length = 0;
+  /** Positions that were ever written, those read and given up included. */
+  written = 0;
   readonly base: Ptr;
   readonly cache: LlamaState;
 
@@ -69,7 +71,8 @@ export class LlamaDecoder implements Decoder {
   }
 
   freeState(state: State): void {
-    this.#arena.u8(state.base, llamaStateBytes(this.#m.d, state.context, state.cache.kv)).fill(0);
+    // nothing of a text outlives its session
+    for (const { at, bytes } of state.cache.runs(state.written)) this.#arena.u8(at, bytes).fill(0);
     this.#free.push(state.base);
   }
 
@@ -81,6 +84,7 @@ export class LlamaDecoder implements Decoder {
     const copy = this.createState();
     copy.cache.copyFrom(state.cache, state.length, this.#arena);
     copy.length = state.length;
+    copy.written = state.length;
     return copy;
   }
 
@@ -104,9 +108,11 @@ export class LlamaDecoder implements Decoder {
       done += bytes;
     }
     state.length = length;
+    state.written = Math.max(state.written, length);
   }
 
   forward(state: State, ids: ArrayLike<number>): void {
+    state.written = Math.max(state.written, state.length + ids.length);
     const { k, d, b } = this.#m;
     forward(this.#m, state.cache, ids, state.length, SOLO);
     for (let t = 0; t < ids.length; t++) {

@@ -11,7 +11,7 @@ import type { TensorInfo, TensorType } from '../container/tensor.ts';
 export type ColumnLayout = 'f32col' | 'i8col' | 'trit2col';
 
 /** Rows of a column are padded to this. */
-export const COLUMN_ROWS = 64;
+const COLUMN_ROWS = 64;
 
 /** Sizes of a matrix laid out by columns. */
 export interface ColumnSize {

@@ -14,7 +14,7 @@ export type Layout = 'trit2' | 'bit1' | 'i8' | 'f32' | 'f16' | 'bf16';
 /** Rows are padded to this, because kernels take four at a time. */
 export const ROW_GROUP = 4;
 /** Columns of packed codes are padded to this. */
-export const CODE_COLUMNS = 128;
+const CODE_COLUMNS = 128;
 /** Elements of a vector buffer are padded to this, with zeros. */
 export const VECTOR_PAD: number = CODE_COLUMNS;
 

@@ -26,7 +26,7 @@ const FAMILIES: ReadonlyMap<string, Family> = new Map<string, Family>([
 ]);
 
 /** Names of the architectures `describeLlama` accepts. */
-export const LLAMA_ARCHITECTURES: readonly string[] = [...FAMILIES.keys()];
+const LLAMA_ARCHITECTURES: readonly string[] = [...FAMILIES.keys()];
 
 /** Tensors of one layer: matrices, then vectors. Those with a `?` may be absent. */
 export const LLAMA_LAYER_TENSORS = {

@@ -78,7 +78,7 @@ export function llamaStateBytes(d: LlamaDescription, context: number, kv: KvType
 }
 
 /** Shared buffers of a step. */
-export function llamaScratchBytes(d: LlamaDescription, context: number, lanes: number): number {
+function llamaScratchBytes(d: LlamaDescription, context: number, lanes: number): number {
   const q = d.heads * d.headDim;
   const kv = d.kvHeads * d.headDim;
   const widest = Math.max(d.width, d.hidden, q);

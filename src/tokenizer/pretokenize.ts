@@ -71,7 +71,7 @@ function names(way: PreTokenizer, ...which: string[]): [string, PreTokenizer][] 
 }
 
 /** The names that `tokenizer.ggml.pre` may have. */
-export function knownPreTokenizers(): string[] {
+function knownPreTokenizers(): string[] {
   return [...TABLE.keys()];
 }
 

@@ -12,7 +12,7 @@ import { BlockCodec, type EncodedType, type Encoding } from './decode.ts';
 import { instantiate } from './instantiate.ts';
 
 /** Most elements at a time: a multiple of every block. */
-export const RUN: number = 1 << 18;
+const RUN: number = 1 << 18;
 const PAGE = 65536;
 
 /** By how much weights moved, absolute. */

@@ -264,6 +264,7 @@ test('beyond 2^31 everything works as below', async () => {
     high.alloc(2 ** 31 + 2 ** 28, 'room below'); // never touched, so that the host need not back it
   } catch (error) {
     assert.is(codeOf(error), 'MEMORY');
+    if (process.env.CI) throw error; // a machine of CI has the room, and may not skip this
     console.log('  skipped: this host grants no memory beyond 2 GiB');
     return;
   }
