@@ -1,4 +1,4 @@
-// The exports of the module; nothing else. Both builds are compiled from this file.
+// The exports of base.wasm, which holds every kernel; nothing else. relaxed.ts compiles some of them a second time.
 export { quantize_absmax_i8, quantize_block32_i16 } from './quantize';
 export { trit2_gemm_i8, bit1_gemm_i8 } from './ternary';
 export { int8_gemm_i16, int8_gemm_f32 } from './int8';

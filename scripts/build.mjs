@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Builds everything: kernels (asc, two builds from one source), their base64 module, the bundles in dist/, and with
+// Builds everything: kernels (asc, two modules from one source), their base64 module, the bundles in dist/, and with
 // --tests the unbundled tree in build/ that tests and benches run on.
 import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -27,12 +27,22 @@ function kernels() {
   if (built.every((path) => existsSync(path) && statSync(path).mtimeMs > changed)) return;
   mkdirSync('build/wasm', { recursive: true });
   const lines = ['// Written by scripts/build.mjs from assembly/. Not kept in git.'];
-  for (const build of ['base', 'relaxed']) {
-    node(bin('assemblyscript/bin/asc.js'), 'assembly/index.ts', '--config', 'asconfig.json', '--target', build);
+  for (const [build, entry, end] of [['base', 'index', 16384], ['relaxed', 'relaxed', 32768]]) {
+    node(bin('assemblyscript/bin/asc.js'), `assembly/${entry}.ts`, '--config', 'asconfig.json', '--target', build);
+    checkConstants(`build/wasm/${build}.wat`, end);
     const bytes = readFileSync(`build/wasm/${build}.wasm`);
     lines.push(`export const ${build}: string =\n  '${bytes.toString('base64')}';`);
   }
   writeFileSync(out, `${lines.join('\n')}\n`);
+}
+
+/** A module's constants must end before those of the next module, or before the arena. */
+function checkConstants(path, end) {
+  const names = [...readFileSync(path, 'utf8').matchAll(/\(data \S+ \(i32\.const (\d+)\) "((?:[^"\\]|\\.)*)"/g)];
+  for (const [, at, text] of names) {
+    const last = Number(at) + text.replace(/\\(?:[0-9a-f]{2}|.)/g, '.').length;
+    if (last > end) throw new Error(`${path}: constants end at ${last}, which must be at most ${end}`);
+  }
 }
 
 /** Bundles for users: one file per entry and shared chunks, dependencies inlined, no node-only import at the top. */

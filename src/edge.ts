@@ -1,35 +1,41 @@
 /**
- * The entry for hosts that forbid compiling WebAssembly at run time, such as Cloudflare Workers: the caller imports a
- * `.wasm` file of this package, which arrives compiled. Single-laned, no workers.
+ * The entry for hosts that forbid compiling WebAssembly at run time, such as Cloudflare Workers: the caller imports the
+ * `.wasm` files of this package, which arrive compiled. Single-laned, no workers.
  *
  * @example
  * import { open } from 'ternspike/edge';
- * import module from 'ternspike/wasm/relaxed.wasm';
- * const model = await open(bytes, { module });
+ * import base from 'ternspike/wasm/base.wasm';
+ * import relaxed from 'ternspike/wasm/relaxed.wasm'; // not for hosts without relaxed SIMD
+ * const model = await open(bytes, { module: [base, relaxed] });
  * @module
  */
 import type { ModelSource } from './bytes/resolve.ts';
 import { OptionError } from './errors.ts';
 import type { Model } from './model.ts';
 import { type OpenOptions, openWith } from './open.ts';
+import type { KernelModules } from './wasm/instantiate.ts';
 
 /**
- * Opens a model with a compiled kernels module.
+ * Opens a model with compiled kernels.
  * @throws {OptionError} without `options.module`; otherwise as `open` of `ternspike`
  */
-export function open(source: ModelSource, options: OpenOptions & { module: WebAssembly.Module }): Promise<Model> {
+export function open(source: ModelSource, options: OpenOptions & { module: KernelModules }): Promise<Model> {
   return openWith(
     ({ module }) => {
-      if (module instanceof WebAssembly.Module) return Promise.resolve({ module, build: 'custom' as const });
+      if (compiled(module)) return Promise.resolve({ module, build: 'custom' as const });
       throw new OptionError(
         'OPTION',
-        'module is missing; import ternspike/wasm/base.wasm or relaxed.wasm and pass it as { module }',
+        'module is missing; import ternspike/wasm/base.wasm and pass it as { module }, or with relaxed.wasm as [base, relaxed]',
       );
     },
     source,
     options,
   );
 }
+
+const compiled = (module: unknown): module is KernelModules =>
+  module instanceof WebAssembly.Module ||
+  (Array.isArray(module) && module.length > 0 && module.every((one) => one instanceof WebAssembly.Module));
 
 export * from './errors.ts';
 export type { ByteSource } from './bytes/source.ts';

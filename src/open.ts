@@ -22,7 +22,7 @@ import { openTokenizer, tokenizerFromMetadata } from './tokenizer/open.ts';
 import type { Tokenizer } from './tokenizer/tokenizer.ts';
 import { Arena, ARENA_BASE } from './wasm/arena.ts';
 import type { Build } from './wasm/features.ts';
-import { instantiate } from './wasm/instantiate.ts';
+import { instantiate, type KernelModules } from './wasm/instantiate.ts';
 import { type ActivationType, WeightLoader } from './wasm/weights.ts';
 
 /** Progress of `open`. `fraction` is of the weights' bytes. */
@@ -54,12 +54,12 @@ export interface OpenOptions extends SourceOptions {
   /** For benchmarks of spiking models alone: this share of neurons, 0 … 1, is silent, drawn at random from a fixed seed,
    *  whatever their potentials. What the model says then means nothing. */
   readonly forcedSparsity?: number;
-  /** A compiled kernels module, for hosts that forbid compiling. */
-  readonly module?: WebAssembly.Module;
+  /** The compiled kernels, for hosts that forbid compiling: `base.wasm`, or `[base.wasm, relaxed.wasm]`. */
+  readonly module?: KernelModules;
 }
 
 /** Finds the kernels: compiled here, or handed in. */
-export type ModuleProvider = (options: OpenOptions) => Promise<{ module: WebAssembly.Module; build: Build | 'custom' }>;
+export type ModuleProvider = (options: OpenOptions) => Promise<{ module: KernelModules; build: Build | 'custom' }>;
 
 /** The body of `open` in every entry. */
 export async function openWith(
@@ -81,7 +81,7 @@ export async function openWith(
 
 async function load(
   source: ByteSource,
-  module: WebAssembly.Module,
+  module: KernelModules,
   build: Build | 'custom',
   options: OpenOptions,
   start: number,

@@ -6,13 +6,13 @@
 import { OptionError, TernspikeError } from '../errors.ts';
 import { type Build, hasRelaxedSimd, hasSimd } from './features.ts';
 
-const compiled = new Map<Build, Promise<WebAssembly.Module>>();
+const compiled = new Map<Build, Promise<readonly WebAssembly.Module[]>>();
 
 /**
  * The best build for this host, or the one asked for.
  * @throws {TernspikeError} `WASM_UNSUPPORTED` without SIMD128, or when `relaxed` is asked for and not there
  */
-export async function builtinModule(wanted?: Build): Promise<{ module: WebAssembly.Module; build: Build }> {
+export async function builtinModule(wanted?: Build): Promise<{ module: readonly WebAssembly.Module[]; build: Build }> {
   if (!hasSimd()) {
     throw new TernspikeError(
       'WASM_UNSUPPORTED',
@@ -38,10 +38,13 @@ export async function builtinModule(wanted?: Build): Promise<{ module: WebAssemb
   return { module: await module, build };
 }
 
-async function compile(build: Build): Promise<WebAssembly.Module> {
+async function compile(build: Build): Promise<readonly WebAssembly.Module[]> {
   const kernels = await import('./kernels.generated.ts');
-  const text = atob(kernels[build]);
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return await WebAssembly.compile(bytes);
+  const texts = build === 'base' ? [kernels.base] : [kernels.base, kernels.relaxed];
+  return await Promise.all(texts.map((text) => {
+    const binary = atob(text);
+    const bytes = new Uint8Array(binary.length);
+    for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+    return WebAssembly.compile(bytes);
+  }));
 }

@@ -9,7 +9,7 @@ import type { TensorInfo } from '../container/tensor.ts';
 import { MemoryError, ModelFileError } from '../errors.ts';
 import { Arena } from './arena.ts';
 import { BlockCodec, type EncodedType, type Encoding } from './decode.ts';
-import { instantiate } from './instantiate.ts';
+import { instantiate, type KernelModules } from './instantiate.ts';
 
 /** Most elements at a time: a multiple of every block. */
 const RUN: number = 1 << 18;
@@ -35,11 +35,11 @@ export class Runs {
   readonly #out: number;
   readonly #back: number;
 
-  constructor(module: WebAssembly.Module, source: ByteSource, signal: AbortSignal | undefined) {
+  constructor(modules: KernelModules, source: ByteSource, signal: AbortSignal | undefined) {
     this.#source = source;
     this.#signal = signal;
     this.#arena = new Arena(newMemory(4 * 4 * RUN));
-    this.#codec = new BlockCodec(instantiate(module, this.#arena.memory), this.#arena, RUN);
+    this.#codec = new BlockCodec(instantiate(modules, this.#arena.memory), this.#arena, RUN);
     this.#in = this.#arena.alloc(4 * RUN, 'stored weights');
     this.#weights = this.#arena.alloc(4 * RUN, 'weights');
     this.#out = this.#arena.alloc(4 * RUN, 'encoded weights');

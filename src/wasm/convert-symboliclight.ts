@@ -25,6 +25,7 @@ import {
 } from '../model/symboliclight.ts';
 import { type Errors, Runs } from './convert-runs.ts';
 import type { ConvertedTensor, ConvertOptions, ConvertResult, ConvertType, WrittenType } from './convert-types.ts';
+import type { KernelModules } from './instantiate.ts';
 
 interface Target {
   readonly type: WrittenType;
@@ -59,7 +60,7 @@ interface Planned {
 /** Converts an opened SymbolicLight model. Options, whose types are known ones, refusals and the result are those of
  *  `convertModel`. */
 export async function convertSymbolicLight(
-  module: WebAssembly.Module,
+  modules: KernelModules,
   source: ByteSource,
   container: Container,
   sink: ByteSink,
@@ -78,7 +79,7 @@ export async function convertSymbolicLight(
   });
   const writer = await writeGguf(sink, { metadata: metadataOf(container, description, options), tensors });
 
-  const runs = new Runs(module, source, signal);
+  const runs = new Runs(modules, source, signal);
   const total = plan.reduce((sum, { info }) => sum + info.byteLength, 0);
   const converted: ConvertedTensor[] = [];
   let done = 0;

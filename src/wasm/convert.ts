@@ -18,6 +18,7 @@ import { Runs } from './convert-runs.ts';
 import { convertSymbolicLight, SYMBOLICLIGHT_CONVERT_TYPES } from './convert-symboliclight.ts';
 import type { ConvertedTensor, ConvertOptions, ConvertResult, ConvertType } from './convert-types.ts';
 import type { EncodedType } from './decode.ts';
+import type { KernelModules } from './instantiate.ts';
 
 interface Target {
   readonly type: EncodedType;
@@ -48,15 +49,15 @@ const HEAD_TENSORS: readonly string[] = ['token_embd.weight', 'output.weight'];
 
 /**
  * Converts a GGUF file, or a SymbolicLight model in any container (see convert-symboliclight.ts). A tensor that already has its type is copied bit for bit, after it was checked.
- * @param module a compiled kernels module
+ * @param modules the compiled kernels
  * @throws {ModelFileError} `WEIGHT_NOT_FINITE`, `TERNARY_CODE` for a damaged file; `TENSOR_TYPE` for weights that the
  *   type cannot hold; `UNKNOWN_FORMAT` for a model that is no GGUF file; what the reader and the writer throw; the
  *   signal's reason. What was written by then is no model.
  * @example
- * const { tensors } = await convertModel(module, await openFile('in.gguf'), sink, { type: 'tq2_0' });
+ * const { tensors } = await convertModel(modules, await openFile('in.gguf'), sink, { type: 'tq2_0' });
  */
 export async function convertModel(
-  module: WebAssembly.Module,
+  modules: KernelModules,
   source: ByteSource,
   sink: ByteSink,
   options: ConvertOptions,
@@ -64,7 +65,7 @@ export async function convertModel(
   const { signal, onProgress } = options;
   checkTypes(options, SYMBOLICLIGHT_CONVERT_TYPES);
   const container = await openContainer(source, { signal });
-  if (isSymbolicLight(container)) return convertSymbolicLight(module, source, container, sink, options);
+  if (isSymbolicLight(container)) return convertSymbolicLight(modules, source, container, sink, options);
   if (container.format !== 'gguf') {
     throw new ModelFileError(
       'UNKNOWN_FORMAT',
@@ -81,7 +82,7 @@ export async function convertModel(
   const tensors: GgufTensor[] = plan.map(({ info, to }) => ({ name: info.name, type: to, shape: info.shape }));
   const writer = await writeGguf(sink, { metadata: metadataOf(container, TARGETS[type], options), tensors });
 
-  const converter = new Runs(module, source, signal);
+  const converter = new Runs(modules, source, signal);
   const total = plan.reduce((sum, { info }) => sum + info.byteLength, 0);
   const converted: ConvertedTensor[] = [];
   let done = 0;

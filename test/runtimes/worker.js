@@ -6,7 +6,7 @@ import fixtures from 'fixtures.js';
 import * as ternspike from './dist/edge.js';
 import { main } from 'portable.js';
 
-const modules = { base, relaxed };
+const modules = { base, relaxed: [base, relaxed] };
 
 export default {
   async fetch(request) {

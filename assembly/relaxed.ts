@@ -1,0 +1,4 @@
+// The exports of relaxed.wasm: the kernels that relaxed SIMD makes faster, and those that write what only they read. It is
+// instantiated over the same memory as base.wasm, and its exports stand in for those of the same name.
+export { quantize_absmax_i8 } from './quantize';
+export { trit2_gemm_i8, bit1_gemm_i8 } from './ternary';
