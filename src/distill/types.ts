@@ -1,0 +1,88 @@
+/**
+ * What passes between the parts of a distillation: the student's numbers, batches, and what a step reports.
+ * @module
+ */
+
+/** How the block matrices of a student are rounded in the forward pass. */
+export type StudentQuantisation = 'none' | 'ternary' | 'binary';
+/** How the embedding and the head are kept. */
+export type TableQuantisation = 'none' | 'int8' | 'ternary';
+/** Shape of the derivative that stands for that of the threshold. */
+export type Surrogate = 'arctan' | 'sigmoid' | 'triangle';
+
+/** A SymbolicLight student. Field names of the shape follow the released checkpoints' `config`. */
+export interface StudentConfig {
+  readonly vocab: number;
+  /** Multiple of 256, so that ternary blocks of 256 columns need no padding. */
+  readonly width: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly ffn: number;
+  readonly context: number;
+  readonly window: number;
+  readonly anchors: number;
+  readonly threshold: number;
+  readonly leak: number;
+  readonly quantisation: StudentQuantisation;
+  readonly tables: TableQuantisation;
+  readonly surrogate: Surrogate;
+  /** Width of the surrogate around the threshold; larger is narrower for arctan and sigmoid. */
+  readonly surrogateWidth: number;
+  /** Tokens over which the membrane's recursion carries gradients. */
+  readonly truncation: number;
+}
+
+/** B rows of S + 1 ids: the first S are read, the last S are to be said. */
+export interface Batch {
+  readonly batch: number;
+  readonly length: number;
+  /** B × (S + 1). */
+  readonly ids: Int32Array;
+  /** B × S × vocab, of the teacher; absent for hard labels alone. */
+  readonly teacherLogits?: Float32Array;
+  /** One B × S × teacherWidth per distilled layer. */
+  readonly teacherHidden?: readonly Float32Array[];
+}
+
+export interface LossWeights {
+  /** Weight of the soft cross-entropy; the hard one has 1 − alpha. */
+  readonly alpha: number;
+  readonly temperature: number;
+  /** Weight of the hidden-state loss, and which student blocks learn which teacher layers. */
+  readonly hidden: number;
+  readonly hiddenPairs: readonly { readonly student: number; readonly teacher: number }[];
+  /** Weight of (firing rate − target)²; 0 leaves rates alone. */
+  readonly rate: number;
+  readonly targetRate: number;
+}
+
+export interface StepReport {
+  readonly loss: number;
+  readonly soft: number;
+  readonly hard: number;
+  readonly hidden: number;
+  readonly gradientNorm: number;
+  /** Per layer of neurons: encoder, then mixer (block input), feed-forward and output of each block. */
+  readonly firingRates: readonly number[];
+}
+
+/** Everything a run needs to go on to the same numbers. */
+export interface TrainerState {
+  readonly step: number;
+  /** Latent weights by checkpoint key, and `adam.m.`/`adam.v.` of each, and `projection.N` of hidden losses. */
+  readonly tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
+}
+
+export interface Trainer {
+  readonly config: StudentConfig;
+  readonly parameters: number;
+  /** One update from the mean gradient of the batches (accumulation). @param lr learning rate of this step */
+  step(batches: readonly Batch[], lr: number, weights: LossWeights): Promise<StepReport>;
+  /** Mean hard cross-entropy in nats over all positions, and firing rates, without learning. */
+  evaluate(batch: Batch): Promise<{ loss: number; firingRates: readonly number[] }>;
+  /** Logits S × vocab of one row of ids and the spikes of every layer of neurons, as the quantised forward makes them. */
+  forward(ids: ArrayLike<number>): Promise<{ logits: Float32Array; spikes: readonly Uint8Array[] }>;
+  save(): Promise<TrainerState>;
+  load(state: TrainerState): Promise<void>;
+  dispose(): void;
+}
