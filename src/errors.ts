@@ -76,6 +76,9 @@ export type ErrorCode =
   | 'TEMPLATE'
   | 'TEMPLATE_BUDGET'
   | 'TEMPLATE_DEPTH'
+  // distill: training a student
+  | 'CHECKPOINT'
+  | 'TRAINER'
   // the caller's arguments
   | 'OPTION';
 
@@ -124,6 +127,11 @@ export class TokenizerError extends TernspikeError {
 /** A chat template that does not parse, raises, or exceeds its budget. */
 export class TemplateError extends TernspikeError {
   override readonly name = 'TemplateError';
+}
+
+/** A training that cannot begin, go on, or be taken up again. */
+export class DistillError extends TernspikeError {
+  override readonly name = 'DistillError';
 }
 
 /** An option or argument of the wrong type or out of its range. */
