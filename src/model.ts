@@ -14,7 +14,7 @@ import { samplerOptionsFor } from './sample/defaults.ts';
 import { entropyAt, Sampler, type SamplerMemory } from './sample/sampler.ts';
 import type { SamplerOptions } from './sample/options.ts';
 import { type CallOptions, Session, type SessionOptions } from './session/session.ts';
-import { type ChatMessage, type ChatOptions, renderChat } from './tokenizer/template.ts';
+import type { ChatMessage, ChatOptions } from './tokenizer/template.ts';
 import { StopMatcher } from './tokenizer/stop.ts';
 import type { Tokenizer, TokenStream } from './tokenizer/tokenizer.ts';
 import type { Arena, Ptr } from './wasm/arena.ts';
@@ -29,7 +29,7 @@ export interface GenerateOptions extends SamplerOptions, SessionOptions, CallOpt
   /** Generation ends before the first of these appears in the text. */
   readonly stop?: readonly string[];
   /** Continue this session instead of a new one; it stays open afterwards, and its own overflow and keep hold. It has then
-   *  read the prompt and what was generated but for the last id, which no logits were asked of: begin the next prompt with it. */
+   *  read the prompt and what was generated but for the last id, `usage.unread`: begin the next prompt with it. */
   readonly session?: Session;
   /** Keep the space that joins the text to the prompt, where the vocabulary has it. Default false: all pieces together are
    *  `tokenizer.decode(ids)`, which for SentencePiece vocabularies leaves a leading space out. */
@@ -42,6 +42,8 @@ export interface GenerateUsage {
   readonly completionTokens: number;
   readonly prefillMs: number;
   readonly decodeMs: number;
+  /** The id that was drawn last, an end token or one that was said: the session has not read it. Null where none was drawn. */
+  readonly unread: number | null;
   /** What the tokens of this generation spiked, for spiking models. */
   readonly spikes?: SpikeReport;
 }
@@ -237,6 +239,7 @@ export class Model {
         completionTokens: completion,
         prefillMs: decodeStart - start,
         decodeMs: performance.now() - decodeStart,
+        unread: id < 0 ? null : id,
         ...(spikes && { spikes }),
       };
       const rest = matcher.push(stream.flush());
@@ -248,16 +251,18 @@ export class Model {
   }
 
   /** Renders messages by the model's chat template and generates the answer. @throws {TemplateError} */
-  chat(
+  async *chat(
     messages: readonly ChatMessage[],
     options: GenerateOptions & ChatOptions = {},
   ): AsyncGenerator<GenerateChunk, void> {
-    return this.generate(this.chatIds(messages, options), options);
+    yield* this.generate(await this.chatIds(messages, options), options);
   }
 
   /** Ids of messages as the model's chat template writes them. @throws {TemplateError} `TEMPLATE` when it has none */
-  chatIds(messages: readonly ChatMessage[], options: ChatOptions = {}): number[] {
+  async chatIds(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<number[]> {
     const { tokenizer } = this;
+    // the interpreter of templates is a sixth of the code, and most models are never talked to
+    const { renderChat } = await import('./tokenizer/template.ts');
     const text = renderChat(tokenizer, messages, options);
     const ids = tokenizer.encode(text, { special: true });
     // templates write bos themselves; do not begin twice

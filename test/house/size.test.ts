@@ -8,24 +8,27 @@ import { checkout } from './checkout.ts';
 
 /** Both builds of the kernels together. */
 const MAX_WASM_BYTES = 64_000;
-/** Everything that an import of the package can load, after gzip; the kernels in base64 are counted above, as wasm. */
+/** Everything that opening and running any model can load, after gzip; the kernels in base64 are counted above, as wasm. */
 const MAX_ENGINE_GZIP_BYTES = 80_000;
+/** The interpreter of chat templates, a library, which the first conversation loads. */
+const MAX_TEMPLATE_GZIP_BYTES = 18_000;
 
 const root = checkout();
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
 const KERNELS = /^dist\/chunks\/kernels\.generated-/;
+const TEMPLATE = /^dist\/chunks\/template-/;
 
 // Bundles are minified: no white space is certain.
 const SPECIFIERS = /(?:\bfrom|\bimport)\s*\(?\s*["']([\w@.:/~-]+)["']/g;
 
 const specifiers = (source: string): string[] => [...source.matchAll(SPECIFIERS)].map((match) => match[1]!);
 
-/** A bundle and every chunk that it can load, now or later. */
-function closure(entry: string): Map<string, string> {
+/** A bundle and every chunk that it can load, now or later. @param without chunks that are not looked into */
+function closure(entry: string, without?: RegExp): Map<string, string> {
   const files = new Map<string, string>();
   const visit = (path: string): void => {
-    if (files.has(path)) return;
+    if (files.has(path) || without?.test(path)) return;
     const source = read(path);
     files.set(path, source);
     for (const specifier of specifiers(source)) {
@@ -48,9 +51,15 @@ size('both wasm builds together stay below 64 kB', () => {
 
 for (const entry of ['dist/index.js', 'dist/edge.js']) {
   size(`${entry} with all its chunks stays below 80 kB gzipped`, () => {
-    const sources = [...closure(entry)].filter(([path]) => !KERNELS.test(path)).map(([, source]) => source);
-    const bytes = gzipSync(sources.join('\n'), { level: 9 }).length;
+    const all = [...closure(entry)].filter(([path]) => !KERNELS.test(path));
+    const engine = closure(entry, TEMPLATE);
+    const zipped = (files: [string, string][]): number =>
+      gzipSync(files.map(([, source]) => source).join('\n'), { level: 9 }).length;
+    const bytes = zipped(all.filter(([path]) => engine.has(path)));
     assert.ok(bytes > 0 && bytes < MAX_ENGINE_GZIP_BYTES, `${bytes} bytes, at most ${MAX_ENGINE_GZIP_BYTES}`);
+    const template = zipped(all.filter(([path]) => !engine.has(path)));
+    if (process.env.TERNSPIKE_VERBOSE) console.log(`${entry}: ${bytes} bytes, templates ${template} bytes`);
+    assert.ok(template > 1000 && template < MAX_TEMPLATE_GZIP_BYTES, `${template}, at most ${MAX_TEMPLATE_GZIP_BYTES}`);
   });
 
   size(`${entry} imports nothing but its own chunks: no node: module, no package`, () => {

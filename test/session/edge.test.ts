@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { open as openEdge } from '../../src/edge.ts';
 import { open } from '../../src/index.ts';
 import { builtinModule } from '../../src/wasm/builtin.ts';
+import { hasRelaxedSimd } from '../../src/wasm/features.ts';
 import { sameBits } from '../kernels/harness.ts';
 import { llamaFile } from '../llama-files.ts';
 import { refuses } from '../refusal.ts';
@@ -36,13 +37,19 @@ test('a module that is not ours is refused, in both entries', async () => {
 test('with a module of ours it gives the same bits', async () => {
   const file = llamaFile().bytes();
   const { module } = await builtinModule('base');
-  const edge = await openEdge(file, { module });
+  const edge = await openEdge(file, { module: module[0] });
   const full = await open(file);
   const expected = await full.logits([1, 2, 3]);
   (await edge.logits([1, 2, 3])).forEach((row, i) => sameBits(row, expected[i], `position ${i}`));
   assert.is(edge.stats().build, 'custom');
   edge.dispose();
   full.dispose();
+});
+
+test('relaxed.wasm is nothing without base.wasm', async () => {
+  if (!hasRelaxedSimd()) return console.log('  skipped: this host has no relaxed SIMD');
+  const { module } = await builtinModule('relaxed');
+  await refuses(openEdge(llamaFile().bytes(), { module: module[1] }), 'WASM_MODULE', 'base.wasm');
 });
 
 test('options of the wrong type or range are refused by name', async () => {
