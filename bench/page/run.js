@@ -1,4 +1,4 @@
-// Speed of a random model in a browser: the same protocol as `ternspike bench`. The driver reads `window.__result`.
+// Speed of a random model, or of a file, in a browser: the same protocol as `ternspike bench`. The driver reads `window.__result`.
 import { open } from '/dist/index.js';
 import { randomModel } from '/dist/random.js';
 
@@ -9,9 +9,8 @@ const median = (values) => values.sort((a, b) => a - b)[values.length >> 1];
 async function measure() {
   const [prompt, tokens, rounds] = [number('prompt'), number('tokens'), number('rounds')];
   const start = performance.now();
-  const model = await open(await randomModel(query.get('shape'), query.get('type')), {
-    contextLength: prompt + tokens,
-  });
+  const source = query.get('model') ?? await randomModel(query.get('shape'), query.get('type'));
+  const model = await open(source, { contextLength: prompt + tokens, threads: number('threads') || 1 });
   const loadMs = performance.now() - start;
   const { vocab } = model.describe();
   const ids = Array.from({ length: prompt + tokens }, (_, i) => Math.abs(Math.imul(i + 1, 2654435761) % vocab));

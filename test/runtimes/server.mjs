@@ -21,15 +21,15 @@ const TYPES = {
 const ISOLATED = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
 
 /** The file that a request names, or null: `/FOLDER/PATH` without steps upwards. */
-function fileOf(url) {
+function fileOf(url, folders) {
   const [, folder, ...path] = decodeURIComponent(new URL(url, 'http://localhost').pathname).split('/');
-  const base = Object.hasOwn(FOLDERS, folder) ? FOLDERS[folder] : null;
+  const base = Object.hasOwn(folders, folder) ? folders[folder] : null;
   const outside = base === null || path.some((step) => step === '' || step.startsWith('.'));
   return outside ? null : join(base, ...path);
 }
 
-async function answer(request, response, isolated) {
-  const path = fileOf(request.url);
+async function answer(request, response, isolated, folders) {
+  const path = fileOf(request.url, folders);
   const handle = path === null ? null : await open(path).catch(() => null);
   try {
     const { size } = handle === null ? { size: 0 } : await handle.stat();
@@ -57,10 +57,11 @@ async function answer(request, response, isolated) {
   }
 }
 
-/** Starts a server; `isolated` pages may share memory between threads. */
-export async function serve(isolated) {
+/** Starts a server; `isolated` pages may share memory between threads. @param more folders by name, beside the usual */
+export async function serve(isolated, more = {}) {
+  const folders = { ...FOLDERS, ...more };
   const server = createServer((request, response) => {
-    answer(request, response, isolated).catch((error) => response.destroy(error));
+    answer(request, response, isolated, folders).catch((error) => response.destroy(error));
   });
   await new Promise((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
   const close = () =>
