@@ -78,6 +78,7 @@ export type ErrorCode =
   | 'TEMPLATE_DEPTH'
   // distill: training a student
   | 'CHECKPOINT'
+  | 'DISTILL'
   | 'TRAINER'
   // the caller's arguments
   | 'OPTION';

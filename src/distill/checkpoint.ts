@@ -22,8 +22,6 @@ export interface RunState {
   readonly seconds: number;
   /** Order of the windows. */
   readonly data: DataState;
-  /** Best held-out loss so far, and when it was. */
-  readonly best: { readonly loss: number; readonly step: number } | null;
   /** What the run was begun with; see `distill`. */
   readonly options: Readonly<Record<string, unknown>>;
 }

@@ -1,0 +1,120 @@
+/**
+ * Measurements of a run: one JSON object a line, so that any tool can read them while the run goes on.
+ * @module
+ */
+import type { RunFolder } from './folder.ts';
+
+/** Means over the updates since the line before. */
+export interface StepRecord {
+  readonly kind: 'step';
+  readonly step: number;
+  readonly seconds: number;
+  readonly lr: number;
+  readonly loss: number;
+  readonly soft: number;
+  readonly hard: number;
+  readonly hidden: number;
+  readonly gradientNorm: number;
+  readonly tokensPerSecond: number;
+  readonly firingRates: readonly number[];
+}
+
+/** What the student makes of the text that was kept apart. */
+export interface EvaluationRecord {
+  readonly kind: 'evaluation';
+  readonly step: number;
+  readonly seconds: number;
+  /** Mean −ln p of the next id, in nats, with windows as in training. */
+  readonly loss: number;
+  readonly perplexity: number;
+  readonly firingRates: readonly number[];
+  /** What the exported student writes. */
+  readonly sample?: string;
+}
+
+export type MetricsRecord = StepRecord | EvaluationRecord;
+
+const METRICS = 'metrics.jsonl';
+
+/** The lines of a run, in memory and in its folder. */
+export class Metrics {
+  readonly records: MetricsRecord[] = [];
+  readonly #folder: RunFolder;
+  readonly #note: (line: string) => void;
+  #failed = false;
+
+  /** @param note told once when a line cannot be written; a run does not end for want of measurements */
+  constructor(folder: RunFolder, note: (line: string) => void) {
+    this.#folder = folder;
+    this.#note = note;
+  }
+
+  /** Takes up the lines of a run up to `step`; those behind it, which will come again, are dropped. */
+  async load(step: number): Promise<void> {
+    const bytes = await this.#folder.read(METRICS);
+    const text = bytes === null ? '' : new TextDecoder().decode(bytes);
+    const kept = text.split('\n').flatMap((line) => {
+      const record = parseRecord(line);
+      return record !== null && record.step <= step ? [record] : [];
+    });
+    this.records.splice(0, this.records.length, ...kept);
+    await this.#write(() => {
+      const lines = kept.map((record) => `${JSON.stringify(record)}\n`).join('');
+      return this.#folder.replace(METRICS, [new TextEncoder().encode(lines)]);
+    });
+  }
+
+  async add(record: MetricsRecord): Promise<void> {
+    this.records.push(record);
+    await this.#write(() => this.#folder.append(METRICS, `${JSON.stringify(record)}\n`));
+  }
+
+  async #write(run: () => Promise<void>): Promise<void> {
+    try {
+      await run();
+      this.#failed = false;
+    } catch (error) {
+      if (!this.#failed) this.#note(`measurements are not written: ${(error as Error).message}`);
+      this.#failed = true;
+    }
+  }
+}
+
+/** A line, or null for one that is cut, as a full disk leaves it. */
+function parseRecord(line: string): MetricsRecord | null {
+  try {
+    const record = JSON.parse(line) as Partial<MetricsRecord>;
+    return typeof record.step === 'number' && (record.kind === 'step' || record.kind === 'evaluation')
+      ? (record as MetricsRecord)
+      : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Updates gathered into one line. */
+export class Means {
+  #count = 0;
+  #sums: number[] = [];
+  #rates: number[] = [];
+
+  add(values: readonly number[], rates: readonly number[]): void {
+    this.#count++;
+    this.#sums = values.map((x, i) => x + (this.#sums[i] ?? 0));
+    this.#rates = rates.map((x, i) => x + (this.#rates[i] ?? 0));
+  }
+
+  /** The means, and a new beginning. */
+  take(): { readonly values: number[]; readonly rates: number[] } {
+    const mean = (x: number): number => Number((x / this.#count).toPrecision(6));
+    const taken = { values: this.#sums.map(mean), rates: this.#rates.map(mean) };
+    this.#count = 0;
+    this.#sums = [];
+    this.#rates = [];
+    return taken;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * The numbers of a training run, with their defaults and bounds.
+ * @module
+ */
+import { OptionError } from '../errors.ts';
+import type { LossWeights } from './types.ts';
+
+/** Everything that steers a run besides the student's shape. */
+export interface TrainSettings {
+  /** Updates in all. */
+  readonly steps: number;
+  /** Ends the run after so many minutes of training, and lets the learning rate fall by the clock where that is ahead of
+   *  the steps. The numbers of such a run depend on the speed of the machine. 0: no limit. */
+  readonly minutes: number;
+  /** Windows of one pass. */
+  readonly batch: number;
+  /** Ids of a window. */
+  readonly seq: number;
+  /** Passes whose gradients are averaged for one update. */
+  readonly accumulate: number;
+  /** Highest learning rate, updates until it is reached, and its share at the end. */
+  readonly lr: number;
+  readonly warmup: number;
+  readonly floor: number;
+  /** Largest norm of all gradients together. */
+  readonly clip: number;
+  readonly weightDecay: number;
+  /** Weight of the teacher's distribution against the text itself, and the temperature that softens it. */
+  readonly alpha: number;
+  readonly temperature: number;
+  /** Weight of hidden states. */
+  readonly hidden: number;
+  /** Weight of (firing rate − target)², and the target. */
+  readonly rate: number;
+  readonly targetRate: number;
+  /** Updates between two lines of measurements, and between two evaluations. */
+  readonly logEvery: number;
+  readonly evalEvery: number;
+  /** Windows of an evaluation, at most. */
+  readonly evalWindows: number;
+  /** Minutes between two checkpoints. */
+  readonly saveEvery: number;
+  readonly seed: number;
+}
+
+export const DEFAULT_SETTINGS: TrainSettings = {
+  steps: 2000,
+  minutes: 0,
+  batch: 8,
+  seq: 128,
+  accumulate: 1,
+  lr: 0.002,
+  warmup: 100,
+  floor: 0.05,
+  clip: 1,
+  weightDecay: 0.01,
+  alpha: 0.9,
+  temperature: 1,
+  hidden: 0,
+  rate: 0,
+  targetRate: 0.15,
+  logEvery: 10,
+  evalEvery: 200,
+  evalWindows: 64,
+  saveEvery: 5,
+  seed: 1,
+};
+
+/** Least, most, and whether only whole numbers will do. */
+const BOUNDS: Readonly<Record<keyof TrainSettings, readonly [number, number, boolean]>> = {
+  steps: [1, 1e9, true],
+  minutes: [0, 1e6, false],
+  batch: [1, 4096, true],
+  seq: [2, 8192, true],
+  accumulate: [1, 4096, true],
+  lr: [1e-9, 10, false],
+  warmup: [0, 1e9, true],
+  floor: [0, 1, false],
+  clip: [1e-6, 1e6, false],
+  weightDecay: [0, 1, false],
+  alpha: [0, 1, false],
+  temperature: [0.05, 100, false],
+  hidden: [0, 1e6, false],
+  rate: [0, 1e6, false],
+  targetRate: [0, 1, false],
+  logEvery: [1, 1e9, true],
+  evalEvery: [1, 1e9, true],
+  evalWindows: [1, 1e6, true],
+  saveEvery: [0, 1e6, false],
+  seed: [0, Number.MAX_SAFE_INTEGER, true],
+};
+
+/**
+ * All settings; what is undefined has its default.
+ * @throws {OptionError} `OPTION` for a number out of range
+ */
+export function trainSettings(given: Partial<TrainSettings>): TrainSettings {
+  const all: Record<string, number> = { ...DEFAULT_SETTINGS };
+  for (const [name, [min, max, whole]] of Object.entries(BOUNDS)) {
+    const value = given[name as keyof TrainSettings];
+    if (value === undefined) continue;
+    if (!(typeof value === 'number' && value >= min && value <= max && (!whole || Number.isInteger(value)))) {
+      const what = whole ? 'a whole number' : 'a number';
+      throw new OptionError('OPTION', `${name} is ${String(value)}, expected ${what} in ${min} … ${max}`);
+    }
+    all[name] = value;
+  }
+  return all as unknown as TrainSettings;
+}
+
+/** Weights of the parts of the loss. */
+export function lossWeights(
+  { alpha, temperature, hidden, rate, targetRate }: TrainSettings,
+  hiddenPairs: LossWeights['hiddenPairs'],
+): LossWeights {
+  return { alpha, temperature, hidden, hiddenPairs, rate, targetRate };
+}

@@ -1,0 +1,60 @@
+/**
+ * What the teacher says to every position of a batch. The teacher is any model that this engine runs.
+ * @module
+ */
+import { xxh32 } from '../bytes/xxh32.ts';
+import { OptionError } from '../errors.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import type { Batch } from './types.ts';
+
+/** What is asked of a teacher; a `Model` has all of it. */
+export interface TeacherModel {
+  readonly tokenizer: Tokenizer;
+  describe(): { readonly vocab: number; readonly trainedContext: number };
+  logits(ids: readonly number[], options: { readonly signal?: AbortSignal }): Promise<Float32Array[]>;
+  generate(
+    prompt: readonly number[],
+    options: { maxTokens: number; temperature: number; topK: number; topP: number; seed: number; signal?: AbortSignal },
+  ): AsyncIterable<{ readonly id: number | null }>;
+}
+
+/** Makes batches of rows of ids. */
+export class Teacher {
+  readonly #model: TeacherModel;
+  readonly #vocab: number;
+
+  /** @param vocab logits of a row of a batch; those behind the teacher's own are so low that they count for nothing */
+  constructor(model: TeacherModel, vocab: number) {
+    const own = model.describe().vocab;
+    if (vocab < own) throw new OptionError('OPTION', `the student has ${vocab} tokens, the teacher ${own}`);
+    this.#model = model;
+    this.#vocab = vocab;
+  }
+
+  /**
+   * A batch with the teacher's logits.
+   * @param ids batch × (length + 1); the teacher reads the first `length` of each row from an empty context
+   * @throws {SessionError} for ids it has not, or more than its context holds; the signal's reason
+   */
+  async batch(ids: Int32Array, length: number, signal?: AbortSignal): Promise<Batch> {
+    const row = length + 1;
+    const batch = ids.length / row;
+    const teacherLogits = new Float32Array(batch * length * this.#vocab).fill(UNSAID);
+    for (let b = 0; b < batch; b++) {
+      const rows = await this.#model.logits(Array.from(ids.subarray(b * row, b * row + length)), { signal });
+      for (let t = 0; t < length; t++) teacherLogits.set(rows[t], (b * length + t) * this.#vocab);
+    }
+    return { batch, length, ids, teacherLogits };
+  }
+}
+
+/** Logit of a token that the teacher does not have: its probability is 0 in f32. */
+const UNSAID = -1e4;
+
+/** A number that tells teachers apart: a checksum of what they answer to a few ids. */
+export async function teacherDigest(model: TeacherModel): Promise<number> {
+  const { vocab } = model.describe();
+  const ids = Array.from({ length: 12 }, (_, i) => (i * 37 + 1) % vocab);
+  const rows = await model.logits(ids, {});
+  return rows.reduce((sum, row) => xxh32(new Uint8Array(row.buffer, row.byteOffset, row.byteLength), sum), 0);
+}
