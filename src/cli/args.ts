@@ -12,8 +12,8 @@ export class UsageError extends Error {
 /** One option. */
 export interface OptionSpec {
   readonly short?: string;
-  /** What its value is; `flag` takes none, `ids` is a list of whole numbers. */
-  readonly kind: 'flag' | 'text' | 'number' | 'integer' | 'ids' | 'choice';
+  /** What its value is; `flag` takes none, nor does `switch`, which `--no-NAME` turns off; `ids` is a list of whole numbers. */
+  readonly kind: 'flag' | 'switch' | 'text' | 'number' | 'integer' | 'ids' | 'choice';
   /** How the help calls the value. */
   readonly value?: string;
   readonly choices?: readonly string[];
@@ -26,7 +26,7 @@ export interface OptionSpec {
 
 export type OptionTable = Readonly<Record<string, OptionSpec>>;
 
-type Value<S extends OptionSpec> = S['kind'] extends 'flag' ? boolean
+type Value<S extends OptionSpec> = S['kind'] extends 'flag' | 'switch' ? boolean
   : S['kind'] extends 'number' | 'integer' ? number
   : S['kind'] extends 'ids' ? number[]
   : S['kind'] extends 'choice' ? (S['choices'] extends readonly (infer C)[] ? C : string)
@@ -69,6 +69,9 @@ const COMMON = {
   help: { kind: 'flag', short: 'h', help: 'print this help' },
 } as const;
 
+/** Before the name of a switch that is turned off. */
+const OFF = 'no-';
+
 /**
  * Reads the arguments behind the command's name.
  * @throws {UsageError} for an unknown option, a missing or malformed value, or too few or many arguments
@@ -76,15 +79,15 @@ const COMMON = {
 export function parse<T extends OptionTable>(spec: CommandSpec<T>, args: readonly string[]): Parsed<T> {
   const table: OptionTable = { ...spec.options, ...COMMON };
   const options = Object.fromEntries(
-    Object.entries(table).map(([name, { kind, short }]) => [
-      name,
+    Object.entries(table).flatMap(([name, { kind, short }]) => {
+      const bare = kind === 'flag' || kind === 'switch';
       // all are taken as repeatable: an option given twice is refused below rather than silently overridden
-      {
-        type: kind === 'flag' ? ('boolean' as const) : ('string' as const),
-        multiple: true,
-        ...(short ? { short } : {}),
-      },
-    ]),
+      const option = { type: bare ? 'boolean' as const : 'string' as const, multiple: true };
+      return [
+        [name, { ...option, ...(short ? { short } : {}) }] as const,
+        ...(kind === 'switch' ? [[OFF + name, option] as const] : []),
+      ];
+    }),
   );
   let found: { values: Record<string, unknown>; positionals: string[] };
   try {
@@ -94,9 +97,12 @@ export function parse<T extends OptionTable>(spec: CommandSpec<T>, args: readonl
     throw new UsageError(cause.message.split('. ')[0], { cause });
   }
   const values: Record<string, unknown> = {};
-  for (const [name, given] of Object.entries(found.values) as [string, (string | boolean)[]][]) {
+  for (const [key, given] of Object.entries(found.values) as [string, (string | boolean)[]][]) {
+    const name = Object.hasOwn(table, key) ? key : key.slice(OFF.length);
     const option = table[name];
+    if (option.kind === 'switch' && name in values) throw new UsageError(`give --${name} or --${OFF}${name}, not both`);
     if (option.kind === 'flag') values[name] = true;
+    else if (option.kind === 'switch') values[name] = key === name;
     else if (option.repeatable) values[name] = given.map((text) => convert(name, option, String(text)));
     else if (given.length > 1) throw new UsageError(`--${name} is given ${given.length} times, expected once`);
     else values[name] = convert(name, option, String(given[0]));
@@ -170,10 +176,11 @@ export function commandHelp(spec: CommandSpec): string {
   const words = spec.positionals.map(({ name, optional }) => (optional ? `[${name}]` : name));
   const rows = Object.entries({ ...spec.options, ...COMMON } as OptionTable).map(([name, option]): [string, string] => {
     const short = option.short ? `-${option.short}, ` : '    ';
-    const value = option.kind === 'flag'
+    const value = option.kind === 'flag' || option.kind === 'switch'
       ? ''
       : ` ${option.value ?? option.choices?.join('|') ?? defaultPlaceholder(option)}`;
-    return [`${short}--${name}${value}`, option.help + (option.repeatable ? ' (repeatable)' : '')];
+    const off = option.kind === 'switch' ? `[${OFF}]` : '';
+    return [`${short}--${off}${name}${value}`, option.help + (option.repeatable ? ' (repeatable)' : '')];
   });
   return [
     `ternspike ${[spec.name, ...words].join(' ')} [OPTIONS]`,

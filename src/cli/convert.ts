@@ -2,9 +2,8 @@
  * `convert`: a model file in another type.
  * @module
  */
-import { stat } from 'node:fs/promises';
-import { createFile, partPath } from '../bytes/sink.ts';
-import { OptionError, TokenizerError } from '../errors.ts';
+import { createFile } from '../bytes/sink.ts';
+import { TokenizerError } from '../errors.ts';
 import { builtinModule } from '../wasm/builtin.ts';
 import type { GgufEntry } from '../container/gguf-write.ts';
 import type { MetadataValue } from '../container/tensor.ts';
@@ -12,7 +11,7 @@ import { MAX_TOKENIZER_BYTES } from '../limits.ts';
 import { isSentencePiece, sentencePieceMetadata } from '../tokenizer/sentencepiece.ts';
 import { type ConvertedTensor, convertModel } from '../wasm/convert.ts';
 import { type Command, command, need } from './command.ts';
-import { readBytes, withSource } from './files.ts';
+import { readBytes, refuseSame, withSource } from './files.ts';
 import { bytesText, type Output, rounded } from './output.ts';
 
 const TYPES = ['f32', 'f16', 'i8', 'q8_0', 'tq2_0', 'tq1_0', 'q1_0'] as const;
@@ -55,7 +54,7 @@ export const convert: Command = command(
   },
   async ({ values, positionals: [from, to] }, { out, signal }) => {
     const type = need(values.type, `--type ${TYPES.join('|')}`);
-    await refuseSame(from, to);
+    await refuseSame([from], to, 'OUT');
     const metadata = values.tokenizer === undefined ? undefined : await tokenizerEntries(values.tokenizer, signal);
     const { module } = await builtinModule();
     const { bytes, tensors } = await withSource(from, signal, async (source) => {
@@ -125,14 +124,5 @@ function noteFallen(tensors: readonly ConvertedTensor[], type: string, out: Outp
   for (const [to, names] of used) {
     const some = names.length > 3 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ');
     out.note(`rows do not fit into blocks of ${type}, written as ${to.toLowerCase()}: ${some}`);
-  }
-}
-
-/** Writing over what is being read would destroy the model. @throws {OptionError} */
-async function refuseSame(from: string, to: string): Promise<void> {
-  const [input, ...outputs] = await Promise.all([from, to, partPath(to)].map((path) => stat(path).catch(() => null)));
-  const same = outputs.some((output) => input && output && input.dev === output.dev && input.ino === output.ino);
-  if (same || from === to) {
-    throw new OptionError('OPTION', `OUT ${to} is the same file as IN ${from}; choose another name`);
   }
 }

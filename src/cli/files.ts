@@ -2,10 +2,12 @@
  * Files that are read whole: texts and tokenizers. Models are never among them.
  * @module
  */
+import { stat } from 'node:fs/promises';
 import process from 'node:process';
 import { resolveSource } from '../bytes/resolve.ts';
+import { partPath } from '../bytes/sink.ts';
 import { type ByteSource, readFully } from '../bytes/source.ts';
-import { IoError } from '../errors.ts';
+import { IoError, OptionError } from '../errors.ts';
 import { MAX_TEXT_CHARS } from '../limits.ts';
 
 /** UTF-8 takes up to four bytes a character. */
@@ -44,6 +46,22 @@ export function readText(path: string, bytes: number | undefined, signal: AbortS
     const head = { ...source, size, name: source.name, read: source.read.bind(source) };
     return decodeText(await readBytes(head, MAX_STDIN_BYTES, signal), path, size < source.size);
   });
+}
+
+/**
+ * Writing over what is being read would destroy it.
+ * @param what the argument that names `to`
+ * @throws {OptionError} `OPTION`
+ */
+export async function refuseSame(inputs: readonly string[], to: string, what: string): Promise<void> {
+  const look = (path: string): Promise<{ dev: number; ino: number } | null> => stat(path).catch(() => null);
+  const outputs = await Promise.all([to, partPath(to)].map(look));
+  for (const from of inputs) {
+    const input = await look(from);
+    const same = outputs.some((output) => input && output && input.dev === output.dev && input.ino === output.ino);
+    if (!same && from !== to) continue;
+    throw new OptionError('OPTION', `${what} ${to} is the same file as ${from}; choose another name`);
+  }
 }
 
 /** Everything on stdin. @throws {IoError} */

@@ -27,12 +27,18 @@ export const logits: Command = command(
         least: 1,
         help: 'the first K ids in one batch, the rest one by one; rows from K-1 on',
       },
+      'entropy-exit': {
+        kind: 'number',
+        least: 0,
+        help: 'SymbolicLight: end behind the block after which the last position is below X nats; default never',
+      },
       ...CONTEXT_OPTIONS,
     } as const,
     notes: ['JSON has one row of logits for each position; without --json the likeliest tokens are printed.'],
     examples: [
       'ternspike logits -m stories260K.gguf --ids 1,403,407,261,378',
       'ternspike logits -m stories260K.gguf --ids 1,403,407,261,378 --prefill 3 --json',
+      'ternspike logits -m symboliclight-194m.gguf --ids 7767,413,3027 --entropy-exit 0.3 --json',
     ],
   },
   async ({ values }, context) => {
@@ -41,6 +47,10 @@ export const logits: Command = command(
     if (ids.length === 0) throw new UsageError('--ids is empty');
     if (prefill !== undefined && prefill > ids.length) {
       throw new UsageError(`--prefill is ${prefill}, expected at most the ${ids.length} ids`);
+    }
+    const entropyExit = values['entropy-exit'];
+    if (prefill !== undefined && entropyExit !== undefined) {
+      throw new UsageError('--entropy-exit looks at the whole sequence at once; leave --prefill out');
     }
     const { out, signal } = context;
     noteThreads(values.threads, out);
@@ -54,7 +64,7 @@ export const logits: Command = command(
     );
     const from = prefill === undefined ? 0 : prefill - 1;
     const rows = prefill === undefined
-      ? await model.logits(ids, { signal })
+      ? await model.logits(ids, { signal, entropyExit })
       : await prefilled(model, ids, prefill, signal);
     const positions = rows.map((_, i) => from + i);
     await out.result(

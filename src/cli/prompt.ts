@@ -19,24 +19,33 @@ export interface Prompt {
   readonly chat?: readonly ChatMessage[];
 }
 
-/** Ids of a prompt as the model was trained to see it. @throws {TemplateError} {TokenizerError} */
-export function promptIds(prompt: Prompt, tokenizer: Tokenizer | null): readonly number[] {
+/**
+ * Ids of a prompt as the model was trained to see it.
+ * @param held positions that a session has read before it: a text that goes on does not begin again
+ * @throws {TemplateError} {TokenizerError}
+ */
+export function promptIds(prompt: Prompt, tokenizer: Tokenizer | null, held: number): readonly number[] {
   if (prompt.ids) return prompt.ids;
   if (!tokenizer) return [];
   const text = prompt.chat ? renderChat(tokenizer, prompt.chat) : (prompt.text ?? '');
   const ids = tokenizer.encode(text, { special: true });
-  // templates write bos themselves; do not begin twice
   const { bos } = tokenizer.specials;
-  return prompt.chat && bos !== undefined && ids[0] === bos && ids[1] === bos ? ids.slice(1) : ids;
+  if (bos === undefined || ids[0] !== bos) return ids;
+  // templates write bos themselves; do not begin twice
+  const twice = prompt.chat !== undefined && ids[1] === bos ? 1 : 0;
+  const goesOn = held > 0 && (prompt.chat !== undefined || tokenizer.addBos) ? 1 : 0;
+  return ids.slice(twice + goesOn);
 }
 
 /**
  * A context for prompt and answer where the default would be too small, else undefined.
+ * @param held positions of the session that is continued
  * @param given a tokenizer instead of the file's
  */
 export async function contextFor(
   source: ByteSource,
   prompt: Prompt,
+  held: number,
   tokens: number,
   given: Tokenizer | undefined,
   signal: AbortSignal,
@@ -44,11 +53,11 @@ export async function contextFor(
   // a token stands for a byte of text at least (but for a few characters that normalise to many), and bos and eos
   // come to that: most prompts need no look at the vocabulary
   const most = prompt.ids?.length ?? (prompt.chat ? Infinity : new TextEncoder().encode(prompt.text).length + 2);
-  if (most + tokens <= defaultContext(1)) return undefined;
+  if (held + most + tokens <= defaultContext(1)) return undefined;
   const container = await openContainer(source, { signal });
   const { kind, trainedContext: trained } = describe(container);
   if (kind !== 'llama') return undefined; // its sessions take any length
-  const ids = promptIds(prompt, given ?? tokenizerFromMetadata(container.metadata));
-  const contextLength = ids.length + tokens;
+  const ids = promptIds(prompt, given ?? tokenizerFromMetadata(container.metadata), held);
+  const contextLength = held + ids.length + tokens;
   return contextLength > defaultContext(trained) ? contextLength : undefined;
 }

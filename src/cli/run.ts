@@ -2,41 +2,67 @@
  * `run`: generates text.
  * @module
  */
-import { OptionError } from '../errors.ts';
-import type { FinishReason, Model } from '../model.ts';
+import type { Model } from '../model.ts';
+import { samplerOptionsFor } from '../sample/defaults.ts';
 import { checkSamplerOptions, type SamplerOptions } from '../sample/options.ts';
 import { randomSeed } from '../sample/rng.ts';
-import type { Overflow } from '../session/session.ts';
 import { type OptionTable, UsageError, type Values } from './args.ts';
 import { asUsage, type Command, command, type Context } from './command.ts';
 import { withSource } from './files.ts';
-import { CONTEXT_OPTIONS, load, memoryOf, MODEL_OPTIONS, modelPath, noteThreads } from './load.ts';
-import type { SpikeReport } from '../eval/spikes.ts';
-import { type Output, rounded } from './output.ts';
-import { contextFor, type Prompt, promptIds } from './prompt.ts';
-import { spikeLines } from './spikes.ts';
+import { generate } from './generation.ts';
+import { CONTEXT_OPTIONS, load, MODEL_OPTIONS, modelPath, noteThreads } from './load.ts';
+import { contextFor, type Prompt } from './prompt.ts';
+import { beginSessionFile, lookAtSession, openSession, type SessionFile } from './session-file.ts';
 import { tokenizerOfFile } from './tokenizer-file.ts';
 
 /** Tokens that are generated unless told. */
 const DEFAULT_TOKENS = 128;
 
+/** What a sampler does that is told nothing: of most models, and of both variants of SymbolicLight. */
+const DEFAULTS: Readonly<Record<'any' | '0.8b' | '194m', Required<Omit<SamplerOptions, 'seed'>>>> = {
+  any: checkSamplerOptions(),
+  '0.8b': checkSamplerOptions(samplerOptionsFor({ kind: 'symboliclight', variant: '0.8b', vocab: 0 }, 0, {})),
+  '194m': checkSamplerOptions(samplerOptionsFor({ kind: 'symboliclight', variant: '194m', vocab: 0 }, 0, {})),
+};
+
+/** `default 40; SymbolicLight 50`: of every kind of model whose default is its own. */
+function byDefault(name: Exclude<keyof SamplerOptions, 'seed' | 'logitBias'>): string {
+  const [any, larger, smaller] = [DEFAULTS.any[name], DEFAULTS['0.8b'][name], DEFAULTS['194m'][name]]
+    .map((value) => (typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value)));
+  if (larger === any && smaller === any) return `default ${any}`;
+  return `default ${any}; SymbolicLight ${larger === smaller ? larger : `${larger} (0.8B), ${smaller} (194M)`}`;
+}
+
 const OPTIONS = {
   ...MODEL_OPTIONS,
   tokens: { kind: 'integer', short: 'n', least: 0, help: `tokens to generate at most; default ${DEFAULT_TOKENS}` },
-  temp: { kind: 'number', help: 'temperature; 0 takes the likeliest token; default 0.8' },
-  'top-k': { kind: 'integer', help: 'only the N likeliest tokens; 0 = all; default 40' },
-  'top-p': { kind: 'number', help: 'the likeliest tokens that sum to X; default 0.95' },
-  'min-p': { kind: 'number', help: 'tokens at least X times as likely as the likeliest; default 0.05' },
-  'repeat-penalty': { kind: 'number', help: 'penalty of recent tokens; 1 = none; default 1' },
-  'repeat-last-n': { kind: 'integer', help: 'how many tokens are recent; -1 = all; default 64' },
-  'frequency-penalty': { kind: 'number', help: 'penalty for every time a recent token came; default 0' },
-  'presence-penalty': { kind: 'number', help: 'penalty of tokens that came at all; default 0' },
+  temp: { kind: 'number', help: `temperature; 0 takes the likeliest token; ${byDefault('temperature')}` },
+  'temperature-first': {
+    kind: 'switch',
+    help: `temperature before top-p and min-p; ${byDefault('temperatureFirst')}`,
+  },
+  'adaptive-temperature': {
+    kind: 'choice',
+    choices: ['off', 'cool', 'warm'],
+    help: `temperature by entropy; ${byDefault('adaptiveTemperature')}`,
+  },
+  'top-k': { kind: 'integer', help: `only the N likeliest tokens; 0 = all; ${byDefault('topK')}` },
+  'top-p': { kind: 'number', help: `the likeliest that sum to X; 1 = all; ${byDefault('topP')}` },
+  'min-p': { kind: 'number', help: `those at least X times as likely as the likeliest; ${byDefault('minP')}` },
+  'repeat-penalty': { kind: 'number', help: `penalty of recent tokens; 1 = none; ${byDefault('repeatPenalty')}` },
+  'repeat-last-n': { kind: 'integer', help: `how many tokens are recent; -1 = all; ${byDefault('repeatLastN')}` },
+  'frequency-penalty': {
+    kind: 'number',
+    help: `penalty for every time a recent token came; ${byDefault('frequencyPenalty')}`,
+  },
+  'presence-penalty': { kind: 'number', help: `penalty of tokens that came at all; ${byDefault('presencePenalty')}` },
   'logit-bias': {
     kind: 'text',
     value: 'ID=BIAS',
     repeatable: true,
     help: 'added to the logit of a token; -inf bans it',
   },
+  'vocab-limit': { kind: 'integer', least: 1, help: "ids from N on are never drawn; default the vocabulary's size" },
   stop: { kind: 'text', repeatable: true, help: 'end before this text' },
   seed: { kind: 'integer', least: 0, help: 'start of the random draws; default random' },
   ...CONTEXT_OPTIONS,
@@ -45,14 +71,13 @@ const OPTIONS = {
     choices: ['refuse', 'slide'],
     help: 'what happens when the context is full; default refuse',
   },
+  'load-session': { kind: 'text', value: 'FILE', help: 'go on from what this session has read' },
+  'save-session': { kind: 'text', value: 'FILE', help: 'keep prompt and answer as a session to go on from' },
   tokenizer: { kind: 'text', value: 'FILE', help: "a tokenizer instead of the model's" },
   chat: { kind: 'flag', help: "take PROMPT as a user's message, by the model's chat template" },
   system: { kind: 'text', help: 'system message; with --chat' },
   ids: { kind: 'ids', value: '1,2,3', help: 'the prompt as ids, instead of PROMPT' },
 } as const satisfies OptionTable;
-
-/** How late an interrupt may be seen while a prompt is read; see `CallOptions`. */
-const STRETCH_MS = 300;
 
 type RunValues = Values<typeof OPTIONS>;
 
@@ -62,11 +87,17 @@ export const run: Command = command(
     summary: 'Generates text from a prompt.',
     positionals: [{ name: 'PROMPT', optional: true }],
     options: OPTIONS,
-    notes: ['The text is streamed to stdout; counts and speeds stand on stderr.'],
+    notes: [
+      'The text is streamed to stdout; counts and speeds stand on stderr.',
+      'A session keeps what the model has read, not how it draws: options and seed are those of each run. A prompt goes on\n' +
+      'where the session ended, without bos. -n 0 --save-session only reads. FILE appears when it is whole.',
+    ],
     examples: [
       'ternspike run -m stories260K.gguf "Once upon a time" -n 160 --temp 0',
       'ternspike run -m falcon3-1b.gguf --chat "Why is the sky blue?" --seed 1 --stop "</s>"',
       'ternspike run -m stories260K.gguf --ids 1,403,407,261,378 --json',
+      'ternspike run -m falcon3-1b.gguf --chat "Hello" --save-session chat.session',
+      'ternspike run -m falcon3-1b.gguf --chat "And now?" --load-session chat.session --save-session chat.session',
     ],
   },
   async ({ values, positionals }, context) => {
@@ -75,11 +106,17 @@ export const run: Command = command(
     asUsage(() => checkSamplerOptions(sampler));
     noteThreads(values.threads, context.out);
     const path = modelPath(values.model);
-    const model = await openFor(path, prompt, values, context);
+    const [from, to] = [values['load-session'], values['save-session']];
+    const loaded = from === undefined ? undefined : await lookAtSession(from, context.signal);
+    const inputs = [path, values.tokenizer].filter((name) => name !== undefined);
+    const sink = to === undefined ? undefined : await beginSessionFile(to, inputs, context.signal);
     try {
-      await generate(model, path, prompt, values, sampler, context);
+      using model = await openFor(path, prompt, loaded, values, context);
+      using session = loaded || sink ? await openSession(model, loaded, values.overflow, context.signal) : undefined;
+      const { tokens: maxTokens = DEFAULT_TOKENS, overflow, stop } = values;
+      await generate(model, { path, prompt, sampler, maxTokens, overflow, stop, session, sink }, context);
     } finally {
-      model.dispose();
+      await sink?.discard();
     }
   },
 );
@@ -98,9 +135,35 @@ function promptOf({ ids, chat, system }: RunValues, text: string | undefined): P
   };
 }
 
+/** Opens the model with a context that has room for session, prompt and answer, unless one was asked for. */
+async function openFor(
+  path: string,
+  prompt: Prompt,
+  loaded: SessionFile | undefined,
+  values: RunValues,
+  context: Context,
+): Promise<Model> {
+  const { signal } = context;
+  const held = loaded?.positions ?? 0;
+  const tokenizer = values.tokenizer === undefined ? undefined : await tokenizerOfFile(values.tokenizer, signal);
+  return await withSource(path, signal, async (source) => {
+    let contextLength = values.ctx;
+    if (contextLength === undefined && values.overflow !== 'slide') {
+      contextLength = await contextFor(source, prompt, held, values.tokens ?? DEFAULT_TOKENS, tokenizer, signal);
+    } else if (contextLength === undefined && held > 0) {
+      contextLength = await contextFor(source, { ids: [] }, held, 0, tokenizer, signal);
+    }
+    const { build, kv, activations } = values;
+    return await load(source, { build, kv, activations, contextLength, tokenizer }, context);
+  });
+}
+
+/** @throws {UsageError} for a bias that is none */
 function samplerOptions(values: RunValues): SamplerOptions {
   return {
     temperature: values.temp,
+    temperatureFirst: values['temperature-first'],
+    adaptiveTemperature: values['adaptive-temperature'],
     topK: values['top-k'],
     topP: values['top-p'],
     minP: values['min-p'],
@@ -109,6 +172,7 @@ function samplerOptions(values: RunValues): SamplerOptions {
     frequencyPenalty: values['frequency-penalty'],
     presencePenalty: values['presence-penalty'],
     logitBias: biasOf(values['logit-bias'] ?? []),
+    vocabLimit: values['vocab-limit'],
   };
 }
 
@@ -123,112 +187,4 @@ function biasOf(entries: readonly string[]): Map<number, number> {
     }
     return [Number(id), value];
   }));
-}
-
-/** Opens the model with a context that has room for prompt and answer, unless one was asked for. */
-async function openFor(path: string, prompt: Prompt, values: RunValues, context: Context): Promise<Model> {
-  const { signal } = context;
-  const tokenizer = values.tokenizer === undefined ? undefined : await tokenizerOfFile(values.tokenizer, signal);
-  return await withSource(path, signal, async (source) => {
-    let contextLength = values.ctx;
-    if (contextLength === undefined && values.overflow !== 'slide') {
-      contextLength = await contextFor(source, prompt, values.tokens ?? DEFAULT_TOKENS, tokenizer, signal);
-    }
-    const { build, kv, activations } = values;
-    return await load(source, { build, kv, activations, contextLength, tokenizer }, context);
-  });
-}
-
-async function generate(
-  model: Model,
-  path: string,
-  prompt: Prompt,
-  values: RunValues,
-  sampler: SamplerOptions,
-  { out, signal }: Context,
-): Promise<void> {
-  const ids = prompt.ids ?? promptIds(prompt, model.tokenizer);
-  const maxTokens = values.tokens ?? DEFAULT_TOKENS;
-  const overflow: Overflow | undefined = values.overflow;
-  const answer: number[] = [];
-  let text = '';
-  let spikes: SpikeReport | undefined;
-  let finishReason: FinishReason | 'aborted' = 'aborted';
-  const start = performance.now();
-  let first = 0;
-  let end = 0;
-  try {
-    const chunks = model.generate(ids, {
-      stretchMs: STRETCH_MS,
-      ...sampler,
-      overflow,
-      maxTokens,
-      stop: values.stop,
-      signal,
-    });
-    for await (const chunk of chunks) {
-      if (first === 0) {
-        first = performance.now();
-        noteTrained(model, ids.length, maxTokens, out); // only now: a refusal stands alone
-      }
-      if (chunk.id !== null) answer.push(chunk.id);
-      text += chunk.text;
-      if (!out.json) await out.text(chunk.text);
-      finishReason = chunk.finishReason ?? finishReason;
-      spikes = chunk.usage?.spikes;
-    }
-  } catch (error) {
-    if (!signal.aborted) {
-      throw error instanceof OptionError ? new UsageError(error.message.replace(/^OPTION: /, '')) : error;
-    }
-  } finally {
-    end = performance.now();
-    if (!out.json && text !== '') await out.text('\n');
-  }
-  const prefillMs = (first || end) - start;
-  const decodeMs = first ? end - first : 0;
-  const { loadMs } = model.stats();
-  const timings = {
-    loadMs: rounded(loadMs),
-    prefillMs: rounded(prefillMs),
-    decodeMs: rounded(decodeMs),
-    prefillTps: rounded(first ? perSecond(ids.length, prefillMs) : 0),
-    // the first token falls out of the prompt's last position
-    decodeTps: rounded(perSecond(answer.length - 1, decodeMs)),
-  };
-  if (out.json) {
-    await out.result({
-      text,
-      ids: answer,
-      promptTokens: ids.length,
-      completionTokens: answer.length,
-      finishReason,
-      timings,
-      memory: memoryOf(model),
-      spikes: spikes ?? model.stats().spikes, // the latter where it was interrupted
-      seed: sampler.seed,
-      model: path,
-    }, () => []);
-    return;
-  }
-  const speed = (tps: number): string => `${tps.toPrecision(4)} tokens/s`;
-  out.note(
-    `prompt ${ids.length} tokens, ${speed(timings.prefillTps)}; ` +
-      `answer ${answer.length} tokens, ${speed(timings.decodeTps)}; loaded in ${Math.round(loadMs)} ms`,
-  );
-  if (spikes) { for (const line of spikeLines(spikes)) out.note(line); }
-}
-
-/** Says that a context may become longer than what the model was trained for. */
-function noteTrained(model: Model, prompt: number, tokens: number, out: Output): void {
-  const { trainedContext } = model.describe();
-  if (prompt + tokens <= trainedContext) return;
-  out.note(
-    `${prompt} tokens of prompt and ${tokens} to generate pass the ${trainedContext} positions ` +
-      'that the model was trained for; text behind them may be worse',
-  );
-}
-
-function perSecond(count: number, milliseconds: number): number {
-  return count > 0 && milliseconds > 0 ? (count / milliseconds) * 1000 : 0;
 }

@@ -18,7 +18,8 @@ import { xxh32 } from '../bytes/xxh32.ts';
 
 const MAGIC = 'TSPKSNAP';
 const VERSION = 1;
-const HEADER_BYTES = 48;
+/** What stands in front of the payload. */
+export const HEADER_BYTES: number = 48;
 const KV_TYPES = ['f16', 'f32'] as const;
 
 const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
@@ -53,6 +54,29 @@ export function writeSnapshot(decoder: Decoder, state: DecoderState, digest: Uin
   return bytes;
 }
 
+/** The header, of which only the beginning is checked. @throws {SessionError} `SNAPSHOT` for what is no snapshot of ours */
+function header(bytes: Uint8Array): DataView {
+  if (bytes.length < HEADER_BYTES) {
+    throw refused(`it has ${bytes.length} bytes, its header alone takes ${HEADER_BYTES}`);
+  }
+  if (String.fromCharCode(...bytes.subarray(0, MAGIC.length)) !== MAGIC) {
+    throw refused(`it does not begin with ${MAGIC}`);
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const version = view.getUint32(8, true);
+  if (version !== VERSION) throw refused(`it is of version ${version}, this engine reads version ${VERSION}`);
+  return view;
+}
+
+/**
+ * Positions that a snapshot says to hold, from its first `HEADER_BYTES` bytes, so that a context can be chosen. Only
+ * `readSnapshot` knows whether it is true.
+ * @throws {SessionError} `SNAPSHOT` for what is no snapshot of ours
+ */
+export function snapshotPositions(head: Uint8Array): number {
+  return header(head).getUint32(24, true);
+}
+
 /**
  * Checks everything, and only then changes `state`.
  * @throws {SessionError} `SNAPSHOT` for bytes that are cut, altered or no snapshot; `SNAPSHOT_MODEL` for one of another
@@ -63,15 +87,7 @@ export function readSnapshot(decoder: Decoder, state: DecoderState, digest: Uint
   if (!(bytes instanceof Uint8Array)) {
     throw new OptionError('OPTION', `snapshot is ${bytes === null ? 'null' : typeof bytes}, expected a Uint8Array`);
   }
-  if (bytes.length < HEADER_BYTES) {
-    throw refused(`it has ${bytes.length} bytes, its header alone takes ${HEADER_BYTES}`);
-  }
-  if (String.fromCharCode(...bytes.subarray(0, MAGIC.length)) !== MAGIC) {
-    throw refused(`it does not begin with ${MAGIC}`);
-  }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const version = view.getUint32(8, true);
-  if (version !== VERSION) throw refused(`it is of version ${version}, this engine reads version ${VERSION}`);
+  const view = header(bytes);
   const payload = view.getBigUint64(32, true);
   if (payload !== BigInt(bytes.length - HEADER_BYTES)) {
     throw refused(`it states ${payload} bytes behind its header, there are ${bytes.length - HEADER_BYTES}`);

@@ -92,6 +92,15 @@ running('sampler options reach the sampler', async () => {
   assert.is(new Set(varied.ids).size, 3);
 });
 
+running('ids beyond a limit of the vocabulary are never drawn; a limit beyond the vocabulary is refused', async () => {
+  const { ids } = await json<RunResult>(
+    run('hello', '-n', '40', '--vocab-limit', '9', '--temp', '9', '--top-k', '0', '--top-p', '1', '--min-p', '0'),
+  );
+  assert.ok(ids.length === 40 && ids.every((id) => id < 9), ids.join());
+  assert.ok(new Set(ids).size > 4, ids.join());
+  refused(await ternspike(run('hello', '--vocab-limit', '288')), 2, 'vocabLimit is 288', '287');
+});
+
 running('a stop string ends the text before it', async () => {
   const { ids, finishReason, text } = await json<RunResult>(
     run('hello', '-n', '9', '--logit-bias', '262=9000', '--temp', '0', '--stop', 'nowhere', '--stop', 'ccc'),

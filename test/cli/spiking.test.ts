@@ -1,11 +1,12 @@
 /** Spiking models on the command line: what is said about a checkpoint, and what its neurons did. */
+import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { SPIKING_SHAPES } from '../../src/eval/random-symboliclight.ts';
-import type { SpikeReport } from '../../src/index.ts';
+import { type GenerateOptions, open, type SpikeReport } from '../../src/index.ts';
 import { released } from '../released.ts';
 import { sentencePieceModel } from '../tokenizer/builders.ts';
-import { folder, json, refused, ternspike } from './cli.ts';
+import { folder, json, refused, speakingModel, ternspike } from './cli.ts';
 
 interface Spiking {
   spikes: SpikeReport;
@@ -54,6 +55,45 @@ spiking('run takes a checkpoint and a tokenizer beside it, and any length', asyn
     /\nencoder .*\nblock 0 .*\nblock 1 .*\nhead .*\nfiring rate .* tokens; .*\na token: .* AC of .* MAC of .*\n45 nm/,
   );
   assert.not.match(printed.stdout, /firing rate/);
+});
+
+spiking('run draws as the library does, with the options of the authors and with others', async () => {
+  const bytes = readFileSync(model);
+  using opened = await open(bytes);
+  const library = async (options: GenerateOptions): Promise<number[]> => {
+    const ids: number[] = [];
+    for await (const { id } of opened.generate([5, 6, 7], { maxTokens: 24, seed: 3, temperature: 2, ...options })) {
+      if (id !== null) ids.push(id);
+    }
+    return ids;
+  };
+  const cases: readonly (readonly [string[], GenerateOptions])[] = [
+    [[], {}],
+    [['--adaptive-temperature', 'off'], { adaptiveTemperature: 'off' }],
+    [['--adaptive-temperature', 'cool'], { adaptiveTemperature: 'cool' }],
+    [['--no-temperature-first'], { temperatureFirst: false }],
+    [['--temperature-first'], {}], // the default of its authors
+  ];
+  const run = ['run', '-m', model, '--ids', '5,6,7', '-n', '24', '--seed', '3', '--temp', '2'];
+  const drawn = await Promise.all(cases.map(([args]) => json<{ ids: number[] }>([...run, ...args])));
+  for (const [i, [, options]] of cases.entries()) assert.equal(drawn[i].ids, await library(options));
+  assert.is(new Set(drawn.map(({ ids }) => ids.join())).size, cases.length - 1);
+});
+
+spiking('logits end early where the head is sure; other models refuse', async () => {
+  using opened = await open(readFileSync(model));
+  const ids = [5, 6, 7, 8];
+  const logits = ['logits', '-m', model, '--ids', ids.join()];
+  const [early, late] = await Promise.all(
+    ['100', '0'].map((nats) => json<{ logits: number[][] }>([...logits, '--entropy-exit', nats])),
+  );
+  const plain = (rows: Float32Array[]): number[][] => rows.map((row) => Array.from(row));
+  assert.equal(early.logits, plain(await opened.logits(ids, { entropyExit: 100 })));
+  assert.equal(late.logits, plain(await opened.logits(ids)));
+  assert.not.equal(early.logits, late.logits);
+  const other = files.file('speaking.gguf', speakingModel());
+  const refusal = await ternspike(['logits', '-m', other, '--ids', '1,2', '--entropy-exit', '0.3']);
+  refused(refusal, 1, 'OPTION', 'SymbolicLight');
 });
 
 spiking('logits counts every position', async () => {

@@ -23,6 +23,7 @@ const SPEC = {
     one: { kind: 'choice', choices: ['a', 'b'], help: 'a choice' },
     ids: { kind: 'ids', help: 'ids' },
     many: { kind: 'text', repeatable: true, help: 'texts' },
+    on: { kind: 'switch', help: 'a switch' },
   },
   examples: ['ternspike try this'],
 } as const satisfies CommandSpec;
@@ -52,6 +53,7 @@ usage('options become values of their kinds', () => {
   assert.equal(read('--ids', '1,2, 3'), { ids: [1, 2, 3] });
   assert.equal(read('--ids', ''), { ids: [] });
   assert.equal(read('--many', 'a', '--many', 'b'), { many: ['a', 'b'] });
+  assert.equal([read('--on'), read('--no-on')], [{ on: true }, { on: false }]);
 });
 
 usage('positionals are what is left, and everything behind --', () => {
@@ -77,6 +79,9 @@ usage('malformed values are refused with the option, the value and what is expec
   wrong(['x', '--text', 'a', '--text', 'b'], '--text', '2 times');
   wrong(['x', '--nothing'], '--nothing');
   wrong(['x', '--flag=1'], '--flag');
+  wrong(['x', '--on', '--no-on'], '--on or --no-on');
+  wrong(['x', '--no-flag'], '--no-flag');
+  wrong(['x', '--no-on=1'], '--no-on');
 });
 
 usage('help lists every option and example', () => {
@@ -88,6 +93,7 @@ usage('help lists every option and example', () => {
       '--one a|b',
       '--ids IDS',
       '(repeatable)',
+      '--[no-]on ',
       '-h, --help',
       'ternspike try this',
     ]
@@ -118,6 +124,21 @@ usage('--help names every command, and every command has help with options and e
     ternspike(['run', 'a', '-h']),
   ]);
   for (const ran of ways) assert.equal(ran, { code: 0, stdout: commandHelp(COMMANDS[0].spec), stderr: '' });
+});
+
+usage('the help of run names the defaults of every kind of model', () => {
+  const help = commandHelp(COMMANDS[0].spec);
+  for (
+    const line of [
+      /--temp X .*; default 0\.8$/m,
+      /--\[no-\]temperature-first .*; default off; SymbolicLight on$/m,
+      /^ +temperature by entropy; default off; SymbolicLight warm \(0\.8B\), cool \(194M\)$/m,
+      /--top-k N .*; default 40; SymbolicLight 50$/m,
+      /--top-p X .*; default 0\.95; SymbolicLight 0\.9 \(0\.8B\), 1 \(194M\)$/m,
+      /--min-p X .*; default 0\.05; SymbolicLight 0$/m,
+      /--repeat-last-n N .*; default 64; SymbolicLight -1$/m,
+    ]
+  ) assert.match(help, line);
 });
 
 usage('examples of the help are command lines that parse', () => {
@@ -154,7 +175,11 @@ usage('wrong usage of a command is found before anything is opened', async () =>
     [['run', 'a', '--ids', '1'], 'not both'],
     [['run', '--ids', ''], '--ids is empty'],
     [['run', 'a', '--system', 'b'], '--chat'],
+    [['run', 'a', '--adaptive-temperature', '194m'], '--adaptive-temperature', 'off, cool, warm'],
+    [['run', 'a', '--vocab-limit', '0'], '--vocab-limit', 'from 1 on'],
     [['logits', '-m', 'x'], '--ids'],
+    [['logits', '-m', 'x', '--ids', '1', '--entropy-exit', '-1'], '--entropy-exit', 'from 0 on'],
+    [['logits', '-m', 'x', '--ids', '1,2', '--prefill', '1', '--entropy-exit', '1'], '--prefill'],
     [['logits', '-m', 'x', '--ids', '1,2', '--prefill', '3'], '--prefill is 3'],
     [['tokenize', 'text'], '-m MODEL or --tokenizer'],
     [['perplexity', '-m', 'x'], '-f TEXT'],
