@@ -54,6 +54,13 @@ export const MAX_CONTEXT: number = 1 << 20;
 /** Tokens that a session without a context limit may read: rotary angles are exact to there. */
 export const MAX_POSITIONS: number = 2 ** 29 - 1;
 
+/** Time steps of a spiking classifier. The public code runs 100; the first layer's counts are exact far beyond this. */
+export const MAX_STEPS: number = 10_000;
+/** Outputs of a classifier. */
+export const MAX_CLASSES: number = 65_536;
+/** Bytes of a `config.json`. Real ones have a few thousand. */
+export const MAX_CONFIG_BYTES: number = 1 << 20;
+
 /** Lanes of one model. More than any machine of its users has; keeps the plan bounded. */
 export const MAX_LANES: number = 256;
 
@@ -88,3 +95,6 @@ export const MAX_STOP_STRINGS: number = 16;
 export const MAX_STOP_CHARS: number = 256;
 /** Entries of a logit bias. */
 export const MAX_LOGIT_BIAS: number = 1024;
+
+/** One line of a data set or of the log of an evaluation. The longest of GLUE, pairs with their parses, have about 20 kB. */
+export const MAX_DATA_LINE_BYTES: number = 1 << 20;

@@ -4,7 +4,7 @@
  * @module
  */
 import { IoError } from '../errors.ts';
-import type { ByteSource } from './source.ts';
+import { type ByteSource, readWhole, WEIGHT_FILES } from './source.ts';
 
 /** What is used of a Node `FileHandle` (`fs.promises.open`). */
 export interface FileHandleLike {
@@ -14,7 +14,10 @@ export interface FileHandleLike {
 }
 
 interface FileApi {
-  promises: { open(path: string | URL, flags: string): Promise<FileHandleLike> };
+  promises: {
+    open(path: string | URL, flags: string): Promise<FileHandleLike>;
+    stat(path: string | URL): Promise<{ isDirectory(): boolean }>;
+  };
 }
 
 /** Hosts refuse reads of 2 GiB and more; a short read is asked again by the caller. */
@@ -22,7 +25,7 @@ const MAX_READ_BYTES = 1 << 30;
 
 /**
  * Opens a file for positional reads. `close()` of the source closes it.
- * @param path a path, or a `file:` URL
+ * @param path a path, or a `file:` URL; of a folder, the model.safetensors or pytorch_model.bin in it is opened
  * @throws {IoError} `SOURCE` where the host has no file API; `IO` when the file cannot be opened or is no regular file
  * @example
  * const source = await openFile('models/stories.gguf');
@@ -39,18 +42,55 @@ export async function openFile(path: string | URL): Promise<ByteSource> {
   }
   let handle: FileHandleLike;
   try {
+    if ((await api.promises.stat(path)).isDirectory()) return await openWeights(path);
     handle = await api.promises.open(path, 'r');
   } catch (cause) {
+    if (cause instanceof IoError) throw cause;
     throw new IoError('IO', `${name} cannot be opened: ${String(cause)}`, { cause });
   }
   try {
     const source = await fileHandleSource(handle, name);
     let closing: Promise<void> | undefined;
-    return { ...source, close: () => (closing ??= handle.close?.() ?? Promise.resolve()) };
+    return {
+      ...source,
+      async beside(file, most, signal) {
+        const found = await openIfThere(sibling(path, file));
+        return found && await readWhole(found, most, signal);
+      },
+      close: () => (closing ??= handle.close?.() ?? Promise.resolve()),
+    };
   } catch (cause) {
     await handle.close?.();
     throw cause;
   }
+}
+
+/** The weights in a folder. @throws {IoError} `IO` when it holds none of the names that models have */
+async function openWeights(folder: string | URL): Promise<ByteSource> {
+  const inside = typeof folder === 'string' ? folder.replace(/[\\/]*$/, '/') : new URL(`${folder.href}/`);
+  for (const file of WEIGHT_FILES) {
+    const source = await openIfThere(sibling(inside, file));
+    if (source !== null) return source;
+  }
+  throw new IoError(
+    'IO',
+    `${String(folder)} is a folder without ${WEIGHT_FILES.join(' or ')}; pass the model's own file`,
+  );
+}
+
+/** A file, or null where there is none of this name. */
+async function openIfThere(path: string | URL): Promise<ByteSource | null> {
+  try {
+    return await openFile(path);
+  } catch (error) {
+    if (((error as IoError).cause as { code?: unknown } | undefined)?.code === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+/** The path of another file in the same folder; of a path that ends with a slash, in that folder. */
+function sibling(path: string | URL, file: string): string | URL {
+  return typeof path === 'string' ? path.replace(/[^\\/]*$/, '') + file : new URL(file, path);
 }
 
 /**

@@ -7,7 +7,7 @@ import { blobSource } from './blob.ts';
 import { type FileHandleLike, fileHandleSource, openFile } from './file.ts';
 import { type HttpOptions, httpSource } from './http.ts';
 import { memorySource } from './memory.ts';
-import type { ByteSource } from './source.ts';
+import { type ByteSource, readWhole, WEIGHT_FILES } from './source.ts';
 
 /**
  * Where a model may come from. A string with the scheme `http:`, `https:`, `blob:` or `file:` is a URL; any other
@@ -37,7 +37,12 @@ export async function resolveSource(source: ModelSource, options: SourceOptions 
   if (ArrayBuffer.isView(source) || isBuffer(source)) return memorySource(source);
   if (isBlob(source)) return blobSource(source);
   if (isByteSource(source)) {
-    return { size: source.size, name: source.name, read: (into, offset, signal) => source.read(into, offset, signal) };
+    return {
+      size: source.size,
+      name: source.name,
+      read: (into, offset, signal) => source.read(into, offset, signal),
+      ...(source.beside && { beside: (file, most, signal) => source.beside!(file, most, signal) }),
+    };
   }
   if (isFileHandle(source)) return fileHandleSource(source);
   throw new OptionError(
@@ -51,7 +56,7 @@ async function openUrl(url: URL, options: SourceOptions): Promise<ByteSource> {
   switch (url.protocol) {
     case 'http:':
     case 'https:':
-      return httpSource(url, options);
+      return openHttp(url, options);
     case 'file:':
       return openFile(url);
     case 'blob:':
@@ -59,6 +64,30 @@ async function openUrl(url: URL, options: SourceOptions): Promise<ByteSource> {
     default:
       throw new IoError('SOURCE', `${url.protocol} URLs cannot be opened; use http:, https:, blob: or file:`);
   }
+}
+
+/** A file on a web server; of a URL that ends with a slash, the weights in that folder. */
+async function openHttp(url: URL, options: SourceOptions): Promise<ByteSource> {
+  const ifThere = async (file: string): Promise<ByteSource | null> => {
+    try {
+      return await httpSource(new URL(file, url), options);
+    } catch (error) {
+      if (error instanceof IoError && / status 4\d\d /.test(error.message)) return null; // not there, or not for us
+      throw error;
+    }
+  };
+  let source = url.pathname.endsWith('/') ? null : await httpSource(url, options);
+  for (const file of WEIGHT_FILES) source ??= await ifThere(file);
+  if (source === null) {
+    throw new IoError('HTTP', `${url.origin}${url.pathname} is a folder without ${WEIGHT_FILES.join(' or ')}`);
+  }
+  return {
+    ...source,
+    async beside(file, most, signal) {
+      const found = await ifThere(file);
+      return found && await readWhole(found, most, signal);
+    },
+  };
 }
 
 /** Object URLs are looked up whole: ranges of them are not served everywhere, and the blob itself can be sliced. */

@@ -18,8 +18,31 @@ export interface ByteSource {
    * `into` may be a view over wasm memory, which is not grown while a read is under way.
    */
   read(into: Uint8Array, offset: number, signal?: AbortSignal): Promise<number>;
+  /**
+   * The bytes of a small file of this name that lies in the same folder, such as the `config.json` of a checkpoint; null
+   * where there is none. Absent where a source has no place.
+   * @throws {IoError} `IO` for more than `most` bytes, and as `read`
+   */
+  beside?(name: string, most: number, signal?: AbortSignal): Promise<Uint8Array | null>;
   /** Gives back handles. Harmless when called twice. */
   close?(): Promise<void>;
+}
+
+/** Files that hold the weights of a model of several files, the first that is there. */
+export const WEIGHT_FILES: readonly string[] = ['model.safetensors', 'pytorch_model.bin'];
+
+/** All of a small file, which is closed then. @throws {IoError} `IO` for more than `most` bytes, and as `readFully` */
+export async function readWhole(source: ByteSource, most: number, signal?: AbortSignal): Promise<Uint8Array> {
+  try {
+    if (source.size > most) {
+      throw new IoError('IO', `${source.name} has ${source.size} bytes, at most ${most} are read`);
+    }
+    const bytes = new Uint8Array(source.size);
+    await readFully(source, bytes, 0, 'the file', signal);
+    return bytes;
+  } finally {
+    await source.close?.();
+  }
 }
 
 /**

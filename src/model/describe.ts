@@ -5,12 +5,14 @@
 import type { Container } from '../container/tensor.ts';
 import type { ModelDescription } from './description.ts';
 import { describeLlama } from './llama.ts';
-import { type KvType, type MemoryPlan, planLlama, planSymbolicLight } from './plan.ts';
+import { type KvType, type MemoryPlan, planLlama, planSpikingBert, planSymbolicLight } from './plan.ts';
+import { describeSpikingBert, isSpikingBert } from './spikingbert.ts';
 import { describeSymbolicLight, isSymbolicLight } from './symboliclight.ts';
 
 /** The description of a model, by its architecture or the names of its tensors. @throws {DescriptionError} */
 export function describe(container: Container): ModelDescription {
-  return isSymbolicLight(container) ? describeSymbolicLight(container) : describeLlama(container);
+  if (isSymbolicLight(container)) return describeSymbolicLight(container);
+  return isSpikingBert(container) ? describeSpikingBert(container) : describeLlama(container);
 }
 
 /**
@@ -23,7 +25,12 @@ export function planModel(
   description: ModelDescription,
   options: { context: number; kv: KvType; lanes: number; maxBytes: number; base: number },
 ): MemoryPlan {
-  return description.kind === 'llama'
-    ? planLlama(container, description, options)
-    : planSymbolicLight(container, description, options);
+  switch (description.kind) {
+    case 'llama':
+      return planLlama(container, description, options);
+    case 'symboliclight':
+      return planSymbolicLight(container, description, options);
+    case 'spikingbert':
+      return planSpikingBert(container, description, options);
+  }
 }

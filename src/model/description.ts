@@ -72,8 +72,43 @@ export interface SymbolicLightDescription {
   readonly parameters: number;
 }
 
+/** A spiking BERT (arXiv 2308.10873): an encoder of integrate-and-fire neurons that classifies by rates over time steps. */
+export interface SpikingBertDescription {
+  readonly kind: 'spikingbert';
+  readonly architecture: string;
+  readonly name: string;
+  /** Encoders; each has six layers of neurons, and the embedding one. */
+  readonly layers: number;
+  readonly width: number;
+  readonly hidden: number;
+  readonly heads: number;
+  readonly headDim: number;
+  readonly vocab: number;
+  /** Positions of the longest text. */
+  readonly trainedContext: number;
+  /** Segments that the embedding tells apart: 2 for pairs of texts. */
+  readonly segments: number;
+  readonly normEps: number;
+  /** Membrane potential from which a neuron fires, and by which it is lowered then. */
+  readonly threshold: number;
+  /** What is left of a membrane after a step; 1 for neurons that do not leak. */
+  readonly leak: number;
+  /** Time steps of a run. */
+  readonly steps: number;
+  /** Outputs of the classifier; 1 for a regression. */
+  readonly classes: number;
+  /** Names of the classes in their order; none for a regression. */
+  readonly labels: readonly string[];
+  /** Name of the task, such as `sst-2`; empty where it is not known. */
+  readonly task: string;
+  readonly parameters: number;
+}
+
+/** Models that generate. */
+export type DecoderDescription = LlamaDescription | SymbolicLightDescription;
+
 /** Every kind of model this engine runs. */
-export type ModelDescription = LlamaDescription | SymbolicLightDescription;
+export type ModelDescription = DecoderDescription | SpikingBertDescription;
 
 /** Typed access to metadata: a wrong type or a missing key is refused with the key's name. */
 export class Metadata {

@@ -75,12 +75,33 @@ export function packedSize(info: TensorInfo): PackedSize {
   };
 }
 
+/** Types whose weights are a few codes times a scale. */
+const CODE_TYPES: readonly TensorInfo['type'][] = ['TQ1_0', 'TQ2_0', 'Q2_0', 'I2_S', 'Q1_0'];
+
+/** Whether weights of this type are one of two or three codes times a scale. */
+export function isCodes(type: TensorInfo['type']): boolean {
+  return CODE_TYPES.includes(type);
+}
+
 /**
- * The vector with one scale per row that an I8 matrix needs: its own name with `.scale` in place of `.weight`. Null for
- * types that carry their scales themselves.
+ * Packed sizes of a matrix whose rows have one f32 scale each, or are floats: codes become `trit2` or `bit1`, I8 `i8`, and
+ * everything else, whose scales change along a row, `f32`.
+ * @param info a tensor of two dimensions @throws {ModelFileError} `TENSOR_TYPE`
  */
+export function rowScaledSize(info: TensorInfo): PackedSize {
+  const type = weightType(info);
+  if (isCodes(type)) return packedSize({ ...info, blockElements: 0 });
+  return packedSize({ ...info, type: type === 'I8' ? type : 'F32' });
+}
+
+/** The vector with one f32 scale per row that stands beside a matrix: its name with `.scale` in place of `.weight`. */
+export function scaleName(matrix: string): string {
+  return `${matrix.replace(/\.weight$/, '')}.scale`;
+}
+
+/** The name of the scales that an I8 matrix needs. Null for types that carry their scales themselves. */
 export function rowScaleName({ name, type }: Pick<TensorInfo, 'name' | 'type'>): string | null {
-  return type === 'I8' ? `${name.replace(/\.weight$/, '')}.scale` : null;
+  return type === 'I8' ? scaleName(name) : null;
 }
 
 /** The scales of an I8 matrix. @throws {ModelFileError} `TENSOR_TYPE` when the container has none that fit */

@@ -3,11 +3,20 @@
  * @module
  */
 import { alignUp } from '../bytes/align.ts';
-import type { Container, TensorInfo } from '../container/tensor.ts';
+import type { Container } from '../container/tensor.ts';
 import { MemoryError } from '../errors.ts';
 import { columnSize } from './columns.ts';
-import type { LlamaDescription, SymbolicLightDescription } from './description.ts';
-import { codeVectorBytes, int8VectorBytes, packedSize, rowScales, VECTOR_PAD } from './layout.ts';
+import type { LlamaDescription, SpikingBertDescription, SymbolicLightDescription } from './description.ts';
+import {
+  codeVectorBytes,
+  int8VectorBytes,
+  type PackedSize,
+  packedSize,
+  rowScaledSize,
+  rowScales,
+  VECTOR_PAD,
+} from './layout.ts';
+import { isRowScaled, spikingBertRunBytes, spikingBertTensors } from './spikingbert.ts';
 
 /** How keys and values are kept. */
 export type KvType = 'f16' | 'f32';
@@ -41,8 +50,7 @@ export function vectorBytes(n: number): number {
   return alignUp(n, VECTOR_PAD) * 4;
 }
 
-function packedBytes(info: TensorInfo): number {
-  const size = packedSize(info);
+function packedBytes(size: PackedSize): number {
   return alignUp(size.dataBytes, 64) + alignUp(size.scaleBytes, 64);
 }
 
@@ -51,7 +59,7 @@ function weightsBytes(container: Container): number {
   let bytes = 0;
   for (const info of container.tensors.values()) {
     rowScales(container, info);
-    bytes += info.shape.length === 2 ? packedBytes(info) : vectorBytes(info.shape[0] ?? 1);
+    bytes += info.shape.length === 2 ? packedBytes(packedSize(info)) : vectorBytes(info.shape[0] ?? 1);
   }
   return bytes;
 }
@@ -162,7 +170,7 @@ export function planSymbolicLight(
     if (info.shape.length !== 2) weights += vectorBytes(info.shape[0] ?? 1);
     else if (isColumns(info.name)) {
       weights += alignUp(columnSize(info).dataBytes, 64) + alignUp(columnSize(info).scaleBytes, 64);
-    } else if (!info.name.endsWith('_cached_mask')) weights += packedBytes(info);
+    } else if (!info.name.endsWith('_cached_mask')) weights += packedBytes(packedSize(info));
   }
   const loader = loaderScratch(container);
   const stateBytes = symbolicLightStateBytes(d);
@@ -173,6 +181,36 @@ export function planSymbolicLight(
   throw new MemoryError(
     'MEMORY_LIMIT',
     `${plan.totalBytes} bytes are needed (weights ${weights}, one session ${stateBytes}, scratch ${scratchBytes}), ` +
+      `${options.maxBytes} are allowed; use a more quantised model`,
+  );
+}
+
+/** Longest text that a plan of a spiking BERT counts with, as the public code evaluates; longer ones take memory when they
+ *  come. */
+const PLANNED_TOKENS = 128;
+
+/** The plan of a spiking BERT and the run of one text. @throws {MemoryError} `MEMORY_LIMIT` with the plan */
+export function planSpikingBert(
+  container: Container,
+  d: SpikingBertDescription,
+  options: { maxBytes: number; base: number },
+): MemoryPlan {
+  const held = spikingBertTensors(container, d);
+  let weights = 0;
+  for (const info of held.tensors.values()) {
+    if (info.name.endsWith('.scale')) continue; // counted with its matrix
+    if (info.shape.length !== 2) weights += vectorBytes(info.shape[0]);
+    else weights += packedBytes(isRowScaled(info) ? rowScaledSize(info) : packedSize(info));
+  }
+  const loader = loaderScratch(held);
+  const tokens = Math.min(d.trainedContext, PLANNED_TOKENS);
+  const stateBytes = spikingBertRunBytes(d, tokens, d.steps);
+  const behind = Math.max(stateBytes, loader.staging + loader.codes + loader.scales);
+  const plan = { weightsBytes: weights, stateBytes, scratchBytes: 0, totalBytes: options.base + weights + behind };
+  if (plan.totalBytes <= options.maxBytes) return plan;
+  throw new MemoryError(
+    'MEMORY_LIMIT',
+    `${plan.totalBytes} bytes are needed (weights ${weights}, a text of ${tokens} tokens ${stateBytes}), ` +
       `${options.maxBytes} are allowed; use a more quantised model`,
   );
 }
