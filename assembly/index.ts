@@ -16,4 +16,5 @@ export { encode_q8_0, encode_tq2_0, encode_tq1_0 } from './encode';
 export { argmax_f32, top_k_f32, exp_sum_f32, entropy_sum_f32, draw_f32 } from './select';
 export { lif_scan_f32, threshold_f32, active_list, decay_scan_f32, mix_f32 } from './spike';
 export { columns_f32, columns_i8, columns_trit2, transpose_f32 } from './columns';
+export { columns_bit1 } from './bit-columns';
 export { window_attention_f32 } from './window';

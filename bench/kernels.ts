@@ -105,13 +105,19 @@ function columnJobs(k: Kernels, arena: Arena, rate: number): Job[] {
       name: `i8 columns, ${share}`,
       bytesPerWeight: 1,
       share: rate,
-      run: (w) => k.columns_i8(w, COLS, scales, list, active, sums, y, 0, COLS),
+      run: (w) => k.columns_i8(w, COLS, scales, ROWS, list, active, sums, y, 0, COLS),
     },
     {
       name: `trit2 columns, ${share}`,
       bytesPerWeight: 1 / 4,
       share: rate,
-      run: (w) => k.columns_trit2(w, COLS, scales, list, active, sums, bytes, y, 0, COLS),
+      run: (w) => k.columns_trit2(w, COLS, scales, ROWS, list, active, sums, bytes, y, 0, COLS),
+    },
+    {
+      name: `bit1 columns, ${share}`,
+      bytesPerWeight: 1 / 8,
+      share: rate,
+      run: (w) => k.columns_bit1(w, COLS, scales, ROWS, list, active, sums, bytes, y, 0, COLS),
     },
   ];
 }

@@ -75,13 +75,33 @@ export function columnSum(
   });
 }
 
-/** An exact sum of integers, rounded to f32, times one scale per row. */
+/**
+ * Exact sums of the integers of every `span` inputs, rounded to f32, times the scale of that group and row, added up one
+ * group after the other; groups of which none is in the list are left out. `scales` (groups, rows).
+ */
 export function columnSumScaled(
   w: (column: number, row: number) => number,
   list: readonly number[],
   scales: Float32Array,
+  rows: number,
+  span = Infinity,
 ): Float32Array {
-  return scales.map((scale, r) => fround(fround(list.reduce((sum, column) => sum + w(column, r), 0)) * scale));
+  const groups = new Map<number, number[]>();
+  for (const column of list) {
+    const group = Math.floor(column / span);
+    const own = groups.get(group);
+    if (own) own.push(column);
+    else groups.set(group, [column]);
+  }
+  return Float32Array.from({ length: rows }, (_, r) => {
+    let y = 0;
+    for (const [group, own] of groups) {
+      let sum = 0;
+      for (const column of own) sum += w(column, r);
+      y = fround(y + fround(fround(sum) * scales[group * rows + r]));
+    }
+    return y;
+  });
 }
 
 /** What a query sees: the anchors and its window, as far as they lie before it. */

@@ -1,6 +1,6 @@
 /**
- * Rows of a file written across the columns of `i8col`, `trit2col` and `f32col`, a few rows at a time, while loading.
- * Drawings of the layouts stand in assembly/columns.ts.
+ * Rows of a file written across the columns of `i8col`, `trit2col` and `bit1col`, a few rows at a time, while loading.
+ * Drawings of the layouts stand in assembly/columns.ts and assembly/bit-columns.ts.
  * @module
  */
 
@@ -18,44 +18,49 @@ export function int8Columns(rows: Int8Array, { row, count, cols }: RowRun, to: I
   }
 }
 
-/** 2-bit codes, one a byte → `trit2col`, whose bits are 0 where these rows lie. */
-export function codeColumns(codes: Uint8Array, { row, count, cols }: RowRun, to: Uint8Array, paddedRows: number): void {
-  for (let r = 0; r < count; r++) {
-    // sixty-four rows of a column share sixteen bytes: row j of them is two bits of byte j mod 16
-    const lane = (row + r) % 64;
-    const shift = 2 * (lane >> 4);
-    let at = (row + r - lane) / 4 + (lane & 15);
-    for (let c = 0, from = r * cols; c < cols; c++, from++, at += paddedRows / 4) to[at] |= codes[from] << shift;
-  }
-}
-
-/** int8 rows with a scale for every `block` columns → `f32col`. */
-export function scaledColumns(
-  rows: Int8Array,
-  scales: Float32Array,
-  block: number,
+/** Codes of 1 or 2 bits, one a byte → `bit1col` or `trit2col`, whose bits are 0 where these rows lie. */
+export function codeColumns(
+  codes: Uint8Array,
   { row, count, cols }: RowRun,
-  to: Float32Array,
+  bits: number,
+  to: Uint8Array,
   paddedRows: number,
 ): void {
-  for (let c = 0, at = row; c < cols; c++, at += paddedRows) {
-    const b = Math.floor(c / block);
-    for (let r = 0; r < count; r++) to[at + r] = scales[r * (cols / block) + b] * rows[r * cols + c];
+  const perByte = 8 / bits;
+  for (let r = 0; r < count; r++) {
+    // as many rows as fit into sixteen bytes lie together: row j of them in byte j mod 16
+    const lane = (row + r) % (16 * perByte);
+    const shift = bits * (lane >> 4);
+    let at = (row + r - lane) / perByte + (lane & 15);
+    for (let c = 0, from = r * cols; c < cols; c++, from++, at += paddedRows / perByte) to[at] |= codes[from] << shift;
   }
 }
 
 /**
- * The one scale of a row whose blocks carry `scales`. A block with scale 0 has weights 0 whatever its codes say: these
- * become the code of 0, so that it fits any scale.
+ * Scales of the blocks of some rows → one row of scales for each block of inputs, (blocks, paddedRows).
+ * @param scales (count, blocks)
+ */
+export function scaleColumns(scales: Float32Array, { row, count }: RowRun, to: Float32Array, paddedRows: number): void {
+  const blocks = scales.length / count;
+  for (let r = 0, from = 0; r < count; r++) {
+    for (let b = 0; b < blocks; b++, from++) to[b * paddedRows + row + r] = scales[from];
+  }
+}
+
+/**
+ * The one scale of a row whose blocks carry `scales`. A block with scale 0 has weights 0 whatever its codes say: where a
+ * code stands for 0, they become that code, so that the block fits any scale.
+ * @param zero the code of weight 0; none for signs
  * @returns NaN when blocks disagree
  */
-export function sharedScale(scales: Float32Array, codes: Uint8Array): number {
+export function sharedScale(scales: Float32Array, codes: Uint8Array, zero: number | null): number {
   const block = codes.length / scales.length;
-  let shared = 0;
+  let shared = zero === null ? scales[0] : 0;
+  let agree = true;
   for (let b = 0; b < scales.length; b++) {
-    if (scales[b] === 0) codes.fill(1, b * block, (b + 1) * block);
-    else if (shared === 0) shared = scales[b];
-    else if (scales[b] !== shared) return NaN;
+    if (zero !== null && scales[b] === 0) codes.fill(zero, b * block, (b + 1) * block);
+    else if (zero !== null && shared === 0) shared = scales[b];
+    else if (scales[b] !== shared) agree = false;
   }
-  return shared;
+  return agree ? shared : NaN;
 }

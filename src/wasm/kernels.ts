@@ -19,6 +19,11 @@ type Attention = (
 type CodeRow = (
   w: Ptr, scales: Ptr, kind: number, blockChunks: number, chunks: number, row: number, cols: number, out: Ptr,
 ) => void;
+/** Sums of columns of codes; `span` inputs share a row of scales. `sums` takes an i32 and `bytes` a byte for every row. */
+type CodeColumns = (
+  w: Ptr, rows: number, scales: Ptr, span: number, list: Ptr, count: number, sums: Ptr, bytes: Ptr, y: Ptr, r0: number,
+  r1: number,
+) => void;
 /** Packs one group of four rows. */
 type Pack = (from: Ptr, stride: number, rows: number, cols: number, chunks: number, out: Ptr) => void;
 
@@ -126,12 +131,12 @@ export interface Kernels {
   decay_scan_f32(x: Ptr, xStride: number, h: Ptr, a: Ptr, heads: number, headDim: number, count: number): void;
   mix_f32(y: Ptr, x: Ptr, gate: number, n: number): void;
   columns_f32(w: Ptr, stride: number, list: Ptr, count: number, y: Ptr, r0: number, r1: number): void;
+  /** `span` inputs share a row of scales. */
   columns_i8(
-    w: Ptr, stride: number, scales: Ptr, list: Ptr, count: number, sums: Ptr, y: Ptr, r0: number, r1: number,
+    w: Ptr, stride: number, scales: Ptr, span: number, list: Ptr, count: number, sums: Ptr, y: Ptr, r0: number, r1: number,
   ): void;
-  columns_trit2(
-    w: Ptr, rows: number, scales: Ptr, list: Ptr, count: number, sums: Ptr, bytes: Ptr, y: Ptr, r0: number, r1: number,
-  ): void;
+  columns_trit2: CodeColumns;
+  columns_bit1: CodeColumns;
   transpose_f32(src: Ptr, rows: number, cols: number, dst: Ptr, stride: number): void;
   window_attention_f32(
     q: Ptr, k: Ptr, v: Ptr, fired: Ptr, out: Ptr, headDim: number, pos: number, window: number, anchors: number, ring: number,

@@ -3,50 +3,24 @@
  * time than one staging buffer; what is found to be no number is refused with the tensor and the row.
  * @module
  */
+import { alignUp } from '../bytes/align.ts';
 import { Pace } from '../bytes/pace.ts';
 import { type ByteSource, readFully } from '../bytes/source.ts';
 import type { RawType, TensorInfo } from '../container/tensor.ts';
 import { DescriptionError, ModelFileError } from '../errors.ts';
-import { type ColumnSize, columnSize } from '../model/columns.ts';
-import { type PackedSize, packedSize, ROW_GROUP, rowScales } from '../model/layout.ts';
+import { columnSize } from '../model/columns.ts';
+import { isCodes, packedSize, ROW_GROUP, rowScaledSize, rowScales, scaleName } from '../model/layout.ts';
 import { loaderScratch, STAGING_BYTES, vectorBytes } from '../model/plan.ts';
 import type { Container } from '../container/tensor.ts';
 import type { Arena, Ptr } from './arena.ts';
-import { codeColumns, int8Columns, type RowRun, scaledColumns, sharedScale } from './column-pack.ts';
+import { codeColumns, int8Columns, type RowRun, scaleColumns, sharedScale } from './column-pack.ts';
 import type { Kernels } from './kernels.ts';
+import type { LoadOptions } from './load-options.ts';
+import type { Columns, Matrix } from './matrix.ts';
+import { joinScales, widenRows } from './row-pack.ts';
 
-/** A packed matrix in wasm memory. `scaleKind` 0: one f32 per row; 1: one f16 per `unitsPerScale` units. */
-export interface Matrix extends PackedSize {
-  readonly name: string;
-  readonly data: Ptr;
-  readonly scales: Ptr;
-  readonly scaleKind: 0 | 1;
-  /** Activations are taken as they are, not quantised; `i8` alone has kernels for both. */
-  readonly exact: boolean;
-}
-
-/** A matrix laid out by columns, in wasm memory; its inputs are spikes. */
-export interface Columns extends ColumnSize {
-  readonly name: string;
-  readonly data: Ptr;
-  readonly scales: Ptr;
-}
-
-/** Progress of a load, in bytes of tensors. */
-export interface LoadProgress {
-  readonly loaded: number;
-  readonly total: number;
-}
-
-/** Activations of int8 matrices: int8 in blocks of 32, or f32. */
-export type ActivationType = 'int8' | 'f32';
-
-export interface LoadOptions {
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: LoadProgress) => void;
-  /** How int8 matrices take their inputs: quantised (default) or as they are. */
-  readonly activations?: ActivationType;
-}
+export type { ActivationType, LoadOptions, LoadProgress } from './load-options.ts';
+export type { Columns, Matrix } from './matrix.ts';
 
 /** The f32 scale of an I2_S tensor and what fills its block up: behind the codes, which take a quarter of a byte each. */
 const I2_S_TAIL_BYTES = 32;
@@ -78,26 +52,31 @@ export class WeightLoader {
     this.#total = [...container.tensors.values()].reduce((sum, info) => sum + info.byteLength, 0);
   }
 
-  /** Reserves a matrix; it is valid after `fill`. @throws {MemoryError} */
-  matrix(name: string): Matrix {
-    const info = this.#info(name);
-    const size = packedSize(info);
+  /**
+   * Reserves a matrix; it is valid after `fill`.
+   * @param rowScaled with one f32 scale per row, or as f32: codes and I8 times the vector NAME.scale beside them
+   * @throws {MemoryError}
+   */
+  matrix(name: string, rowScaled: boolean = false): Matrix {
+    const info = this.info(name);
+    const size = rowScaled ? rowScaledSize(info) : packedSize(info);
     const matrix: Matrix = {
       ...size,
       name,
       data: this.#arena.alloc(size.dataBytes, `tensor "${name}"`),
       scales: this.#arena.alloc(size.scaleBytes, `scales of "${name}"`),
-      scaleKind: info.blockElements === 0 || info.type === 'I8' ? 0 : 1,
+      scaleKind: rowScaled || info.blockElements === 0 || info.type === 'I8' ? 0 : 1,
       exact: this.#options.activations === 'f32',
     };
-    const scales = rowScales(this.#container, info);
+    const beside = rowScaled && isCodes(info.type) ? this.#container.tensors.get(scaleName(name)) : undefined;
+    const scales = beside ?? rowScales(this.#container, info);
     this.#jobs.push(() => this.#fillMatrix(info, matrix, scales));
     return matrix;
   }
 
   /** Reserves a matrix laid out by columns. @throws {MemoryError} {ModelFileError} `TENSOR_TYPE` */
   columns(name: string): Columns {
-    const info = this.#info(name);
+    const info = this.info(name);
     const size = columnSize(info);
     const data = this.#arena.alloc(size.dataBytes, `tensor "${name}"`);
     const columns: Columns = { ...size, name, data, scales: this.#arena.alloc(size.scaleBytes, `scales of "${name}"`) };
@@ -110,7 +89,7 @@ export class WeightLoader {
    *  @throws {MemoryError} */
   vector(name: string): Ptr {
     if (!this.#container.tensors.has(name)) return 0;
-    const info = this.#info(name);
+    const info = this.info(name);
     const at = this.#arena.alloc(vectorBytes(info.shape[0] ?? 1), `tensor "${name}"`);
     this.#jobs.push(() => this.#fillVector(info, at));
     return at;
@@ -130,7 +109,8 @@ export class WeightLoader {
     }
   }
 
-  #info(name: string): TensorInfo {
+  /** What the file says of a tensor. @throws {DescriptionError} `DESCRIPTION_TENSORS` when it has none of this name */
+  info(name: string): TensorInfo {
     const info = this.#container.tensors.get(name);
     if (info) return info;
     throw new DescriptionError('DESCRIPTION_TENSORS', `tensor "${name}" is missing`);
@@ -158,16 +138,17 @@ export class WeightLoader {
   }
 
   async #fillMatrix(info: TensorInfo, m: Matrix, scales: TensorInfo | null): Promise<void> {
-    const { rows, cols } = m;
-    const rowBytes = info.type === 'I2_S' ? cols / 4 : info.byteLength / rows;
+    const { rows: all, cols } = m;
+    const rowBytes = info.type === 'I2_S' ? cols / 4 : info.byteLength / all;
     if (scales) await this.#fillVector(scales, m.scales);
     if (info.type === 'I2_S') await this.#readI2sScale(info, m);
     const step = Math.max(ROW_GROUP, Math.floor(STAGING_BYTES / rowBytes / ROW_GROUP) * ROW_GROUP);
-    for (let row = 0; row < rows; row += step) {
-      const count = Math.min(step, rows - row);
+    for (let row = 0; row < all; row += step) {
+      const count = Math.min(step, all - row);
       await this.#read(info, this.#staging, count * rowBytes, row * rowBytes);
       for (let r = 0; r < count; r += ROW_GROUP) {
-        this.#packGroup(info, m, this.#staging + r * rowBytes, row + r, Math.min(ROW_GROUP, count - r), rowBytes);
+        const rows = Math.min(ROW_GROUP, count - r);
+        this.#packGroup(info, m, this.#staging + r * rowBytes, row + r, rows, rowBytes, scales !== null);
       }
     }
   }
@@ -176,46 +157,45 @@ export class WeightLoader {
   async #fillColumns(info: TensorInfo, m: Columns, scales: TensorInfo | null): Promise<void> {
     const { rows, cols } = m;
     const rowBytes = info.type === 'I2_S' ? cols / 4 : info.byteLength / rows;
-    const group = m.layout === 'f32col' ? ROW_GROUP : 2 * ROW_GROUP;
+    const group = m.layout === 'f32col' || info.type === 'Q8_0' ? ROW_GROUP : 2 * ROW_GROUP;
     if (scales) await this.#fillVector(scales, m.scales);
     if (info.type === 'I2_S') await this.#readI2sScale(info, m);
+    const shared = m.span < cols ? new Float32Array(rows) : null;
     for (let row = 0; row < rows; row += group) {
       const count = Math.min(group, rows - row);
       await this.#read(info, this.#staging, count * rowBytes, row * rowBytes);
       const run = { row, count, cols };
-      if (info.type === 'I8') {
-        const stored = this.#arena.i8(this.#staging, count * cols);
-        int8Columns(stored, run, this.#arena.i8(m.data, m.dataBytes), m.paddedRows);
-      } else if (m.layout === 'trit2col') this.#codeColumns(info, m, run);
-      else if (info.type === 'Q8_0') {
-        const blocks = this.#unpack(info, cols, this.#staging, row, count);
-        const codes = this.#arena.i8(this.#codes, count * cols);
-        const to = this.#arena.f32(m.data, m.dataBytes / 4);
-        scaledColumns(codes, this.#widened(count * blocks), info.blockElements, run, to, m.paddedRows);
-      } else this.#floatColumns(info, m, run);
+      if (m.layout === 'f32col') this.#floatColumns(info, m, run);
+      else this.#codeColumns(info, m, run, shared);
     }
+    if (shared?.some(Number.isNaN) !== false) return;
+    this.#arena.f32(m.scales, rows).set(shared);
+    m.span = cols;
   }
 
-  #codeColumns(info: TensorInfo, m: Columns, run: RowRun): void {
+  /** @param shared takes the one scale of each row, NaN where there are several */
+  #codeColumns(info: TensorInfo, m: Columns, run: RowRun, shared: Float32Array | null): void {
     const { row, count, cols } = run;
-    const blocks = this.#unpack(info, cols, this.#staging, row, count);
-    const codes = this.#arena.u8(this.#codes, count * cols);
-    // bits 0 and 1 stand for −1 and +1, which as 2-bit codes are 0 and 2
-    if (info.type === 'Q1_0') { for (let i = 0; i < codes.length; i++) codes[i] *= 2; }
-    if (info.type !== 'I2_S') {
-      const scales = this.#widened(count * blocks);
-      const to = this.#arena.f32(m.scales + row * 4, count);
-      for (let r = 0; r < count; r++) {
-        to[r] = sharedScale(scales.subarray(r * blocks, (r + 1) * blocks), codes.subarray(r * cols, (r + 1) * cols));
-        if (!Number.isNaN(to[r])) continue;
-        throw new ModelFileError(
-          'TENSOR_TYPE',
-          `tensor "${info.name}", row ${row + r}: it takes spikes, and its ${info.type} blocks have several scales; ` +
-            'one scale per row is supported there, as convert writes it',
-        );
+    let from = this.#staging;
+    if (info.type !== 'I8') {
+      const blocks = this.#unpack(info, cols, from, row, count);
+      from = this.#codes;
+      if (info.type !== 'I2_S') {
+        const scales = this.#widened(count * blocks);
+        const zero = m.layout === 'bit1col' ? null : m.layout === 'i8col' ? 0 : 1;
+        for (let r = 0; shared && r < count; r++) {
+          const codes = this.#arena.u8(from + r * cols, cols);
+          shared[row + r] = sharedScale(scales.subarray(r * blocks, (r + 1) * blocks), codes, zero);
+        }
+        scaleColumns(scales, run, this.#arena.f32(m.scales, m.scaleBytes / 4), m.paddedRows);
       }
     }
-    codeColumns(codes, run, this.#arena.u8(m.data, m.dataBytes), m.paddedRows);
+    if (m.layout === 'i8col') {
+      int8Columns(this.#arena.i8(from, count * cols), run, this.#arena.i8(m.data, m.dataBytes), m.paddedRows);
+    } else {
+      const bits = m.layout === 'bit1col' ? 1 : 2;
+      codeColumns(this.#arena.u8(from, count * cols), run, bits, this.#arena.u8(m.data, m.dataBytes), m.paddedRows);
+    }
   }
 
   #floatColumns(info: TensorInfo, m: Columns, { row, count, cols }: RowRun): void {
@@ -245,20 +225,52 @@ export class WeightLoader {
   }
 
   /** Packs up to four rows that lie at `src` as the file has them. */
-  #packGroup(info: TensorInfo, m: Matrix, src: Ptr, row: number, count: number, rowBytes: number): void {
+  #packGroup(
+    info: TensorInfo,
+    m: Matrix,
+    src: Ptr,
+    row: number,
+    count: number,
+    rowBytes: number,
+    scaled: boolean,
+  ): void {
     const k = this.#k;
     const { type } = info;
     const units = row * m.units;
     if (type === 'F32' || type === 'F16' || type === 'BF16') return this.#copyRows(info, m, src, row, count, rowBytes);
     if (type === 'I8') return k.pack_int8(src, m.cols, count, m.cols, m.units, m.data + units * 32);
-    const blocks = this.#unpack(info, m.cols, src, row, count);
-    if (m.layout === 'i8') k.pack_int8(this.#codes, m.cols, count, m.cols, m.units, m.data + units * 32);
-    else if (m.layout === 'trit2') k.pack_trit2(this.#codes, m.cols, count, m.cols, m.units, m.data + units * 16);
-    else k.pack_bit1(this.#codes, m.cols, count, m.cols, m.units / 2, m.data + units * 8);
+    // a row is a whole number of blocks in the file, whatever it is for the model
+    const stored = alignUp(m.cols, info.blockElements || I2_S_RUN);
+    const blocks = this.#unpack(info, stored, src, row, count);
+    const run = { row, count, cols: stored };
+    if (m.layout === 'f32') {
+      const to = this.#arena.f32(m.data + units * 4, count * m.units);
+      const codes = this.#arena.i8(this.#codes, count * stored);
+      return widenRows(codes, this.#widened(count * blocks), run, to, m.units, m.cols);
+    }
+    if (m.scaleKind === 0 && type !== 'I2_S') this.#joinScales(info, m, run, blocks, scaled);
+    if (m.layout === 'i8') k.pack_int8(this.#codes, stored, count, m.cols, m.units, m.data + units * 32);
+    else if (m.layout === 'trit2') k.pack_trit2(this.#codes, stored, count, m.cols, m.units, m.data + units * 16);
+    else k.pack_bit1(this.#codes, stored, count, m.cols, m.units / 2, m.data + units * 8);
     if (m.scaleKind === 1) {
       const packed = m.units / m.unitsPerScale;
       k.pack_scales(this.#scales, blocks, count, blocks, packed, m.scales + row * packed * 2);
     }
+  }
+
+  /** The one f32 scale of each unpacked row, times that beside the matrix where there is one. */
+  #joinScales(info: TensorInfo, m: Matrix, run: RowRun, blocks: number, scaled: boolean): void {
+    const { row, count, cols } = run;
+    const to = this.#arena.f32(m.scales + row * 4, count);
+    if (!scaled) to.fill(1);
+    const codes = this.#arena.u8(this.#codes, count * cols);
+    const bad = joinScales(codes, this.#widened(count * blocks), run, m.layout === 'bit1' ? null : 1, to);
+    if (bad < 0) return;
+    throw new ModelFileError(
+      'TENSOR_TYPE',
+      `tensor "${info.name}", row ${row + bad}: it takes spikes, and its ${info.type} blocks have several scales; ` +
+        'one scale per row is supported here, as convert writes it',
+    );
   }
 
   /** Blocks of a few rows at `src` → one code a byte, and f16 scales. @returns blocks of a row */
@@ -292,17 +304,19 @@ export class WeightLoader {
     return blocks;
   }
 
+  /** Rows of floats, as they are stored or, in an f32 matrix, widened. */
   #copyRows(info: TensorInfo, m: Matrix, src: Ptr, row: number, count: number, rowBytes: number): void {
     const stride = m.dataBytes / m.paddedRows;
     const bytes = this.#arena.u8(0, this.#arena.used);
     for (let r = 0; r < count; r++) {
+      const from = src + r * rowBytes;
       const to = m.data + (row + r) * stride;
-      bytes.copyWithin(to, src + r * rowBytes, src + (r + 1) * rowBytes);
       let values = to;
+      if (m.layout === info.type.toLowerCase()) bytes.copyWithin(to, from, from + rowBytes);
       if (info.type !== 'F32') {
-        values = this.#codes;
-        if (info.type === 'F16') this.#k.f16_to_f32(to, values, m.cols);
-        else this.#k.bf16_to_f32(to, values, m.cols);
+        if (m.layout !== 'f32') values = this.#codes;
+        if (info.type === 'F16') this.#k.f16_to_f32(from, values, m.cols);
+        else this.#k.bf16_to_f32(from, values, m.cols);
       }
       const bad = this.#k.not_finite_f32(values, m.cols);
       if (bad >= 0) this.#notFinite(info, `row ${row + r}, column ${bad}`);

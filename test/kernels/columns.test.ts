@@ -3,9 +3,8 @@ import * as assert from 'uvu/assert';
 import * as reference from '../reference-spikes.ts';
 import { type Guarded, kernelSuite, normals, random, sameBits } from './harness.ts';
 
-const ROWS = [64, 128, 192];
-/** Around groups of four, and around the 84 columns that byte sums hold. */
-const COUNTS = [0, 1, 2, 3, 4, 5, 7, 83, 84, 85, 168, 169, 255, 256];
+/** Around fours and sixteens, and around the 84 columns that byte sums hold. */
+const COUNTS = [0, 1, 2, 3, 4, 5, 7, 15, 16, 17, 33, 83, 84, 85, 168, 169, 255, 256];
 
 /** `count` of `cols` columns, ascending. */
 function choose(cols: number, count: number): number[] {
@@ -18,9 +17,6 @@ function choose(cols: number, count: number): number[] {
 }
 
 const putList = (arena: Guarded, list: readonly number[]): number => arena.put(Int32Array.from(list));
-
-/** Shares of rows in multiples of 64: everything, and the second part alone. */
-const shares = (rows: number): [number, number][] => (rows > 64 ? [[0, rows], [64, rows]] : [[0, rows]]);
 
 await kernelSuite('columns', ({ k, arena }, test) => {
   test('f32 columns are added in the order that is documented', () => {
@@ -49,76 +45,124 @@ await kernelSuite('columns', ({ k, arena }, test) => {
     sameBits(arena.f32(y, 64), expected);
   });
 
-  /** Runs i8 columns and compares. */
-  const int8 = (w: Int8Array, rows: number, list: readonly number[], what: string): void => {
-    const scales = normals(rows, 8);
-    const expected = reference.columnSumScaled((column, r) => w[column * rows + r], list, scales);
-    for (const [r0, r1] of shares(rows)) {
-      arena.reset();
-      const y = arena.alloc(rows * 4);
-      const sums = arena.alloc(rows * 4);
-      k.columns_i8(arena.put(w), rows, arena.put(scales), putList(arena, list), list.length, sums, y, r0, r1);
-      sameBits(arena.f32(y, rows).subarray(r0, r1), expected.subarray(r0, r1), what);
-    }
-  };
+  /** Integer columns of one layout: how weights are packed, and the kernel over them. */
+  interface Layout {
+    readonly name: string;
+    /** Outputs at a time. */
+    readonly unit: number;
+    /** The lowest and the highest weight of the layout; all between them occur. */
+    readonly weights: readonly [number, number];
+    readonly step: number;
+    pack(w: Int8Array, rows: number): Uint8Array | Int8Array;
+    run(
+      at: { w: number; scales: number; list: number; y: number },
+      n: { rows: number; span: number; count: number; r0: number; r1: number },
+    ): void;
+  }
 
-  test('int8 columns are exact', () => {
-    const u = random(1);
-    for (const rows of ROWS) {
-      for (const count of COUNTS) {
-        const cols = Math.max(count, 300);
-        const w = Int8Array.from({ length: cols * rows }, () => Math.floor(u() * 256) - 128);
-        int8(w, rows, choose(cols, count), `${rows} rows, ${count} columns`);
-      }
-    }
-  });
-
-  test('int8 columns of the most extreme weights are exact when 6144 fire', () => {
-    const all = Array.from({ length: 6144 }, (_, i) => i);
-    for (const value of [-128, 127]) int8(new Int8Array(6144 * 64).fill(value), 64, all, `all ${value}`);
-    int8(Int8Array.from({ length: 6144 * 64 }, (_, i) => ((i >> 6) % 2 ? 127 : -128)), 64, all, 'alternating');
-  });
-
-  /** Packs codes as the drawing says, runs them and compares. */
-  const codes = (code: Uint8Array, rows: number, list: readonly number[], what: string): void => {
-    const packed = new Uint8Array(code.length / 4);
-    code.forEach((c, at) => {
-      const r = at % rows;
-      const byte = ((at - r) + (r & ~63)) / 4 + (r & 15);
-      packed[byte] |= c << (2 * ((r & 63) >> 4));
+  /** Codes of 1 or 2 bits as the drawings say: row j of those that share 16 bytes lies in byte j mod 16. */
+  const packed = (w: Int8Array, rows: number, bits: number, codeOf: (weight: number) => number): Uint8Array => {
+    const together = 128 / bits;
+    const bytes = new Uint8Array((w.length * bits) / 8);
+    w.forEach((weight, at) => {
+      const j = (at % rows) % together;
+      const block = Math.floor(at / rows) * (rows / together) + Math.floor((at % rows) / together);
+      bytes[block * 16 + (j & 15)] |= codeOf(weight) << (bits * (j >> 4));
     });
-    const scales = normals(rows, 8);
-    const expected = reference.columnSumScaled((column, r) => code[column * rows + r] - 1, list, scales);
-    for (const [r0, r1] of shares(rows)) {
-      arena.reset();
-      const y = arena.alloc(rows * 4);
-      const sums = arena.alloc(rows * 4);
-      const bytes = arena.alloc(rows);
-      const w = arena.put(packed);
-      k.columns_trit2(w, rows, arena.put(scales), putList(arena, list), list.length, sums, bytes, y, r0, r1);
-      sameBits(arena.f32(y, rows).subarray(r0, r1), expected.subarray(r0, r1), what);
-    }
+    return bytes;
   };
 
-  test('2-bit columns are exact', () => {
-    const u = random(2);
-    for (const rows of ROWS) {
-      for (const count of COUNTS) {
-        const cols = Math.max(count, 300);
-        const code = Uint8Array.from({ length: cols * rows }, () => Math.floor(u() * 4));
-        codes(code, rows, choose(cols, count), `${rows} rows, ${count} columns`);
-      }
-    }
-  });
+  const scratch = (rows: number): [number, number] => [arena.alloc(rows * 4), arena.alloc(rows)];
+  const LAYOUTS: Layout[] = [
+    {
+      name: 'int8',
+      unit: 16,
+      weights: [-128, 127],
+      step: 1,
+      pack: (w) => w,
+      run: ({ w, scales, list, y }, { rows, span, count, r0, r1 }) =>
+        k.columns_i8(w, rows, scales, span, list, count, scratch(rows)[0], y, r0, r1),
+    },
+    {
+      name: '2-bit',
+      unit: 64,
+      weights: [-1, 2],
+      step: 1,
+      pack: (w, rows) => packed(w, rows, 2, (weight) => weight + 1),
+      run: ({ w, scales, list, y }, { rows, span, count, r0, r1 }) =>
+        k.columns_trit2(w, rows, scales, span, list, count, ...scratch(rows), y, r0, r1),
+    },
+    {
+      name: '1-bit',
+      unit: 128,
+      weights: [-1, 1],
+      step: 2,
+      pack: (w, rows) => packed(w, rows, 1, (weight) => (weight + 1) / 2),
+      run: ({ w, scales, list, y }, { rows, span, count, r0, r1 }) =>
+        k.columns_bit1(w, rows, scales, span, list, count, ...scratch(rows), y, r0, r1),
+    },
+  ];
 
-  test('2-bit columns of one code are exact when thousands fire', () => {
-    for (const count of [84, 85, 4095, 6144]) {
-      const list = Array.from({ length: count }, (_, i) => i);
-      for (const code of [0, 1, 2, 3]) {
-        codes(new Uint8Array(count * 64).fill(code), 64, list, `all ${code}, ${count} columns`);
+  for (const { name, unit, weights: [lowest, highest], step, pack, run } of LAYOUTS) {
+    /** Weights by columns, and packed. */
+    const matrix = (w: Int8Array, rows: number) => ({ w, rows, cols: w.length / rows, bytes: pack(w, rows) });
+    const noisy = (cols: number, rows: number): Int8Array => {
+      const u = random(cols + rows);
+      const kinds = (highest - lowest) / step + 1;
+      return Int8Array.from({ length: cols * rows }, () => lowest + step * Math.floor(u() * kinds));
+    };
+    /** Runs all rows, and the second part alone, and compares. */
+    const check = (
+      { w, rows, cols, bytes }: ReturnType<typeof matrix>,
+      list: readonly number[],
+      span: number,
+      what: string,
+    ): void => {
+      const scales = normals(rows * Math.ceil(cols / span), 8);
+      const expected = reference.columnSumScaled((column, r) => w[column * rows + r], list, scales, rows, span);
+      for (const r0 of [0, unit]) {
+        if (r0 >= rows) continue;
+        arena.reset();
+        const y = arena.put(new Float32Array(rows).fill(7));
+        const at = { w: arena.put(bytes), scales: arena.put(scales), list: putList(arena, list), y };
+        run(at, { rows, span, count: list.length, r0, r1: rows });
+        const got = arena.f32(y, rows);
+        sameBits(got.subarray(r0), expected.subarray(r0), what);
+        assert.ok(got.subarray(0, r0).every((value) => value === 7), `${what}: rows of another lane`);
       }
-    }
-  });
+    };
+    test(`${name} columns are exact`, () => {
+      for (const rows of [unit, 3 * unit]) {
+        const m = matrix(noisy(300, rows), rows);
+        for (const count of COUNTS) check(m, choose(300, count), 300, `${rows} rows, ${count} columns`);
+      }
+    });
+
+    test(`${name} columns with several scales: every group of inputs is a sum of its own`, () => {
+      const m = matrix(noisy(768, 2 * unit), 2 * unit);
+      for (const span of [32, 64, 128, 256]) {
+        for (const count of [0, 1, 2, 40, 300, 768]) {
+          check(m, choose(768, count), span, `groups of ${span}, ${count} columns`);
+        }
+        // groups without an input, the first and the last alone, and their edges
+        for (const list of [[0], [767], [span - 1, span], [1, 700], [300, 301, 302, 303, 304]]) {
+          check(m, list, span, `groups of ${span}, columns ${list}`);
+        }
+      }
+    });
+
+    test(`${name} columns of extreme weights are exact when thousands fire`, () => {
+      for (const count of [255, 4097]) {
+        const list = Array.from({ length: count }, (_, i) => i);
+        for (const value of [lowest, highest]) {
+          const m = matrix(new Int8Array(count * unit).fill(value), unit);
+          check(m, list, count, `all ${value}, ${count} columns`);
+        }
+        const both = Int8Array.from({ length: count * unit }, (_, i) => (Math.floor(i / unit) % 2 ? highest : lowest));
+        check(matrix(both, unit), list, count, `alternating, ${count} columns`);
+      }
+    });
+  }
 
   test('nothing is read of a silent column, nor behind the last', () => {
     const rows = 64;
@@ -129,23 +173,18 @@ await kernelSuite('columns', ({ k, arena }, test) => {
     new Int32Array(arena.memory.buffer, list, 4).set([3, 1 << 24, 1 << 24, 1 << 24]);
     k.columns_f32(arena.putAtEnd(w), rows, list, 1, y, 0, rows);
     sameBits(arena.f32(y, rows), new Float32Array(rows).fill(2));
-    const scales = arena.put(new Float32Array(rows).fill(1));
-    const sums = arena.alloc(rows * 4);
-    k.columns_i8(arena.putAtEnd(new Int8Array(4 * rows).fill(5)), rows, scales, list, 1, sums, y, 0, rows);
-    sameBits(arena.f32(y, rows), new Float32Array(rows).fill(5));
-    k.columns_trit2(
-      arena.putAtEnd(new Uint8Array(rows).fill(0xaa)),
-      rows,
-      scales,
-      list,
-      1,
-      sums,
-      arena.alloc(rows),
-      y,
-      0,
-      rows,
-    );
-    sameBits(arena.f32(y, rows), new Float32Array(rows).fill(1));
+    const wide = 2 * rows;
+    const scales = arena.put(new Float32Array(wide).fill(1));
+    const [sums, bytes] = scratch(wide);
+    const out = arena.alloc(wide * 4);
+    k.columns_i8(arena.putAtEnd(new Int8Array(4 * rows).fill(5)), rows, scales, 4, list, 1, sums, out, 0, rows);
+    sameBits(arena.f32(out, rows), new Float32Array(rows).fill(5));
+    const codes = arena.putAtEnd(new Uint8Array(rows).fill(0xaa));
+    k.columns_trit2(codes, rows, scales, 4, list, 1, sums, bytes, out, 0, rows);
+    sameBits(arena.f32(out, rows), new Float32Array(rows).fill(1));
+    const bits = arena.putAtEnd(new Uint8Array(wide / 2).fill(0xff));
+    k.columns_bit1(bits, wide, scales, 4, list, 1, sums, bytes, out, 0, wide);
+    sameBits(arena.f32(out, wide), new Float32Array(wide).fill(1));
   });
 
   test('rows are written across the columns', () => {
