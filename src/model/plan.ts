@@ -74,7 +74,7 @@ export function loaderScratch(container: Container): { staging: number; codes: n
     rowBytes = Math.max(rowBytes, Math.ceil(info.byteLength / Math.max(rows, 1)));
   }
   return {
-    staging: alignUp(STAGING_BYTES + 4 * rowBytes, 64),
+    staging: 2 * alignUp(STAGING_BYTES + 8 * rowBytes, 64),
     codes: alignUp(4 * alignUp(widest, 256) * 4 + 256, 64),
     scales: alignUp(4 * (alignUp(widest, 256) / 32) * 2 + 64, 64),
   };

@@ -6,8 +6,8 @@
 import { alignUp } from '../bytes/align.ts';
 import { Pace } from '../bytes/pace.ts';
 import { type ByteSource, readFully } from '../bytes/source.ts';
-import type { RawType, TensorInfo } from '../container/tensor.ts';
-import { DescriptionError, ModelFileError } from '../errors.ts';
+import type { TensorInfo } from '../container/tensor.ts';
+import { DescriptionError } from '../errors.ts';
 import { columnSize } from '../model/columns.ts';
 import { isCodes, packedSize, ROW_GROUP, rowScaledSize, rowScales, scaleName } from '../model/layout.ts';
 import { loaderScratch, STAGING_BYTES, vectorBytes } from '../model/plan.ts';
@@ -18,14 +18,13 @@ import type { Kernels } from './kernels.ts';
 import type { LoadOptions } from './load-options.ts';
 import type { Columns, Matrix } from './matrix.ts';
 import { joinScales, widenRows } from './row-pack.ts';
+import { I2_S_RUN, refuseNotFinite, unpackRows } from './unpack-rows.ts';
 
 export type { ActivationType, LoadOptions, LoadProgress } from './load-options.ts';
 export type { Columns, Matrix } from './matrix.ts';
 
 /** The f32 scale of an I2_S tensor and what fills its block up: behind the codes, which take a quarter of a byte each. */
 const I2_S_TAIL_BYTES = 32;
-/** Columns of one run of I2_S codes, which the unpacker counts as a block. */
-const I2_S_RUN = 128;
 
 /** Loads the tensors of one container. Reserve first, then fill: addresses are fixed before the first byte is read. */
 export class WeightLoader {
@@ -38,7 +37,9 @@ export class WeightLoader {
   readonly #total: number;
   readonly #pace: Pace;
   #loaded = 0;
+  /** Two halves: one is packed while the other is read. */
   #staging: Ptr = 0;
+  #half = 0;
   #codes: Ptr = 0;
   #scales: Ptr = 0;
 
@@ -100,6 +101,7 @@ export class WeightLoader {
     const scratch = loaderScratch(this.#container);
     const mark = this.#arena.mark();
     try {
+      this.#half = scratch.staging / 2;
       this.#staging = this.#arena.alloc(scratch.staging, 'staging buffer');
       this.#codes = this.#arena.alloc(scratch.codes, 'code buffer');
       this.#scales = this.#arena.alloc(scratch.scales, 'scale buffer');
@@ -134,7 +136,7 @@ export class WeightLoader {
       else this.#k.bf16_to_f32(this.#staging, at, n);
     }
     const bad = this.#k.not_finite_f32(at, n);
-    if (bad >= 0) this.#notFinite(info, `element ${bad}`);
+    if (bad >= 0) refuseNotFinite(info, `element ${bad}`);
   }
 
   async #fillMatrix(info: TensorInfo, m: Matrix, scales: TensorInfo | null): Promise<void> {
@@ -142,14 +144,36 @@ export class WeightLoader {
     const rowBytes = info.type === 'I2_S' ? cols / 4 : info.byteLength / all;
     if (scales) await this.#fillVector(scales, m.scales);
     if (info.type === 'I2_S') await this.#readI2sScale(info, m);
-    const step = Math.max(ROW_GROUP, Math.floor(STAGING_BYTES / rowBytes / ROW_GROUP) * ROW_GROUP);
-    for (let row = 0; row < all; row += step) {
-      const count = Math.min(step, all - row);
-      await this.#read(info, this.#staging, count * rowBytes, row * rowBytes);
-      for (let r = 0; r < count; r += ROW_GROUP) {
-        const rows = Math.min(ROW_GROUP, count - r);
-        this.#packGroup(info, m, this.#staging + r * rowBytes, row + r, rows, rowBytes, scales !== null);
+    await this.#eachGroup(info, all, rowBytes, ROW_GROUP, (at, row, count) => {
+      this.#packGroup(info, m, at, row, count, rowBytes, scales !== null);
+    });
+  }
+
+  /** Calls `use` for every few rows as they come in; the next part of the file is read meanwhile. */
+  async #eachGroup(
+    info: TensorInfo,
+    rows: number,
+    rowBytes: number,
+    group: number,
+    use: (at: Ptr, row: number, count: number) => void,
+  ): Promise<void> {
+    const step = Math.max(group, Math.floor(STAGING_BYTES / rowBytes / group) * group);
+    const read = (row: number, at: Ptr): Promise<void> =>
+      this.#read(info, at, Math.min(step, rows - row) * rowBytes, row * rowBytes);
+    let [at, other] = [this.#staging, this.#staging + this.#half];
+    let ready = read(0, at);
+    for (let row = 0; row < rows; row += step) {
+      await ready;
+      const next = row + step < rows ? read(row + step, other) : Promise.resolve();
+      try {
+        const end = Math.min(row + step, rows);
+        for (let r = row; r < end; r += group) use(at + (r - row) * rowBytes, r, Math.min(group, end - r));
+      } catch (error) {
+        await next.catch(() => {}); // it writes into memory that is given back now
+        throw error;
       }
+      ready = next;
+      [at, other] = [other, at];
     }
   }
 
@@ -161,27 +185,25 @@ export class WeightLoader {
     if (scales) await this.#fillVector(scales, m.scales);
     if (info.type === 'I2_S') await this.#readI2sScale(info, m);
     const shared = m.span < cols ? new Float32Array(rows) : null;
-    for (let row = 0; row < rows; row += group) {
-      const count = Math.min(group, rows - row);
-      await this.#read(info, this.#staging, count * rowBytes, row * rowBytes);
+    await this.#eachGroup(info, rows, rowBytes, group, (at, row, count) => {
       const run = { row, count, cols };
-      if (m.layout === 'f32col') this.#floatColumns(info, m, run);
-      else this.#codeColumns(info, m, run, shared);
-    }
+      if (m.layout === 'f32col') this.#floatColumns(info, m, at, run);
+      else this.#codeColumns(info, m, at, run, shared);
+    });
     if (shared?.some(Number.isNaN) !== false) return;
     this.#arena.f32(m.scales, rows).set(shared);
     m.span = cols;
   }
 
   /** @param shared takes the one scale of each row, NaN where there are several */
-  #codeColumns(info: TensorInfo, m: Columns, run: RowRun, shared: Float32Array | null): void {
+  #codeColumns(info: TensorInfo, m: Columns, at: Ptr, run: RowRun, shared: Float32Array | null): void {
     const { row, count, cols } = run;
-    let from = this.#staging;
+    let from = at;
     if (info.type !== 'I8') {
-      const blocks = this.#unpack(info, cols, from, row, count);
+      const blocks = unpackRows(this.#k, info, cols, from, row, count, this.#codes, this.#scales);
       from = this.#codes;
       if (info.type !== 'I2_S') {
-        const scales = this.#widened(count * blocks);
+        const scales = this.#widened(count * blocks, at);
         const zero = m.layout === 'bit1col' ? null : m.layout === 'i8col' ? 0 : 1;
         for (let r = 0; shared && r < count; r++) {
           const codes = this.#arena.u8(from + r * cols, cols);
@@ -198,29 +220,29 @@ export class WeightLoader {
     }
   }
 
-  #floatColumns(info: TensorInfo, m: Columns, { row, count, cols }: RowRun): void {
-    let values = this.#staging;
+  #floatColumns(info: TensorInfo, m: Columns, at: Ptr, { row, count, cols }: RowRun): void {
+    let values = at;
     if (info.type !== 'F32') {
       values = this.#codes;
-      if (info.type === 'F16') this.#k.f16_to_f32(this.#staging, values, count * cols);
-      else this.#k.bf16_to_f32(this.#staging, values, count * cols);
+      if (info.type === 'F16') this.#k.f16_to_f32(at, values, count * cols);
+      else this.#k.bf16_to_f32(at, values, count * cols);
     }
     const bad = this.#k.not_finite_f32(values, count * cols);
-    if (bad >= 0) this.#notFinite(info, `row ${row + Math.floor(bad / cols)}, column ${bad % cols}`);
+    if (bad >= 0) refuseNotFinite(info, `row ${row + Math.floor(bad / cols)}, column ${bad % cols}`);
     this.#k.transpose_f32(values, count, cols, m.data + row * 4, m.paddedRows);
   }
 
-  /** The n f16 scales that were unpacked, as f32; they take the place of the blocks in the staging buffer. */
-  #widened(n: number): Float32Array {
-    this.#k.f16_to_f32(this.#scales, this.#staging, n);
-    return this.#arena.f32(this.#staging, n);
+  /** The n f16 scales that were unpacked, as f32; they take the place of the blocks at `at`, which are longer. */
+  #widened(n: number, at: Ptr): Float32Array {
+    this.#k.f16_to_f32(this.#scales, at, n);
+    return this.#arena.f32(at, n);
   }
 
   /** One scale for the whole tensor, read as the file has it and never recomputed. */
   async #readI2sScale(info: TensorInfo, m: Matrix | Columns): Promise<void> {
     await this.#read(info, this.#staging, I2_S_TAIL_BYTES, (m.rows * m.cols) / 4);
     const scale = this.#arena.f32(this.#staging, 1)[0];
-    if (!Number.isFinite(scale)) this.#notFinite(info, 'its scale');
+    if (!Number.isFinite(scale)) refuseNotFinite(info, 'its scale');
     this.#arena.f32(m.scales, m.rows).fill(scale);
   }
 
@@ -241,12 +263,12 @@ export class WeightLoader {
     if (type === 'I8') return k.pack_int8(src, m.cols, count, m.cols, m.units, m.data + units * 32);
     // a row is a whole number of blocks in the file, whatever it is for the model
     const stored = alignUp(m.cols, info.blockElements || I2_S_RUN);
-    const blocks = this.#unpack(info, stored, src, row, count);
+    const blocks = unpackRows(k, info, stored, src, row, count, this.#codes, this.#scales);
     const run = { row, count, cols: stored };
     if (m.layout === 'f32') {
       const to = this.#arena.f32(m.data + units * 4, count * m.units);
       const codes = this.#arena.i8(this.#codes, count * stored);
-      return widenRows(codes, this.#widened(count * blocks), run, to, m.units, m.cols);
+      return widenRows(codes, this.#widened(count * blocks, at), run, to, m.units, m.cols);
     }
     if (m.scaleKind === 0 && type !== 'I2_S') this.#joinScales(info, m, run, blocks, scaled);
     if (m.layout === 'i8') k.pack_int8(this.#codes, stored, count, m.cols, m.units, m.data + units * 32);
@@ -264,44 +286,13 @@ export class WeightLoader {
     const to = this.#arena.f32(m.scales + row * 4, count);
     if (!scaled) to.fill(1);
     const codes = this.#arena.u8(this.#codes, count * cols);
-    const bad = joinScales(codes, this.#widened(count * blocks), run, m.layout === 'bit1' ? null : 1, to);
+    const bad = joinScales(codes, this.#widened(count * blocks, at), run, m.layout === 'bit1' ? null : 1, to);
     if (bad < 0) return;
     throw new ModelFileError(
       'TENSOR_TYPE',
       `tensor "${info.name}", row ${row + bad}: it takes spikes, and its ${info.type} blocks have several scales; ` +
         'one scale per row is supported here, as convert writes it',
     );
-  }
-
-  /** Blocks of a few rows at `src` → one code a byte, and f16 scales. @returns blocks of a row */
-  #unpack(info: TensorInfo, cols: number, src: Ptr, row: number, count: number): number {
-    const k = this.#k;
-    const blocks = cols / (info.blockElements || I2_S_RUN);
-    let bad = -1;
-    switch (info.type) {
-      case 'Q8_0':
-        bad = k.unpack_q8_0(src, this.#codes, this.#scales, count * blocks);
-        break;
-      case 'TQ1_0':
-        bad = k.unpack_tq1_0(src, this.#codes, this.#scales, count * blocks);
-        break;
-      case 'TQ2_0':
-        bad = k.unpack_tq2_0(src, this.#codes, this.#scales, count * blocks);
-        break;
-      case 'Q2_0':
-        bad = k.unpack_q2_0(src, this.#codes, this.#scales, count * blocks, info.blockElements);
-        break;
-      case 'Q1_0':
-        bad = k.unpack_q1_0(src, this.#codes, this.#scales, count * blocks);
-        break;
-      case 'I2_S':
-        bad = k.unpack_i2_s(src, this.#codes, count * cols);
-        break;
-      default:
-        info.type satisfies RawType | 'F32' | 'F16' | 'BF16' | 'I8'; // have no blocks, or were refused when reserved
-    }
-    if (bad !== -1) this.#badBlock(info, row, blocks, bad);
-    return blocks;
   }
 
   /** Rows of floats, as they are stored or, in an f32 matrix, widened. */
@@ -319,25 +310,7 @@ export class WeightLoader {
         else this.#k.bf16_to_f32(from, values, m.cols);
       }
       const bad = this.#k.not_finite_f32(values, m.cols);
-      if (bad >= 0) this.#notFinite(info, `row ${row + r}, column ${bad}`);
+      if (bad >= 0) refuseNotFinite(info, `row ${row + r}, column ${bad}`);
     }
-  }
-
-  #badBlock(info: TensorInfo, row: number, blocks: number, bad: number): never {
-    // unpackers answer the index of a block whose scale is not finite, and −2 − index for a code that is no trit
-    const index = bad >= 0 ? bad : -2 - bad;
-    const place = `row ${row + Math.floor(index / blocks)}, block ${index % blocks}`;
-    if (bad >= 0) this.#notFinite(info, place);
-    throw new ModelFileError(
-      'TERNARY_CODE',
-      `tensor "${info.name}", ${place}: code 3 stands for no ternary weight; the file is damaged`,
-    );
-  }
-
-  #notFinite(info: TensorInfo, place: string): never {
-    throw new ModelFileError(
-      'WEIGHT_NOT_FINITE',
-      `tensor "${info.name}", ${place}: NaN or infinity; the file is damaged`,
-    );
   }
 }
