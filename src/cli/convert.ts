@@ -77,6 +77,7 @@ export const convert: Command = command(
       }
     });
     noteFallen(tensors, type, out);
+    noteAgain(tensors, out);
     await out.result(
       {
         in: from,
@@ -113,6 +114,17 @@ function typeOf(key: string, value: MetadataValue): GgufEntry['type'] {
   if (key.endsWith('.precompiled_charsmap')) return 'uint8[]';
   if (Array.isArray(value)) return 'int32[]';
   return typeof value === 'string' ? 'string' : typeof value === 'boolean' ? 'bool' : 'uint32';
+}
+
+/** What lost something when IN was made, and lost more now. */
+function noteAgain(tensors: readonly ConvertedTensor[], out: Output): void {
+  const again = tensors.filter(({ from, maxError }) => maxError > 0 && !['F32', 'F16', 'BF16'].includes(from));
+  if (again.length === 0) return;
+  const types = [...new Set(again.map(({ from }) => from))].join(', ');
+  out.note(
+    `${again.length} matrices were ${types} and were rounded a second time; the errors are those of this time alone. ` +
+      'The file that IN was made of gives a better model',
+  );
 }
 
 /** One line for each type that was fallen back to. */

@@ -5,8 +5,9 @@
 import { type ByteSource, readFully } from '../bytes/source.ts';
 import { elementsOf, TYPE_LAYOUTS, weightType } from '../container/ggml-types.ts';
 import { quote } from '../container/gguf-types.ts';
-import type { TensorInfo } from '../container/tensor.ts';
+import type { Container, TensorInfo } from '../container/tensor.ts';
 import { MemoryError, ModelFileError } from '../errors.ts';
+import { rowScales } from '../model/layout.ts';
 import { Arena } from './arena.ts';
 import { BlockCodec, type EncodedType, type Encoding } from './decode.ts';
 import { instantiate, type KernelModules } from './instantiate.ts';
@@ -21,11 +22,15 @@ export interface Errors {
   readonly rmsError: number;
 }
 
+/** How a tensor is stored; I8 has a scale for every row. */
+type Stored = Encoding | { readonly type: 'I8'; readonly scales: Float32Array; readonly cols: number };
+
 /** Takes what one run became, and the bytes of the source it came from. */
 export type Take = (bytes: Uint8Array, read: number) => Promise<void>;
 
 /** Buffers of one conversion, in a memory of their own. */
 export class Runs {
+  readonly #container: Container;
   readonly #source: ByteSource;
   readonly #signal: AbortSignal | undefined;
   readonly #arena: Arena;
@@ -35,7 +40,8 @@ export class Runs {
   readonly #out: number;
   readonly #back: number;
 
-  constructor(modules: KernelModules, source: ByteSource, signal: AbortSignal | undefined) {
+  constructor(modules: KernelModules, container: Container, source: ByteSource, signal: AbortSignal | undefined) {
+    this.#container = container;
     this.#source = source;
     this.#signal = signal;
     this.#arena = new Arena(newMemory(4 * 4 * RUN));
@@ -46,16 +52,16 @@ export class Runs {
     this.#back = this.#arena.alloc(4 * RUN, 'decoded weights');
   }
 
-  /** Every run of a tensor in the type `to`, from first to last. */
-  async convert(info: TensorInfo, to: EncodedType, take: Take): Promise<Errors> {
+  /** Every run of a tensor in the type `to`, from first to last; as it is stored where that is null. */
+  async convert(info: TensorInfo, to: EncodedType | null, take: Take): Promise<Errors> {
     const elements = elementsOf(info.shape);
-    const from = await this.#encoding(info, elements);
+    const from = await this.#stored(info, elements);
     const sums = { max: 0, squares: 0 };
     for (let at = 0; at < elements; at += RUN) {
       const n = Math.min(RUN, elements - at);
       const stored = await this.#decode(info, from, at, n);
       // the same type is copied: encoding again could move a value by a rounding
-      if (to === info.type) await take(stored, stored.length);
+      if (to === null || to === info.type) await take(stored, stored.length);
       else await take(this.#encode(info, to, at, n, sums), stored.length);
     }
     return { maxError: sums.max, rmsError: elements === 0 ? 0 : Math.sqrt(sums.squares / elements) };
@@ -70,7 +76,7 @@ export class Runs {
     visit: (weights: Float32Array, row: number, read: number) => Promise<void> | void,
   ): Promise<void> {
     const [rows, cols] = info.shape;
-    const from = await this.#encoding(info, rows * cols);
+    const from = await this.#stored(info, rows * cols);
     const step = Math.max(1, Math.floor(RUN / cols));
     for (let row = 0; row < rows; row += step) {
       const n = Math.min(step, rows - row) * cols;
@@ -96,22 +102,39 @@ export class Runs {
     return { bits: low | (high << 8), value: this.#arena.f32(this.#back, 1)[0] };
   }
 
-  async #encoding(info: TensorInfo, elements: number): Promise<Encoding> {
+  /** The scales of the rows of an I8 matrix. */
+  async rowScales(info: TensorInfo): Promise<Float32Array> {
+    const vector = rowScales(this.#container, info) as TensorInfo;
+    const scales = new Float32Array(info.shape[0]);
+    await readFully(
+      this.#source,
+      new Uint8Array(scales.buffer),
+      vector.offset,
+      `tensor ${quote(vector.name)}`,
+      this.#signal,
+    );
+    const bad = scales.findIndex((scale) => !Number.isFinite(scale));
+    if (bad >= 0) refuseDamaged(vector, bad, 'not-finite');
+    return scales;
+  }
+
+  async #stored(info: TensorInfo, elements: number): Promise<Stored> {
     const type = weightType(info);
-    if (type === 'I8') {
-      throw new ModelFileError(
-        'TENSOR_TYPE',
-        `tensor ${quote(info.name)} is I8, which is converted to nothing else; convert the file that it was made of`,
-      );
-    }
+    if (type === 'I8') return { type, scales: await this.rowScales(info), cols: info.shape[1] };
     return { type, blockElements: info.blockElements, scale: await this.#tensorScale(info, elements) };
   }
 
   /** Reads n elements and decodes them. @returns the bytes as stored */
-  async #decode(info: TensorInfo, from: Encoding, at: number, n: number): Promise<Uint8Array> {
+  async #decode(info: TensorInfo, from: Stored, at: number, n: number): Promise<Uint8Array> {
     this.#signal?.throwIfAborted();
     const stored = this.#arena.u8(this.#in, runBytes(info, n));
     await readFully(this.#source, stored, info.offset + runBytes(info, at), `tensor ${quote(info.name)}`, this.#signal);
+    if (from.type === 'I8') {
+      const weights = this.#arena.f32(this.#weights, n);
+      const codes = this.#arena.i8(this.#in, n);
+      for (let i = 0; i < n; i++) weights[i] = from.scales[Math.floor((at + i) / from.cols)] * codes[i];
+      return stored;
+    }
     const bad = this.#codec.decode(from, this.#in, this.#weights, n);
     if (bad) refuseDamaged(info, at + bad.element, bad.kind);
     return stored;

@@ -6,7 +6,8 @@
  *   tq1_0, tq2_0   γ = mean |w| per tensor or row,   w ≈ γ · clamp(round(w / γ), −1, 1), halves to even
  *   q1_0           β = mean |w| per tensor or row,   w ≈ β where w ≥ mean w, −β elsewhere
  *
- * γ and β are rounded to f16 first, as they are stored. A row that is no multiple of the type's block becomes I8.
+ * γ and β are rounded to f16 first, as they are stored. A row that is no multiple of the type's block becomes I8. A tensor
+ * that has its type already is copied; ternary and binary ones become ternary with the scales they have.
  * @module
  */
 import type { ByteSource } from '../bytes/source.ts';
@@ -47,6 +48,9 @@ const TARGETS: Readonly<Record<ConvertType, Target>> = {
 /** Spellings of every type. */
 export const SYMBOLICLIGHT_CONVERT_TYPES: readonly ConvertType[] = Object.keys(TARGETS) as ConvertType[];
 
+/** Types of one or two bits: they become ternary ones by blocks as they are, and are not cut at their mean again. */
+const CODES: readonly string[] = ['TQ1_0', 'TQ2_0', 'Q2_0', 'Q1_0', 'I2_S'];
+
 const EMBEDDING = 'spike_encoder.frontend.text_embedding.weight';
 
 /** One tensor of the new file. */
@@ -79,7 +83,7 @@ export async function convertSymbolicLight(
   });
   const writer = await writeGguf(sink, { metadata: metadataOf(container, description, options), tensors });
 
-  const runs = new Runs(modules, source, signal);
+  const runs = new Runs(modules, container, source, signal);
   const total = plan.reduce((sum, { info }) => sum + info.byteLength, 0);
   const converted: ConvertedTensor[] = [];
   let done = 0;
@@ -89,12 +93,16 @@ export async function convertSymbolicLight(
       done += read;
       onProgress?.({ done, total, tensor: info.name });
     };
+    const scaleVector = rowScaleName({ name: info.name, type: to });
     let errors: Errors;
-    if (to === 'I8') {
+    if (to === info.type) {
+      errors = await runs.convert(info, null, take);
+      if (scaleVector !== null) await writer.write(scaleVector, bytesOf(await runs.rowScales(info)));
+    } else if (to === 'I8') {
       const { scales, ...rest } = await toInt8(runs, info, take);
-      await writer.write(rowScaleName({ name: info.name, type: to }) as string, bytesOf(scales));
+      await writer.write(scaleVector as string, bytesOf(scales));
       errors = rest;
-    } else if (to === 'TQ1_0' || to === 'TQ2_0' || to === 'Q1_0') {
+    } else if (to === 'Q1_0' || ((to === 'TQ1_0' || to === 'TQ2_0') && !CODES.includes(info.type))) {
       errors = await toCodes(runs, info, to, scale === 'row', take);
     } else {
       errors = await runs.convert(info, to, take);

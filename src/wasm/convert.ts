@@ -82,7 +82,7 @@ export async function convertModel(
   const tensors: GgufTensor[] = plan.map(({ info, to }) => ({ name: info.name, type: to, shape: info.shape }));
   const writer = await writeGguf(sink, { metadata: metadataOf(container, TARGETS[type], options), tensors });
 
-  const converter = new Runs(modules, source, signal);
+  const converter = new Runs(modules, container, source, signal);
   const total = plan.reduce((sum, { info }) => sum + info.byteLength, 0);
   const converted: ConvertedTensor[] = [];
   let done = 0;

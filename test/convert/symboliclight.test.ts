@@ -170,6 +170,41 @@ test('a GGUF of floats is converted again, with what it carried', async () => {
   (await logits(again.bytes)).forEach((row, t) => sameBits(row, expected[t]));
 });
 
+/** Every matrix of a file, as it is stored. */
+const matrices = ({ bytes, container }: Converted): Map<string, Uint8Array> =>
+  new Map(
+    [...container.tensors.values()].map(({ name, offset, byteLength }) => [
+      name,
+      bytes.slice(offset, offset + byteLength),
+    ]),
+  );
+
+test('an I8 file is converted onward as the weights that it stands for', async () => {
+  const int8File = await convert(SOURCE, { type: 'i8' });
+  const weights = checkpoint(meant(int8File));
+  for (const type of ['f32', 'f16', 'q8_0', 'tq2_0', 'tq1_0', 'q1_0'] as const) {
+    const onward = await convert(int8File.bytes, { type });
+    assert.equal(matrices(onward), matrices(await convert(weights, { type })), type);
+    const { from, maxError } = onward.result.tensors.find(({ name }) => name === 'blocks.0.ffn.up.weight')!;
+    assert.is(from, 'I8');
+    assert.is(maxError > 0, type !== 'f32');
+  }
+});
+
+test('what has its type already is copied, and ternary types become each other without loss', async () => {
+  for (const type of ['i8', 'q8_0', 'tq2_0', 'q1_0'] as const) {
+    const once = await convert(SOURCE, { type, scale: 'row' });
+    const again = await convert(once.bytes, { type });
+    assert.equal(matrices(again), matrices(once), type);
+    assert.ok(again.result.tensors.every(({ maxError }) => maxError === 0));
+  }
+  const two = await convert(SOURCE, { type: 'tq2_0', scale: 'row' });
+  const one = await convert(two.bytes, { type: 'tq1_0' });
+  assert.is(one.container.tensors.get('blocks.0.ffn.down.weight')!.type, 'TQ1_0');
+  assert.ok(one.result.tensors.every(({ maxError }) => maxError === 0));
+  assert.equal(matrices(await convert(one.bytes, { type: 'tq2_0' })), matrices(two));
+});
+
 // ---- types ----
 
 const EXACT = [['f16', 1e-3], ['i8', 1e-3], ['q8_0', 1e-3]] as const;
@@ -308,10 +343,12 @@ test('int8 without scales, or with one that is no number, is refused by name', a
   const other = bytes.slice();
   other[at + name.length - 1] = 'X'.charCodeAt(0);
   await refuses(open(other), 'TENSOR_TYPE', 'blocks.0.ffn.up.weight', 'blocks.0.ffn.up.scale', 'missing');
-  await refuses(convert(bytes, { type: 'f32' }), 'TENSOR_TYPE', 'I8');
   const nan = bytes.slice();
   new DataView(nan.buffer).setFloat32(container.tensors.get('blocks.1.ffn.down.scale')!.offset + 8, NaN, true);
   await refuses(open(nan), 'WEIGHT_NOT_FINITE', 'blocks.1.ffn.down.scale', 'element 2');
+  for (const type of ['f32', 'i8'] as const) {
+    await refuses(convert(nan, { type }), 'WEIGHT_NOT_FINITE', 'blocks.1.ffn.down.scale', 'column 2');
+  }
 });
 
 test('options out of range are refused', async () => {
