@@ -80,6 +80,11 @@ export type ErrorCode =
   | 'CHECKPOINT'
   | 'DISTILL'
   | 'TRAINER'
+  // evaluation: data sets and the logs of runs over them
+  | 'DATASET'
+  | 'DATASET_LABELS'
+  | 'DATASET_LINE'
+  | 'EVAL_LOG'
   // the caller's arguments
   | 'OPTION';
 
@@ -133,6 +138,11 @@ export class TemplateError extends TernspikeError {
 /** A training that cannot begin, go on, or be taken up again. */
 export class DistillError extends TernspikeError {
   override readonly name = 'DistillError';
+}
+
+/** A data set that cannot be evaluated on, or a log that is not of this run. */
+export class DatasetError extends TernspikeError {
+  override readonly name = 'DatasetError';
 }
 
 /** An option or argument of the wrong type or out of its range. */
