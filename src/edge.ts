@@ -38,6 +38,7 @@ const compiled = (module: unknown): module is KernelModules =>
   (Array.isArray(module) && module.length > 0 && module.every((one) => one instanceof WebAssembly.Module));
 
 export * from './errors.ts';
+export type { Classification, ClassifyInput, ClassifyOptions, ClassifyStep } from './classifier.ts';
 export type { ByteSource } from './bytes/source.ts';
 export type { ModelSource } from './bytes/resolve.ts';
 export type { ModelDescription } from './model/description.ts';

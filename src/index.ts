@@ -30,11 +30,24 @@ export function open(source: ModelSource, options: OpenOptions = {}): Promise<Mo
 }
 
 export * from './errors.ts';
+export type {
+  Classification,
+  ClassifyIds,
+  ClassifyInput,
+  ClassifyOptions,
+  ClassifyStep,
+  EarlyExit,
+} from './classifier.ts';
 export type { ByteSource } from './bytes/source.ts';
 export type { ModelSource } from './bytes/resolve.ts';
 export { openContainer } from './container/open.ts';
 export type { Container, MetadataValue, RawType, TensorInfo, TensorType } from './container/tensor.ts';
-export type { LlamaDescription, ModelDescription, SymbolicLightDescription } from './model/description.ts';
+export type {
+  LlamaDescription,
+  ModelDescription,
+  SpikingBertDescription,
+  SymbolicLightDescription,
+} from './model/description.ts';
 export type { MemoryPlan } from './model/plan.ts';
 export {
   type FinishReason,
@@ -51,6 +64,7 @@ export { type CallOptions, type Overflow, Session, type SessionOptions } from '.
 export { openTokenizer, tokenizerFromMetadata } from './tokenizer/open.ts';
 export type { DecodeOptions, EncodeOptions, SpecialIds, Tokenizer, TokenStream } from './tokenizer/tokenizer.ts';
 export { perplexity, type PerplexityOptions, type PerplexityResult } from './eval/perplexity.ts';
+export type { ClassifyLayerReport, ClassifySpikes } from './eval/classify-spikes.ts';
 export {
   ENERGY_PICOJOULES,
   type EnergyReport,

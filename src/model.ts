@@ -2,100 +2,41 @@
  * A loaded model: text in, text out, and everything in between in the open.
  * @module
  */
+import type { Classification, ClassifyInput, ClassifyOptions } from './classifier.ts';
 import type { Container } from './container/tensor.ts';
-import { OptionError, SessionError, TokenizerError } from './errors.ts';
+import { DescriptionError, OptionError, SessionError, TokenizerError } from './errors.ts';
 import { checkEntropyExit, exitBlock } from './eval/entropy-exit.ts';
 import { type SpikeLayer, spikeLayers, type SpikeReport, spikeReport } from './eval/spikes.ts';
-import type { Decoder } from './forward/decoder.ts';
 import { type SpikeTrace, traceSince } from './forward/spike-trace.ts';
 import type { ModelDescription } from './model/description.ts';
 import type { MemoryPlan } from './model/plan.ts';
+import type {
+  FinishReason,
+  GenerateChunk,
+  GenerateOptions,
+  GenerateUsage,
+  Generator,
+  LogitsOptions,
+  ModelParts,
+  ModelStats,
+} from './model-types.ts';
 import { samplerOptionsFor } from './sample/defaults.ts';
-import { entropyAt, Sampler, type SamplerMemory } from './sample/sampler.ts';
-import type { SamplerOptions } from './sample/options.ts';
-import { type CallOptions, Session, type SessionOptions } from './session/session.ts';
+import { entropyAt, Sampler } from './sample/sampler.ts';
+import { Session, type SessionOptions } from './session/session.ts';
 import type { ChatMessage, ChatOptions } from './tokenizer/template.ts';
 import { StopMatcher } from './tokenizer/stop.ts';
 import type { Tokenizer, TokenStream } from './tokenizer/tokenizer.ts';
-import type { Arena, Ptr } from './wasm/arena.ts';
-import type { Build } from './wasm/features.ts';
+import type { Ptr } from './wasm/arena.ts';
 
-/** Why a generation ended: the model said so or a stop string came, or the number of tokens or the context was used up. */
-export type FinishReason = 'stop' | 'length';
-
-export interface GenerateOptions extends SamplerOptions, SessionOptions, CallOptions {
-  /** Most tokens to generate; default: as many as the context has room for, at most 512. */
-  readonly maxTokens?: number;
-  /** Generation ends before the first of these appears in the text. */
-  readonly stop?: readonly string[];
-  /** Continue this session instead of a new one; it stays open afterwards, and its own overflow and keep hold. It has then
-   *  read the prompt and what was generated but for the last id, `usage.unread`: begin the next prompt with it. */
-  readonly session?: Session;
-  /** Keep the space that joins the text to the prompt, where the vocabulary has it. Default false: all pieces together are
-   *  `tokenizer.decode(ids)`, which for SentencePiece vocabularies leaves a leading space out. */
-  readonly joined?: boolean;
-}
-
-/** Counts and times of one generation. */
-export interface GenerateUsage {
-  readonly promptTokens: number;
-  readonly completionTokens: number;
-  readonly prefillMs: number;
-  readonly decodeMs: number;
-  /** The id that was drawn last, an end token or one that was said: the session has not read it. Null where none was drawn. */
-  readonly unread: number | null;
-  /** What the tokens of this generation spiked, for spiking models. */
-  readonly spikes?: SpikeReport;
-}
-
-/** A piece of a generation. The last one has a `finishReason` and `usage`. */
-export interface GenerateChunk {
-  /** Whole characters that became complete; may be empty. */
-  readonly text: string;
-  /** The id this chunk came from; null for the last chunk. */
-  readonly id: number | null;
-  readonly finishReason: FinishReason | null;
-  readonly usage?: GenerateUsage;
-}
-
-/** Sizes and counts of a loaded model. */
-export interface ModelStats {
-  readonly build: Build | 'custom';
-  readonly loadMs: number;
-  readonly weightsBytes: number;
-  readonly stateBytes: number;
-  readonly memoryBytes: number;
-  /** Tokens read and what they spiked, since `open` or `resetStats`; for spiking models. */
-  readonly tokens?: number;
-  readonly spikes?: SpikeReport;
-}
-
-/** What `logits` takes. */
-export interface LogitsOptions {
-  readonly signal?: AbortSignal;
-  /** First id whose logits are wanted; default 0. */
-  readonly from?: number;
-  /** For SymbolicLight: the blocks end behind the first after which the entropy of the last position is below this many
-   *  nats, for all positions, as the public code of the 194M variant has it with 0.3. Default: all blocks run. */
-  readonly entropyExit?: number;
-}
-
-/** What `open` hands to the constructor. */
-export interface ModelParts {
-  readonly container: Container;
-  readonly description: ModelDescription;
-  readonly plan: MemoryPlan;
-  readonly decoder: Decoder;
-  readonly arena: Arena;
-  readonly sampler: SamplerMemory;
-  readonly tokenizer: Tokenizer | null;
-  readonly build: Build | 'custom';
-  readonly loadMs: number;
-  /** Whether int8 matrices take floats. */
-  readonly exact: boolean;
-  /** Eight bytes that tell this model from others; computed when first asked for. */
-  digest(): Uint8Array;
-}
+export type {
+  FinishReason,
+  GenerateChunk,
+  GenerateOptions,
+  GenerateUsage,
+  LogitsOptions,
+  ModelParts,
+  ModelStats,
+} from './model-types.ts';
 
 /** Tokens of a generation that states no number. */
 const DEFAULT_MAX_TOKENS = 512;
@@ -140,8 +81,8 @@ export class Model {
 
   /** Sizes, and counts of all sessions together. */
   stats(): ModelStats {
-    const { build, loadMs, plan, arena, decoder } = this.#alive();
-    const spikes = this.#spikes(decoder.spikes);
+    const { build, loadMs, plan, arena, generator } = this.#alive();
+    const spikes = this.#spikes(generator?.decoder.spikes);
     return {
       build,
       loadMs,
@@ -154,7 +95,7 @@ export class Model {
 
   /** Begins the counts of `stats` anew. */
   resetStats(): void {
-    this.#alive().decoder.spikes?.reset();
+    this.#alive().generator?.decoder.spikes?.reset();
   }
 
   #spikes(trace: SpikeTrace | undefined): SpikeReport | undefined {
@@ -166,7 +107,7 @@ export class Model {
 
   /** A new conversation. @throws {MemoryError} when its state does not fit */
   session(options: SessionOptions = {}): Session {
-    const { decoder, arena, digest } = this.#alive();
+    const { decoder, arena, digest } = this.#generator();
     return new Session(decoder, arena, options, { sessions: this.#sessions, digest });
   }
 
@@ -189,7 +130,7 @@ export class Model {
     prompt: string | readonly number[],
     options: GenerateOptions = {},
   ): AsyncGenerator<GenerateChunk, void> {
-    const { decoder, description, sampler: memory, tokenizer } = this.#alive();
+    const { decoder, description, sampler: memory, tokenizer } = this.#generator();
     options.signal?.throwIfAborted();
     if (options.stop?.length) void this.tokenizer; // refused here where there is none
     const matcher = new StopMatcher(options.stop ?? []);
@@ -276,7 +217,7 @@ export class Model {
    * @throws {OptionError} for an `entropyExit` that is no number of nats, or of a model that has no such exit
    */
   async logits(ids: readonly number[], options: LogitsOptions = {}): Promise<Float32Array[]> {
-    const { decoder, arena } = this.#alive();
+    const { decoder, arena } = this.#generator();
     const { signal, from = 0, entropyExit } = options;
     const blocks = entropyExit === undefined ? undefined : await this.#exit(ids, entropyExit, signal);
     const session = this.session();
@@ -291,7 +232,7 @@ export class Model {
 
   /** After how many blocks the head is sure of the last of `ids`. */
   async #exit(ids: readonly number[], threshold: number, signal?: AbortSignal): Promise<number> {
-    const { decoder, arena, sampler } = this.#alive();
+    const { decoder, arena, sampler } = this.#generator();
     const blocks = checkEntropyExit(threshold, decoder.blocks);
     const entropy = (logits: Ptr): number => {
       const best = sampler.kernels.argmax_f32(logits, decoder.vocab);
@@ -303,6 +244,29 @@ export class Model {
     } finally {
       session.dispose();
     }
+  }
+
+  /**
+   * Classifies a text, a pair of texts, or ids. Calls that come while one is under way wait for it.
+   * @throws {DescriptionError} `ARCHITECTURE` for a model that generates
+   * @throws {SessionError} `CONTEXT_OVERFLOW` for a text longer than the model, `TOKEN` for ids that it does not have
+   * @throws {OptionError} for an option out of range; the signal's reason
+   * @example const { label, scores } = await model.classify('a charming and often affecting journey');
+   */
+  classify(input: ClassifyInput, options: ClassifyOptions = {}): Promise<Classification> {
+    const { classifier, description: { architecture } } = this.#alive();
+    if (classifier) return classifier.classify(input, options);
+    return Promise.reject(
+      new DescriptionError('ARCHITECTURE', `${architecture} models do not classify; use generate or a session`),
+    );
+  }
+
+  /** Classifies one input after the other, in their order. @throws as `classify` */
+  async *classifyAll(
+    inputs: Iterable<ClassifyInput> | AsyncIterable<ClassifyInput>,
+    options: ClassifyOptions = {},
+  ): AsyncGenerator<Classification, void> {
+    for await (const input of inputs) yield await this.classify(input, options);
   }
 
   /** Ends every session and gives the memory back. Harmless when called twice. */
@@ -318,6 +282,15 @@ export class Model {
   [Symbol.asyncDispose](): Promise<void> {
     this.dispose();
     return Promise.resolve();
+  }
+
+  #generator(): Omit<ModelParts, 'description'> & Generator {
+    const { generator, ...parts } = this.#alive();
+    if (generator) return { ...parts, generator, ...generator };
+    throw new DescriptionError(
+      'ARCHITECTURE',
+      `${parts.description.architecture} models classify and do not generate; use model.classify`,
+    );
   }
 
   #alive(): ModelParts {

@@ -4,19 +4,24 @@
  */
 import { type ModelSource, resolveSource, type SourceOptions } from './bytes/resolve.ts';
 import type { ByteSource } from './bytes/source.ts';
-import { openContainer } from './container/open.ts';
+import type { Classifier } from './classifier.ts';
+import type { Container } from './container/tensor.ts';
 import { DescriptionError, MemoryError, OptionError } from './errors.ts';
 import type { Decoder } from './forward/decoder.ts';
 import { LlamaDecoder } from './forward/llama-decoder.ts';
 import { llamaWeights } from './forward/llama-weights.ts';
 import { SymbolicLightDecoder } from './forward/symboliclight-decoder.ts';
 import { symbolicLightWeights } from './forward/symboliclight-weights.ts';
-import { MAX_CONTEXT, MAX_LANES, MAX_MEMORY_BYTES } from './limits.ts';
+import { MAX_CONTEXT, MAX_LANES, MAX_MEMORY_BYTES, MAX_TOKENIZER_BYTES } from './limits.ts';
 import { SOLO } from './lanes/lane.ts';
 import { Model } from './model.ts';
+import type { Generator } from './model-types.ts';
+import { type ModelConfig, openModelContainer } from './model/config.ts';
 import { modelDigest } from './model/digest.ts';
 import { describe, planModel } from './model/describe.ts';
+import type { ModelDescription } from './model/description.ts';
 import { defaultContext, type KvType } from './model/plan.ts';
+import { spikingBertTensors } from './model/spikingbert.ts';
 import { samplerBytes, samplerMemory } from './sample/sampler.ts';
 import { openTokenizer, tokenizerFromMetadata } from './tokenizer/open.ts';
 import type { Tokenizer } from './tokenizer/tokenizer.ts';
@@ -44,6 +49,9 @@ export interface OpenOptions extends SourceOptions {
   /** A tokenizer for files that have none, or instead of theirs: ready-made, or the bytes of tokenizer.json, of a
    *  SentencePiece .model, of tiktoken ranks or of a WordPiece vocab.txt. */
   readonly tokenizer?: Tokenizer | Uint8Array;
+  /** The `config.json` of a checkpoint that needs one: its text, its bytes, or what it says. A path or URL finds the one that
+   *  lies beside it, and the vocab.txt. */
+  readonly config?: ModelConfig;
   /** Kernels to use: `base` or `relaxed`; default: the best this host has. Both give the same bits. */
   readonly build?: Build;
   /** Most lanes to run on; results do not depend on it. This version runs on one. */
@@ -88,13 +96,9 @@ async function load(
 ): Promise<Model> {
   const { signal, onProgress } = options;
   onProgress?.({ phase: 'header', loaded: 0, total: source.size, fraction: 0 });
-  const container = await openContainer(source, { signal });
+  const container = await openModelContainer(source, { signal, config: options.config });
   const description = describe(container);
-  const tokenizer = options.tokenizer === undefined
-    ? tokenizerFromMetadata(container.metadata)
-    : options.tokenizer instanceof Uint8Array
-    ? openTokenizer(options.tokenizer, 'the tokenizer option')
-    : options.tokenizer;
+  const tokenizer = await findTokenizer(source, container, description, options);
 
   if (options.forcedSparsity !== undefined && description.kind === 'llama') {
     throw new OptionError(
@@ -103,8 +107,11 @@ async function load(
     );
   }
 
-  // fewer pieces than rows are usual: rows are padded, and such ids say nothing
-  if (tokenizer && tokenizer.vocabSize > description.vocab) {
+  // fewer pieces than rows are usual in models that generate: rows are padded, and such ids say nothing
+  const generates = description.kind !== 'spikingbert';
+  if (
+    tokenizer && (tokenizer.vocabSize > description.vocab || (!generates && tokenizer.vocabSize < description.vocab))
+  ) {
     throw new DescriptionError(
       'DESCRIPTION_MISMATCH',
       `the tokenizer has ${tokenizer.vocabSize} tokens, the embedding ${description.vocab} rows; they are not of one model`,
@@ -115,7 +122,7 @@ async function load(
   const limits = {
     lanes: SOLO.count,
     maxBytes: Math.min(maxMemoryBytes, MAX_MEMORY_BYTES),
-    base: ARENA_BASE + samplerBytes(description.vocab),
+    base: ARENA_BASE + (generates ? samplerBytes(description.vocab) : 0),
   };
   const context = options.contextLength ?? defaultContext(description.trainedContext);
   const plan = planModel(container, description, { context, kv, ...limits });
@@ -123,33 +130,60 @@ async function load(
   const arena = new Arena(createMemory(), maxMemoryBytes);
   const kernels = instantiate(module, arena.memory);
   arena.reserve(plan.totalBytes, 'the model');
-  const loader = new WeightLoader(kernels, arena, source, container, {
+  const held = description.kind === 'spikingbert' ? spikingBertTensors(container, description) : container;
+  const loader = new WeightLoader(kernels, arena, source, held, {
     signal,
     activations: options.activations,
     onProgress: onProgress &&
       (({ loaded, total }) => onProgress({ phase: 'weights', loaded, total, fraction: loaded / total })),
   });
-  let decoder: Decoder;
-  let weightsEnd: number;
-  if (description.kind === 'llama') {
-    const weights = llamaWeights(description, loader);
-    await loader.fill();
-    weightsEnd = arena.used;
-    decoder = new LlamaDecoder(kernels, arena, description, weights, { context, kv });
+  let generator: Generator | null = null;
+  let classifier: Classifier | null = null;
+  let weightsEnd = 0;
+  if (description.kind === 'spikingbert') {
+    // most programs have no classifier
+    const { loadClassifier } = await import('./classifier.ts');
+    classifier = await loadClassifier(kernels, arena, description, loader, tokenizer);
   } else {
-    const { weights, finish } = symbolicLightWeights(description, loader);
-    await loader.fill();
-    finish(kernels, arena);
-    weightsEnd = arena.used;
-    decoder = new SymbolicLightDecoder(kernels, arena, description, weights, {
-      forcedSparsity: options.forcedSparsity,
-    });
+    let decoder: Decoder;
+    if (description.kind === 'llama') {
+      const weights = llamaWeights(description, loader);
+      await loader.fill();
+      weightsEnd = arena.used;
+      decoder = new LlamaDecoder(kernels, arena, description, weights, { context, kv });
+    } else {
+      const { weights, finish } = symbolicLightWeights(description, loader);
+      await loader.fill();
+      finish(kernels, arena);
+      weightsEnd = arena.used;
+      decoder = new SymbolicLightDecoder(kernels, arena, description, weights, {
+        forcedSparsity: options.forcedSparsity,
+      });
+    }
+    generator = { decoder, description, sampler: samplerMemory(arena, kernels, description.vocab) };
   }
   const digest = once(() => modelDigest(description, container, arena.u8(ARENA_BASE, weightsEnd - ARENA_BASE)));
-  const sampler = samplerMemory(arena, kernels, description.vocab);
   const loadMs = performance.now() - start;
   const exact = options.activations === 'f32';
-  return new Model({ container, description, plan, decoder, arena, sampler, tokenizer, build, loadMs, exact, digest });
+  const parts = { container, description, plan, arena, tokenizer, build, loadMs, exact, digest };
+  return new Model({ ...parts, generator, classifier });
+}
+
+/** The option, else what the file carries, else, for checkpoints of a classifier, what lies beside it. */
+async function findTokenizer(
+  source: ByteSource,
+  container: Container,
+  description: ModelDescription,
+  { tokenizer, signal }: OpenOptions,
+): Promise<Tokenizer | null> {
+  if (tokenizer instanceof Uint8Array) return openTokenizer(tokenizer, 'the tokenizer option');
+  const known = tokenizer ?? tokenizerFromMetadata(container.metadata);
+  if (known || description.kind !== 'spikingbert' || container.format === 'gguf') return known;
+  for (const name of ['vocab.txt', 'tokenizer.json']) {
+    const bytes = await source.beside?.(name, MAX_TOKENIZER_BYTES, signal);
+    if (bytes) return openTokenizer(bytes, name);
+  }
+  return null;
 }
 
 function once<T>(make: () => T): () => T {

@@ -192,7 +192,7 @@ function bytesRead(model: Model, kv: 'f16' | 'f32', { prompt, tokens }: Counts):
   const d = model.describe();
   const positions = prompt + (tokens + 1) / 2; // on average
   const { spikes } = model.stats();
-  if (d.kind === 'symboliclight' || spikes) {
+  if (d.kind !== 'llama' || spikes) {
     const touched = spikes?.overall.weightBytes.touched ?? 0;
     if (d.kind !== 'symboliclight' || !d.attention) return Math.round(touched);
     return Math.round(touched + 2 * d.layers * d.width * 4 * Math.min(positions, d.anchors + d.window + 1));
