@@ -52,6 +52,16 @@ const ORIGINAL = randomWeights(CONFIG);
 const checkpoint = (values: Weights): Uint8Array => checkpointBytes(CONFIG, values);
 const safetensors = (values: Weights): Uint8Array => checkpointSafetensors(CONFIG, values);
 const SOURCE = checkpoint(ORIGINAL);
+
+/** The same model is converted once for all tests. */
+const MADE = new Map<string, Promise<Converted>>();
+function converted(options: ConvertOptions): Promise<Converted> {
+  const key = JSON.stringify(options);
+  const made = MADE.get(key) ?? convert(SOURCE, options);
+  MADE.set(key, made);
+  return made;
+}
+
 const IDS = Array.from({ length: 48 }, (_, i) => (i * 97 + 13) % CONFIG.vocab_size);
 
 async function logits(bytes: Uint8Array, options: OpenOptions = {}): Promise<Float32Array[]> {
@@ -92,9 +102,10 @@ const binary = (w: Float32Array): Float32Array => {
 /** Values of a Q8_0 tensor as its file has them. */
 function q8(bytes: Uint8Array): Float32Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  return Float32Array.from({ length: (bytes.length / 34) * 32 }, (_, i) => {
-    const block = Math.floor(i / 32) * 34;
-    return f16(view.getUint16(block, true)) * view.getInt8(block + 2 + (i % 32));
+  const scales = Array.from({ length: bytes.length / 34 }, (_, block) => f16(view.getUint16(block * 34, true)));
+  return Float32Array.from({ length: 32 * scales.length }, (_, i) => {
+    const block = Math.floor(i / 32);
+    return scales[block] * view.getInt8(block * 34 + 2 + (i % 32));
   });
 }
 
@@ -153,7 +164,7 @@ test('a checkpoint, its safetensors and its GGUF give the same logits, bit for b
   const expected = await logits(SOURCE);
   const forms = [
     safetensors(ORIGINAL),
-    (await convert(SOURCE, { type: 'f32' })).bytes,
+    (await converted({ type: 'f32' })).bytes,
     (await convert(safetensors(ORIGINAL), { type: 'f32' })).bytes,
   ];
   for (const bytes of forms) (await logits(bytes)).forEach((row, t) => sameBits(row, expected[t], `position ${t}`));
@@ -165,7 +176,7 @@ test('a GGUF of floats is converted again, with what it carried', async () => {
   const again = await convert(first.bytes, { type: 'tq2_0' });
   assert.is(again.container.metadata.get('general.name'), 'kept');
   assert.equal([...again.container.tensors.keys()], [...first.container.tensors.keys()]);
-  const direct = await convert(SOURCE, { type: 'tq2_0' });
+  const direct = await converted({ type: 'tq2_0' });
   const expected = await logits(direct.bytes);
   (await logits(again.bytes)).forEach((row, t) => sameBits(row, expected[t]));
 });
@@ -180,7 +191,7 @@ const matrices = ({ bytes, container }: Converted): Map<string, Uint8Array> =>
   );
 
 test('an I8 file is converted onward as the weights that it stands for', async () => {
-  const int8File = await convert(SOURCE, { type: 'i8' });
+  const int8File = await converted({ type: 'i8' });
   const weights = checkpoint(meant(int8File));
   for (const type of ['f32', 'f16', 'q8_0', 'tq2_0', 'tq1_0', 'q1_0'] as const) {
     const onward = await convert(int8File.bytes, { type });
@@ -193,12 +204,12 @@ test('an I8 file is converted onward as the weights that it stands for', async (
 
 test('what has its type already is copied, and ternary types become each other without loss', async () => {
   for (const type of ['i8', 'q8_0', 'tq2_0', 'q1_0'] as const) {
-    const once = await convert(SOURCE, { type, scale: 'row' });
+    const once = await converted({ type, scale: 'row' });
     const again = await convert(once.bytes, { type });
     assert.equal(matrices(again), matrices(once), type);
     assert.ok(again.result.tensors.every(({ maxError }) => maxError === 0));
   }
-  const two = await convert(SOURCE, { type: 'tq2_0', scale: 'row' });
+  const two = await converted({ type: 'tq2_0', scale: 'row' });
   const one = await convert(two.bytes, { type: 'tq1_0' });
   assert.is(one.container.tensors.get('blocks.0.ffn.down.weight')!.type, 'TQ1_0');
   assert.ok(one.result.tensors.every(({ maxError }) => maxError === 0));
@@ -209,14 +220,15 @@ test('what has its type already is copied, and ternary types become each other w
 
 const EXACT = [['f16', 1e-3], ['i8', 1e-3], ['q8_0', 1e-3]] as const;
 for (const [type, bound] of EXACT) {
+  let expected: Float32Array[] = [];
   for (const build of builds) {
     test(`${type} (${build}) equals an f32 run on its weights with f32 activations, and is near it with int8 ones`, async () => {
-      const converted = await convert(SOURCE, { type });
-      const expected = await logits(checkpoint(meant(converted)));
-      const exact = await logits(converted.bytes, { build, activations: 'f32' });
+      const file = await converted({ type });
+      if (expected.length === 0) expected = await logits(checkpoint(meant(file)));
+      const exact = await logits(file.bytes, { build, activations: 'f32' });
       assert.ok(worst(exact, expected) <= bound, `${worst(exact, expected)}`);
       assert.is(agreement(exact, expected), 1);
-      const near = await logits(converted.bytes, { build });
+      const near = await logits(file.bytes, { build });
       console.log(
         `  ${type} (${build}): ${worst(exact, expected).toExponential(1)} with f32 activations; with int8 ones ` +
           `${worst(near, expected).toExponential(1)}, ${(100 * agreement(near, expected)).toFixed(0)} % of best tokens`,
@@ -229,11 +241,11 @@ for (const [type, bound] of EXACT) {
 for (const type of ['tq2_0', 'tq1_0', 'q1_0'] as const) {
   for (const scale of ['tensor', 'row'] as const) {
     test(`${type} with a scale per ${scale} is near an f32 run on the weights that the formulas give`, async () => {
-      const converted = await convert(SOURCE, { type, scale });
+      const file = await converted({ type, scale });
       const perRow = (of: (w: Float32Array) => Float32Array): Formula => (w, cols) => rows(w, cols, of);
       const own = { TQ2_0: perRow(ternary), TQ1_0: perRow(ternary), Q1_0: perRow(binary) };
-      const expected = await logits(checkpoint(meant(converted, scale === 'row' ? { ...FORMULAS, ...own } : FORMULAS)));
-      const near = await logits(converted.bytes);
+      const expected = await logits(checkpoint(meant(file, scale === 'row' ? { ...FORMULAS, ...own } : FORMULAS)));
+      const near = await logits(file.bytes);
       const share = agreement(near, expected);
       console.log(
         `  ${type} by ${scale}: ${worst(near, expected).toExponential(1)}, ${
@@ -242,7 +254,7 @@ for (const type of ['tq2_0', 'tq1_0', 'q1_0'] as const) {
       );
       assert.ok(share >= 0.5, `${share}`);
       const types = new Set(
-        [...converted.container.tensors.values()].filter(({ shape }) => shape.length === 2).map((t) => t.type),
+        [...file.container.tensors.values()].filter(({ shape }) => shape.length === 2).map((t) => t.type),
       );
       assert.equal([...types].sort(), [type.toUpperCase(), 'Q8_0'].sort());
     });
@@ -260,13 +272,14 @@ function weightsOf(type: keyof typeof UNPACK, stored: Uint8Array): Float32Array 
   const [unpack, weight] = UNPACK[type];
   const { codes, scales } = unpack(stored);
   const block = codes.length / scales.length;
-  return Float32Array.from(codes, (code, i) => f16(scales[Math.floor(i / block)]) * weight(code));
+  const floats = scales.map(f16);
+  return Float32Array.from(codes, (code, i) => floats[Math.floor(i / block)] * weight(code));
 }
 
 test('spikes alone are exact in every type, whether a row has one scale or several', async () => {
   // everything else stays f32, so that no activation is quantised
   const spiking = (name: string): boolean => name.endsWith('tcam_proj.weight') || name.endsWith('ffn.down.weight');
-  const base = await convert(SOURCE, { type: 'f32' });
+  const base = await converted({ type: 'f32' });
   const metadata = [...base.container.metadata].map(([key, value]): MetaEntry => [
     key,
     typeof value === 'string' ? 'string' : typeof value === 'boolean' ? 'bool' : 'float64',
@@ -274,7 +287,7 @@ test('spikes alone are exact in every type, whether a row has one scale or sever
   ]);
   const cases = [['i8', false], ...Object.keys(UNPACK).flatMap((type) => [[type, false], [type, true]])];
   for (const [type, several] of cases as [keyof typeof UNPACK | 'i8', boolean][]) {
-    const { bytes, container } = await convert(SOURCE, { type, scale: 'row' });
+    const { bytes, container } = await converted({ type, scale: 'row' });
     const tensors: BuiltTensor[] = [];
     const values: Weights = new Map(ORIGINAL);
     for (const [name, { shape, data }] of ORIGINAL) {
@@ -313,7 +326,7 @@ test('head and embedding take types of their own, and vectors stay f32', async (
   assert.is(container.tensors.get(EMBEDDING)!.type, 'F16');
   assert.is(container.tensors.get('blocks.1.ffn.norm.bias')!.type, 'F32');
   assert.not(container.tensors.has('blocks.0.tcam.sparse_attn.rope.inv_freq'));
-  assert.is((await convert(SOURCE, { type: 'i8' })).container.tensors.get(EMBEDDING)!.type, 'F32');
+  assert.is((await converted({ type: 'i8' })).container.tensors.get(EMBEDDING)!.type, 'F32');
   using model = await open((await convert(SOURCE, { type: 'i8', embedding: 'i8' })).bytes);
   assert.is(model.describe().parameters, [...ORIGINAL.values()].reduce((sum, { data }) => sum + data.length, 0));
   const { maxError, rmsError } = result.tensors.find(({ name }) => name === 'output_head.output_proj.weight')!;
@@ -337,7 +350,7 @@ test('a row of zeros has scale 0, in every type', async () => {
 // ---- refusals ----
 
 test('int8 without scales, or with one that is no number, is refused by name', async () => {
-  const { bytes, container } = await convert(SOURCE, { type: 'i8' });
+  const { bytes, container } = await converted({ type: 'i8' });
   const name = new TextEncoder().encode('blocks.0.ffn.up.scale');
   const at = Buffer.from(bytes).indexOf(name);
   const other = bytes.slice();
