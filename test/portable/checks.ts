@@ -17,7 +17,7 @@ const PROMPT = 'Once upon a time';
 const IDS = [1, 7, 500, 23, 23, 401, 64, 0, 255, 256, 7, 311];
 const TYPES = ['f32', 'f16', 'bf16', 'q8_0', 'tq1_0', 'tq2_0', 'q2_0', 'q1_0'];
 /** Types of spiking models. */
-const SPIKING: readonly string[] = ['f32', 'i8', 'tq2_0', 'q1_0'];
+const SPIKING: readonly string[] = ['f32', 'i8', 'q8_0', 'tq2_0', 'q1_0'];
 
 /** Every file that the checks ask for; hosts without files are given these in advance. */
 export const fixtures: string[] = [MODEL, ANSWERS];
