@@ -7,7 +7,7 @@ import { alignUp } from '../bytes/align.ts';
 import { Pace } from '../bytes/pace.ts';
 import { type ByteSource, readFully } from '../bytes/source.ts';
 import type { TensorInfo } from '../container/tensor.ts';
-import { DescriptionError } from '../errors.ts';
+import { DescriptionError, ModelFileError } from '../errors.ts';
 import { columnSize } from '../model/columns.ts';
 import { isCodes, packedSize, ROW_GROUP, rowScaledSize, rowScales, scaleName } from '../model/layout.ts';
 import { loaderScratch, STAGING_BYTES, vectorBytes } from '../model/plan.ts';
@@ -268,9 +268,11 @@ export class WeightLoader {
     if (m.layout === 'f32') {
       const to = this.#arena.f32(m.data + units * 4, count * m.units);
       const codes = this.#arena.i8(this.#codes, count * stored);
-      return widenRows(codes, this.#widened(count * blocks, at), run, to, m.units, m.cols);
+      return widenRows(codes, this.#widened(count * blocks, src), run, to, m.units, m.cols);
     }
-    if (m.scaleKind === 0 && type !== 'I2_S') this.#joinScales(info, m, run, blocks, scaled);
+    if (m.scaleKind === 0 && type !== 'I2_S') {
+      this.#joinScales(info, m, run, this.#widened(count * blocks, src), scaled);
+    }
     if (m.layout === 'i8') k.pack_int8(this.#codes, stored, count, m.cols, m.units, m.data + units * 32);
     else if (m.layout === 'trit2') k.pack_trit2(this.#codes, stored, count, m.cols, m.units, m.data + units * 16);
     else k.pack_bit1(this.#codes, stored, count, m.cols, m.units / 2, m.data + units * 8);
@@ -281,12 +283,12 @@ export class WeightLoader {
   }
 
   /** The one f32 scale of each unpacked row, times that beside the matrix where there is one. */
-  #joinScales(info: TensorInfo, m: Matrix, run: RowRun, blocks: number, scaled: boolean): void {
+  #joinScales(info: TensorInfo, m: Matrix, run: RowRun, scales: Float32Array, scaled: boolean): void {
     const { row, count, cols } = run;
     const to = this.#arena.f32(m.scales + row * 4, count);
     if (!scaled) to.fill(1);
     const codes = this.#arena.u8(this.#codes, count * cols);
-    const bad = joinScales(codes, this.#widened(count * blocks, at), run, m.layout === 'bit1' ? null : 1, to);
+    const bad = joinScales(codes, scales, run, m.layout === 'bit1' ? null : 1, to);
     if (bad < 0) return;
     throw new ModelFileError(
       'TENSOR_TYPE',
