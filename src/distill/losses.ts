@@ -1,0 +1,86 @@
+/**
+ * What a student is to minimise, mean over all positions:
+ *
+ *   (1 − α)·H(y, softmax z)  +  α·τ²·H(softmax(t/τ), softmax(z/τ))                      z logits, t of the teacher, y labels
+ *   + β · mean over pairs of mean (P·c − h)²                                            h of the teacher, P learned
+ *   + ρ · mean over layers of (rate − target)²
+ *
+ * Hinton, Vinyals, Dean, arXiv 1503.02531; hidden states as in FitNets, arXiv 1412.6550.
+ * @module
+ */
+import type { Array as Tensor } from '@jax-js/jax';
+import type { GraphInputs, Tensors } from './graph.ts';
+import type { Jax } from './jax.ts';
+import { fastExp } from './ops.ts';
+import type { LossWeights } from './types.ts';
+
+/** Key of the projection of the n-th pair of hidden states. */
+export function projectionKey(n: number): string {
+  return `projection.${n}`;
+}
+
+/** log softmax over rows, and softmax. No derivatives. */
+function softmaxRows(jax: Jax, z: Tensor): { p: Tensor; log: Tensor } {
+  const { np } = jax;
+  const shifted = z.ref.sub(np.max(z, 1, { keepdims: true }));
+  const powers = fastExp(jax, shifted.ref);
+  const total = np.sum(powers.ref, 1, { keepdims: true });
+  return { p: powers.mul(np.reciprocal(total.ref)), log: shifted.sub(np.log(total)) };
+}
+
+/**
+ * The loss as a scalar with its gradient, and [loss, soft, hard, hidden]. The gradient of both cross-entropies by the
+ * logits is known: it is written out, so that only one pass over the vocabulary is differentiated.
+ * @param hidden streams behind each block, (N, width)
+ * @param rates firing rates of mixer, feed-forward and output of each block
+ */
+export function distillation(
+  jax: Jax,
+  weights: LossWeights,
+  w: Tensors,
+  logits: Tensor,
+  inputs: GraphInputs,
+  hidden: readonly Tensor[],
+  rates: readonly Tensor[],
+): { objective: Tensor; report: Tensor } {
+  const { np, lax } = jax;
+  const { alpha, temperature } = weights;
+  const rows = logits.shape[0];
+  const z = lax.stopGradient(logits.ref);
+  const student = softmaxRows(jax, z.ref);
+  const hard = np.sum(student.log.mul(inputs.labels.ref)).mul(-1 / rows);
+  let slope = student.p.sub(inputs.labels).mul((1 - alpha) / rows);
+  let soft: Tensor = np.array(0);
+  if (alpha > 0) {
+    const teacher = softmaxRows(jax, inputs.teacher.mul(1 / temperature));
+    const warm = softmaxRows(jax, z.ref.mul(1 / temperature));
+    soft = np.sum(warm.log.mul(teacher.p.ref)).mul(-(temperature ** 2) / rows);
+    slope = slope.add(warm.p.sub(teacher.p).mul((alpha * temperature) / rows));
+    teacher.log.dispose();
+  } else inputs.teacher.dispose();
+  let objective = np.sum(logits.mul(slope.ref)).sub(lax.stopGradient(np.sum(z.mul(slope))));
+
+  let distance: Tensor = np.array(0);
+  if (weights.hidden > 0) {
+    weights.hiddenPairs.forEach((pair, n) => {
+      const made = np.matmul(hidden[pair.student].ref, w[projectionKey(n)].ref.transpose());
+      const mean = np.mean(np.square(made.sub(inputs.hidden[n].ref)));
+      distance = distance.add(mean.mul(1 / weights.hiddenPairs.length));
+    });
+    objective = objective.add(distance.ref.mul(weights.hidden));
+  }
+  let excess: Tensor = np.array(0);
+  if (weights.rate > 0) {
+    // the mixer's spikes feed nothing, nor do those of the last output
+    const learn = rates.filter((_, n) => n % 3 !== 0 && n !== rates.length - 1);
+    const encoder = np.mean(inputs.spikes.ref);
+    for (const rate of [encoder, ...learn.map((y) => y.ref)]) {
+      excess = excess.add(np.square(rate.sub(weights.targetRate)).mul(1 / (learn.length + 1)));
+    }
+    objective = objective.add(excess.ref.mul(weights.rate));
+  }
+  const loss = hard.ref.mul(1 - alpha).add(soft.ref.mul(alpha)).add(distance.ref.mul(weights.hidden))
+    .add(excess.mul(weights.rate));
+  const report = lax.stopGradient(np.stack([loss, soft, hard, distance]));
+  return { objective, report };
+}
