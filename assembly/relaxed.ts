@@ -2,3 +2,4 @@
 // instantiated over the same memory as base.wasm, and its exports stand in for those of the same name.
 export { quantize_absmax_i8 } from './quantize';
 export { trit2_gemm_i8, bit1_gemm_i8 } from './ternary';
+export { nibble_gemm } from './nibble';

@@ -138,8 +138,43 @@ export interface Kernels {
   columns_trit2: CodeColumns;
   columns_bit1: CodeColumns;
   transpose_f32(src: Ptr, rows: number, cols: number, dst: Ptr, stride: number): void;
+  store_u8(at: Ptr, value: number): void;
   window_attention_f32(
     q: Ptr, k: Ptr, v: Ptr, fired: Ptr, out: Ptr, headDim: number, pos: number, window: number, anchors: number, ring: number,
     scale: number, scratch: Ptr,
+  ): void;
+  // nibble.ts, gather.ts, integrate.ts, spike-attention.ts
+  /** 8192 bytes. */
+  nibble_tables(out: Ptr): void;
+  nibble_gemm(
+    bits: number, w: Ptr, scales: Ptr, kind: number, blockChunks: number, chunks: number, bias: Ptr, tables: Ptr,
+    x: Ptr, y: Ptr, yStride: number, r0: number, r1: number, n: number, scratch: Ptr,
+  ): void;
+  spike_lists(x: Ptr, groups: number, n0: number, n1: number, lists: Ptr, stride: number, counts: Ptr): void;
+  tile_i8(kind: number, w: Ptr, units: number, r0: number, rows: number, tile: Ptr, scratch: Ptr): void;
+  tile_f32(w: Ptr, stride: number, r0: number, rows: number, tile: Ptr): void;
+  gather_i8(
+    kind: number, tile: Ptr, lists: Ptr, stride: number, counts: Ptr, scales: Ptr, bias: Ptr, y: Ptr, yStride: number,
+    rows: number, n: number, scratch: Ptr,
+  ): void;
+  gather_f32(
+    tile: Ptr, cols: number, lists: Ptr, stride: number, counts: Ptr, bias: Ptr, y: Ptr, yStride: number,
+    rows: number, n: number, scratch: Ptr,
+  ): void;
+  integrate_fire(
+    current: Ptr, stride: number, advance: number, u: Ptr, counts: Ptr, tokens4: number, steps: number, theta: number,
+    leak: number, x: Ptr, groups: number, g0: number,
+  ): void;
+  count_nibbles(x: Ptr, groups: number, n0: number, n1: number): number;
+  add_nibbles(current: Ptr, stride: number, rows: number, x: Ptr, groups: number, g0: number, count: number): void;
+  feature_stats(
+    x: Ptr, stride: number, rows: number, n0: number, n1: number, eps: number, mean: Ptr, inverse: Ptr,
+  ): void;
+  normalise_features(
+    x: Ptr, stride: number, rows: number, count: number, mean: Ptr, inverse: Ptr, weight: Ptr, bias: Ptr,
+  ): void;
+  spike_attention(
+    q: Ptr, stride: number, k: Ptr, v: Ptr, groups: number, n0: number, tokens: number, f0: number, headDim: number,
+    root: number, scores: Ptr,
   ): void;
 }
