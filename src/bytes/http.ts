@@ -18,7 +18,8 @@ export interface HttpOptions {
   headers?: Readonly<Record<string, string>>;
   /** Accept an answer that a redirect brought from another origin; refused unless true. Model hubs need it. */
   allowRedirect?: boolean;
-  /** Smaller reads fetch this much and are served from it: 1 KiB to 64 MiB, 512 KiB unless told. */
+  /** Smaller reads that follow one another fetch up to this much and are served from it: 1 KiB to 64 MiB, 512 KiB unless
+   *  told. A small read anywhere else fetches 16 KiB. */
   readAheadBytes?: number;
   /** How often a failed request is repeated (network errors, 429, 502, 503, 504): 0 to 10, 2 unless told. */
   retries?: number;
@@ -39,6 +40,8 @@ interface Version {
 }
 
 const READ_AHEAD_BYTES = 512 << 10;
+/** Fetched for a small read that goes on from no other: the headers in a checkpoint lie megabytes apart. */
+const GLANCE_BYTES = 16 << 10;
 const RETRIES = 2;
 const RETRY_MILLIS = 250;
 /** Answers that ask to come back later. */
@@ -58,6 +61,7 @@ export async function httpSource(url: string | URL, options: HttpOptions = {}): 
 
   let block = new Uint8Array(ahead);
   let blockStart = 0;
+  let span = ahead;
   const first = await fetchRange(place, block, 0, null, options, options.signal);
   const version = first.version;
   block = block.subarray(0, first.bytes);
@@ -72,7 +76,9 @@ export async function httpSource(url: string | URL, options: HttpOptions = {}): 
         if (wanted >= ahead) {
           return (await fetchRange(place, into.subarray(0, wanted), offset, version, options, signal)).bytes;
         }
-        const next = new Uint8Array(Math.min(ahead, version.size - offset));
+        // who reads on is read ahead of, each time further
+        span = offset === blockStart + block.length ? Math.min(2 * span, ahead) : Math.min(GLANCE_BYTES, ahead);
+        const next = new Uint8Array(Math.min(Math.max(wanted, span), version.size - offset));
         const { bytes } = await fetchRange(place, next, offset, version, options, signal);
         block = next.subarray(0, bytes);
         blockStart = offset;

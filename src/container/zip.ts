@@ -46,6 +46,13 @@ const LOCATOR_64_BYTES = 20;
 /** A comment may follow the end record. */
 const MAX_COMMENT_BYTES = 0xffff;
 
+/** Headers that lie within this are read at once, with the data between them, */
+const LOOK_BYTES = 16 << 10;
+/** and this many looks side by side: over a network each takes as long as a journey. */
+const LOOKS = 8;
+/** What `torch.save` pads a header with, so that data begins at a multiple of 64. */
+const PADDING_BYTES = 64;
+
 /** Sizes stand behind the data and are 0 in the local header. */
 const SIZES_FOLLOW = 1 << 3;
 /** Encrypted, strongly encrypted, local header masked. */
@@ -83,12 +90,12 @@ class Archive {
     listed.sort((a, b) => a.header - b.header);
     const entries = new Map<string, ZipEntry>();
     let end = 0;
-    for (const file of listed) {
+    for await (const [file, view] of this.#headers(listed)) {
       if (file.header < end || (end === 0 && file.header !== 0)) {
         const why = end === 0 ? 'something stands before it' : 'it overlaps the one before';
         throw this.#error('ZIP_LAYOUT', `file ${quote(file.name)} begins at ${file.header}, expected ${end}: ${why}`);
       }
-      const offset = await this.#local(file);
+      const offset = await this.#local(file, view);
       end = offset + file.byteLength;
       if (end > start) {
         throw this.#error('ZIP_LAYOUT', `file ${quote(file.name)} ends at ${end}, the directory begins at ${start}`);
@@ -205,10 +212,31 @@ class Archive {
     return [...listed.values()];
   }
 
-  /** Checks the local header of a file. @returns the position of its data */
-  async #local({ name, nameBytes, flags, byteLength, header }: Listed): Promise<number> {
+  /** Files in order, each with the bytes from its local header on: fields and name, and often what follows. */
+  async *#headers(listed: readonly Listed[]): AsyncGenerator<readonly [Listed, DataView]> {
+    const looks: { start: number; end: number; files: Listed[] }[] = [];
+    for (const file of listed) {
+      const end = Math.min(file.header + LOCAL_BYTES + file.nameBytes + PADDING_BYTES, this.#source.size);
+      const last = looks.at(-1);
+      if (last && end - last.start <= LOOK_BYTES) {
+        last.files.push(file);
+        last.end = Math.max(last.end, end);
+      } else looks.push({ start: file.header, end, files: [file] });
+    }
+    for (let i = 0; i < looks.length; i += LOOKS) {
+      const read = looks.slice(i, i + LOOKS).map(async ({ start, end, files }) => {
+        const { buffer } = await this.#read(start, end - start, `the header of file ${quote(files[0].name)}`);
+        return files.map((file) => [file, new DataView(buffer, file.header - start)] as const);
+      });
+      // the first failure is the one that is reported, and no read outlives it
+      await Promise.allSettled(read);
+      for (const views of read) yield* await views;
+    }
+  }
+
+  /** Checks the local header of a file, which begins with `view`. @returns the position of its data */
+  async #local({ name, nameBytes, flags, byteLength, header }: Listed, view: DataView): Promise<number> {
     const label = `file ${quote(name)}`;
-    const view = await this.#read(header, LOCAL_BYTES + nameBytes, `the header of ${label}`);
     if (view.getUint32(0, true) !== LOCAL) throw this.#error('ZIP_LAYOUT', `${label} does not begin as it should`);
     const localFlags = view.getUint16(6, true);
     this.#checkMethod(label, view.getUint16(8, true), localFlags);
@@ -225,8 +253,11 @@ class Archive {
     const offset = header + LOCAL_BYTES + nameBytes + extraBytes;
     let sizes = [view.getUint32(22, true), view.getUint32(18, true)];
     if (sizes.includes(IN_64_32)) {
-      const extra = await this.#read(offset - extraBytes, extraBytes, `the header of ${label}`);
-      sizes = this.#wide(label, new Uint8Array(extra.buffer), sizes);
+      const at = LOCAL_BYTES + nameBytes;
+      const extra = at + extraBytes <= view.byteLength
+        ? new DataView(view.buffer, view.byteOffset + at, extraBytes)
+        : await this.#read(offset - extraBytes, extraBytes, `the header of ${label}`);
+      sizes = this.#wide(label, new Uint8Array(extra.buffer, extra.byteOffset, extraBytes), sizes);
     }
     const unknown = (localFlags & SIZES_FOLLOW) !== 0 && sizes.every((size) => size === 0);
     if (!unknown && sizes.some((size) => size !== byteLength)) {

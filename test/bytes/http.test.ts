@@ -98,6 +98,31 @@ http('reads ranges, and small reads share requests', async () => {
   assert.equal(requests.slice(3), ['bytes=19984-19999']);
 });
 
+http('small reads far apart fetch little, and reading on fetches more each time', async () => {
+  const data = new Uint8Array(4 << 20).map((_, i) => (i * 7 + (i >> 9)) & 255);
+  answer = serve({ data });
+  const asked = (): number =>
+    requests.reduce((sum, range) => {
+      const [first, last] = range.slice('bytes='.length).split('-').map(Number);
+      return sum + Math.min(last, data.length - 1) - first + 1;
+    }, 0);
+  const source = await httpSource(`${origin}/checkpoint.pt`, { retries: 0 });
+  assert.is(asked(), 512 << 10);
+  requests = [];
+  const into = new Uint8Array(60);
+  for (let i = 0; i < 20; i++) {
+    const at = (1 << 20) + i * 150_000;
+    await readFully(source, into, at, 'a header');
+    assert.equal(into, data.slice(at, at + 60));
+  }
+  assert.is(asked(), 20 * (16 << 10));
+  requests = [];
+  for (let at = 2 << 20; at < 4 << 20; at += 4096) await readFully(source, new Uint8Array(4096), at, 'x');
+  assert.is(asked(), 2 << 20);
+  // 16, 32, … 512 KiB, then 512 KiB each, and the rest
+  assert.is(requests.length, 6 + 2 + 1);
+});
+
 http('a file smaller than the read-ahead takes one request', async () => {
   const source = await httpSource(`${origin}/model.gguf`);
   const all = new Uint8Array(DATA.length);
