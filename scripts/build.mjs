@@ -50,7 +50,16 @@ async function bundles() {
   const { build } = await import('esbuild');
   rmSync('dist', { recursive: true, force: true });
   await build({
-    entryPoints: { index: 'src/index.ts', edge: 'src/edge.ts', random: 'src/random.ts', cli: 'src/cli/main.ts' },
+    entryPoints: {
+      index: 'src/index.ts',
+      edge: 'src/edge.ts',
+      random: 'src/random.ts',
+      distill: 'src/distill.ts',
+      cli: 'src/cli/main.ts',
+      lane: 'src/lane.ts',
+      // a thread of the trainer, which looks for it beside its own chunk
+      'chunks/gradient-worker': 'src/distill/gradient-worker.ts',
+    },
     outdir: 'dist',
     bundle: true,
     splitting: true,
@@ -58,7 +67,7 @@ async function bundles() {
     platform: 'neutral',
     mainFields: ['module', 'main'],
     conditions: ['import'],
-    external: ['node:*'],
+    external: ['node:*', '@jax-js/jax'],
     target: 'es2022',
     minifySyntax: true,
     minifyWhitespace: true,

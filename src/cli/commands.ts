@@ -1,10 +1,13 @@
 /**
- * Every command, in the order of the help.
+ * Every command, in the order of the help, and which of them a command line means.
  * @module
  */
 import { bench } from './bench.ts';
+import { classify } from './classify.ts';
 import type { Command } from './command.ts';
 import { convert } from './convert.ts';
+import { distillCommand } from './distill.ts';
+import { evalGlue } from './eval-glue.ts';
 import { inspect } from './inspect.ts';
 import { logits } from './logits.ts';
 import { perplexityCommand } from './perplexity.ts';
@@ -18,6 +21,34 @@ export const COMMANDS: readonly Command[] = [
   detokenize,
   inspect,
   perplexityCommand,
+  classify,
+  evalGlue,
   convert,
+  distillCommand,
   bench,
 ];
+
+/** What a command line names: a command, or why none. */
+export type Chosen =
+  | { readonly command: Command; readonly rest: readonly string[] }
+  | {
+    readonly command: null;
+    /** What was named; undefined for nothing. */
+    readonly words: string | undefined;
+    /** The word that several commands begin with, where it was named. */
+    readonly group: string | undefined;
+    readonly expected: readonly string[];
+  };
+
+/** The command that `args` begin with; names have one word or two. */
+export function chosenCommand(args: readonly string[]): Chosen {
+  for (const length of [2, 1]) {
+    const command = COMMANDS.find(({ spec }) => spec.name === args.slice(0, length).join(' '));
+    if (command) return { command, rest: args.slice(length) };
+  }
+  const names = COMMANDS.map(({ spec }) => spec.name);
+  const members = names.filter((name) => name.startsWith(`${args[0]} `));
+  if (members.length === 0) return { command: null, words: args[0], group: undefined, expected: names };
+  const second = args[1] === undefined || args[1].startsWith('-') ? '' : ` ${args[1]}`;
+  return { command: null, words: args[0] + second, group: args[0], expected: members };
+}

@@ -39,7 +39,8 @@ export function chart({ title, lines, log = false, from, to }: Chart): string {
   const scale = log ? Math.log10 : (y: number): number => y;
   const [y0, y1] = spread(scale(from ?? Math.min(...ys)), scale(to ?? Math.max(...ys)));
   const px = (x: number): string => (LEFT + ((x - x0) / (x1 - x0)) * (WIDTH - LEFT - RIGHT)).toFixed(1);
-  const py = (y: number): string => (HEIGHT - BOTTOM - ((scale(y) - y0) / (y1 - y0)) * (HEIGHT - TOP - BOTTOM)).toFixed(1);
+  const py = (y: number): string =>
+    (HEIGHT - BOTTOM - ((scale(y) - y0) / (y1 - y0)) * (HEIGHT - TOP - BOTTOM)).toFixed(1);
   const yTicks = log ? ticks(y0, y1, 5).map((power) => 10 ** power) : ticks(y0, y1, 5);
   const grid = [
     ...yTicks.map((y) =>
@@ -50,8 +51,12 @@ export function chart({ title, lines, log = false, from, to }: Chart): string {
   ];
   const curves = drawn.map(({ points }, i) =>
     points.length === 1
-      ? `<circle cx="${px(points[0][0])}" cy="${py(points[0][1])}" r="2.5" fill="${colour(i, drawn.length)}" stroke="none"/>`
-      : `<polyline points="${points.map(([x, y]) => `${px(x)},${py(y)}`).join(' ')}" stroke="${colour(i, drawn.length)}"/>`
+      ? `<circle cx="${px(points[0][0])}" cy="${py(points[0][1])}" r="2.5" fill="${
+        colour(i, drawn.length)
+      }" stroke="none"/>`
+      : `<polyline points="${points.map(([x, y]) => `${px(x)},${py(y)}`).join(' ')}" stroke="${
+        colour(i, drawn.length)
+      }"/>`
   );
   const legend = drawn.map(({ label, points }, i) =>
     `<span><i style="background:${colour(i, drawn.length)}"></i>${escapeHtml(label)} ` +
@@ -65,7 +70,13 @@ export function chart({ title, lines, log = false, from, to }: Chart): string {
 
 /** Text that is safe within an element and within a quoted attribute. */
 export function escapeHtml(text: string): string {
-  const names: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+  const names: Readonly<Record<string, string>> = {
+    '&': '&amp;',
+    '<': '&lt;',
+    '>': '&gt;',
+    '"': '&quot;',
+    "'": '&#39;',
+  };
   return text.replace(/[&<>"']/g, (c) => names[c]);
 }
 
@@ -87,7 +98,9 @@ function thinned(points: Line['points']): Line['points'] {
 
 /** A range that is not empty. */
 function spread(low: number, high: number): [number, number] {
-  return high > low ? [low, high] : [low - Math.max(1e-9, Math.abs(low) * 0.05), high + Math.max(1e-9, Math.abs(high) * 0.05)];
+  return high > low
+    ? [low, high]
+    : [low - Math.max(1e-9, Math.abs(low) * 0.05), high + Math.max(1e-9, Math.abs(high) * 0.05)];
 }
 
 /** Round numbers of a range: multiples of 1, 2 or 5 times a power of ten. */

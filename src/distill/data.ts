@@ -147,13 +147,19 @@ export class Windows {
   /** @throws {DistillError} `CHECKPOINT` for the state of another text or another length of windows */
   restore({ epoch, taken, generator, digest }: DataState): void {
     if (digest !== this.#digest) {
-      throw new DistillError('CHECKPOINT', 'the run was begun with another text; give it the same --data and --generate');
+      throw new DistillError(
+        'CHECKPOINT',
+        'the run was begun with another text; give it the same --data and --generate',
+      );
     }
     this.#rng.restore(generator);
     this.#generator = generator;
     this.#shuffle();
     if (!Number.isInteger(taken) || taken < 0 || taken > this.#order.length) {
-      throw new DistillError('CHECKPOINT', `the run stands at window ${taken} of ${this.#order.length}; use the same --seq`);
+      throw new DistillError(
+        'CHECKPOINT',
+        `the run stands at window ${taken} of ${this.#order.length}; use the same --seq`,
+      );
     }
     this.#epoch = epoch;
     this.#taken = taken;

@@ -35,8 +35,12 @@ export function exportStudent(
   sink: ByteSink,
   { type = 'tq2_0', metadata, signal }: ExportOptions = {},
 ): Promise<ConvertResult> {
-  const blocks: ConvertType = config.quantisation === 'ternary' ? type : config.quantisation === 'binary' ? 'q1_0' : 'f32';
-  const tables: ConvertType = config.tables === 'none' ? 'f32' : config.tables === 'int8' ? 'i8' : type;
+  const blocks: ConvertType = config.quantisation === 'ternary'
+    ? type
+    : config.quantisation === 'binary'
+    ? 'q1_0'
+    : 'f32';
+  const tables: ConvertType = config.tables === 'none' ? 'f32' : config.tables === 'int8' ? 'q8_0' : type;
   const source = memorySource(studentBytes(config, state), 'the student');
   return convertModel(modules, source, sink, {
     type: blocks,
@@ -68,7 +72,13 @@ export function studentBytes(config: StudentConfig, { tensors }: TrainerState): 
   };
   const variant = tensors.has('output_head.prior_weight') ? '0.8b' : '194m';
   const weights = new Map<string, FloatTensor>();
-  const described = { ...config, hidden: config.ffn, attention: true, dynamicPrior: numbers.dynamicPrior === true, variant } as const;
+  const described = {
+    ...config,
+    hidden: config.ffn,
+    attention: true,
+    dynamicPrior: numbers.dynamicPrior === true,
+    variant,
+  } as const;
   for (const [name, shape] of symbolicLightShapes(described)) {
     const tensor = tensors.get(name);
     if (!tensor) throw new DistillError('DISTILL', `the student has no ${name}; the state is not of this shape`);

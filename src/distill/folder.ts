@@ -47,7 +47,9 @@ export async function diskFolder(path: string): Promise<RunFolder> {
     path,
     async read(name) {
       try {
-        return await readFile(at(name));
+        // not a Buffer, whose slices are views
+        const { buffer, byteOffset, byteLength } = await readFile(at(name));
+        return new Uint8Array(buffer, byteOffset, byteLength);
       } catch (cause) {
         if (isAbsent(cause)) return null;
         throw new IoError('IO', `${at(name)} cannot be read: ${String(cause)}`, { cause });

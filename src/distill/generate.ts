@@ -17,7 +17,9 @@ export interface GenerateTextOptions {
   readonly length: number;
   readonly seed: number;
   readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: { readonly tokens: number; readonly wanted: number; readonly documents: number }) => void;
+  readonly onProgress?: (
+    progress: { readonly tokens: number; readonly wanted: number; readonly documents: number },
+  ) => void;
 }
 
 /** Bytes before the ids of a file: `TSID`, how many documents were tried, how many ids follow, checksum of the ids. */
@@ -43,7 +45,7 @@ export async function generateText(
   const { tokens, temperature, length, seed, signal, onProgress } = options;
   const { specials } = model.tokenizer;
   const { bos } = specials;
-  if (bos === undefined) throw new OptionError('OPTION', "generate needs a teacher whose vocabulary has a bos token");
+  if (bos === undefined) throw new OptionError('OPTION', 'generate needs a teacher whose vocabulary has a bos token');
   const ends = new Set([bos, ...specials.stop]);
   const name = `generated-${await nameOf(model, options)}.ids`;
   const kept = read(await folder.read(name));
@@ -66,7 +68,10 @@ export async function generateText(
       const own = key(ids);
       repeated = known.has(own) || ids.length === 1 ? repeated + 1 : 0;
       if (repeated === MOST_REPEATED) {
-        throw new DistillError('DISTILL', `the teacher wrote ${all.length} documents and only repeats itself; use a higher temperature`);
+        throw new DistillError(
+          'DISTILL',
+          `the teacher wrote ${all.length} documents and only repeats itself; use a higher temperature`,
+        );
       }
       if (repeated > 0) continue;
       known.add(own);

@@ -43,7 +43,11 @@ export function pageOf(records: readonly MetricsRecord[], facts: PageFacts): str
         { label: 'held out', points: held(({ loss }) => loss) },
       ],
     }),
-    chart({ title: 'Held-out perplexity', log: true, lines: [{ label: 'perplexity', points: held((e) => e.perplexity) }] }),
+    chart({
+      title: 'Held-out perplexity',
+      log: true,
+      lines: [{ label: 'perplexity', points: held((e) => e.perplexity) }],
+    }),
     chart({ title: 'Firing rate by layer', from: 0, lines: rateLines(measured, config.layers) }),
     chart({ title: 'Norm of the gradients', log: true, lines: [curve('norm', ({ gradientNorm }) => gradientNorm)] }),
     chart({ title: 'Learning rate', from: 0, lines: [curve('rate', ({ lr }) => lr)] }),
@@ -94,10 +98,15 @@ function mean(values: readonly number[]): number {
 /** 3725 → "1 h 2 min". */
 function duration(seconds: number): string {
   const minutes = Math.floor(seconds / 60);
-  return minutes < 1 ? `${Math.round(seconds)} s` : minutes < 60 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+  return minutes < 1
+    ? `${Math.round(seconds)} s`
+    : minutes < 60
+    ? `${minutes} min`
+    : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-const STYLE = 'body{font:15px/1.5 system-ui,sans-serif;max-width:1360px;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}' +
+const STYLE =
+  'body{font:15px/1.5 system-ui,sans-serif;max-width:1360px;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}' +
   'h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}h3{font-size:.9rem;margin:0;color:#777}' +
   'dl{display:flex;flex-wrap:wrap;gap:1rem 2rem}dt{font-size:.8rem;color:#777}dd{margin:0;font-size:1.2rem}' +
   'main{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:1.5rem}' +

@@ -66,6 +66,12 @@ export async function train(parts: TrainParts): Promise<TrainResult> {
   return await new Run(parts).run();
 }
 
+/** Batches of an update, and where the order of the windows stands behind them. */
+interface Prepared {
+  readonly batches: readonly Batch[];
+  readonly data: RunState['data'];
+}
+
 class Run {
   readonly #parts: TrainParts;
   readonly #metrics: Metrics;
@@ -77,6 +83,8 @@ class Run {
   #clock = 0;
   #savedAt = 0;
   #data: RunState['data'];
+  /** The next update's batches, which the teacher answers while the trainer is at work on other threads. */
+  #ahead: Promise<Prepared> | null = null;
 
   constructor(parts: TrainParts) {
     const { settings, held } = parts;
@@ -106,18 +114,19 @@ class Run {
     this.#clock = performance.now();
     this.#savedAt = this.#clock;
     let last = this.#metrics.records.findLast((record): record is EvaluationRecord => record.kind === 'evaluation');
-    if (last?.step !== this.#step) last = await this.#evaluate(false);
-    while (!this.#over()) {
-      try {
+    try {
+      // a run that is taken up where it would have measured may have been cut off before it did
+      if (!last || (last.step !== this.#step && this.#step % settings.evalEvery === 0)) last = await this.#evaluate(false);
+      while (!this.#over()) {
         signal?.throwIfAborted();
         await this.#update();
-      } catch (error) {
-        if (signal?.aborted) await this.#save();
-        throw error;
+        const minutes = (performance.now() - this.#savedAt) / 60_000;
+        if (minutes >= settings.saveEvery || this.#over()) await this.#save();
+        if (this.#step % settings.evalEvery === 0 || this.#over()) last = await this.#evaluate(this.#over());
       }
-      const minutes = (performance.now() - this.#savedAt) / 60_000;
-      if (minutes >= settings.saveEvery || this.#over()) await this.#save();
-      if (this.#step % settings.evalEvery === 0 || this.#over()) last = await this.#evaluate(this.#over());
+    } catch (error) {
+      if (signal?.aborted) await this.#save();
+      throw error;
     }
     const state = await trainer.save();
     return { steps: this.#step, seconds: this.#seconds, state, last, records: this.#metrics.records };
@@ -135,11 +144,19 @@ class Run {
   }
 
   async #update(): Promise<void> {
-    const { trainer, windows, settings, batch } = this.#parts;
+    const { trainer, settings } = this.#parts;
     const start = performance.now();
-    const batches: Batch[] = [];
-    for (let i = 0; i < settings.accumulate; i++) batches.push(await batch(windows.take(settings.batch)));
-    const lr = learningRate({ rate: settings.lr, warmup: settings.warmup, floor: settings.floor }, this.#step, this.#progress());
+    const { batches, data } = await (this.#ahead ?? this.#prepare());
+    this.#ahead = null;
+    if (this.#step + 1 < settings.steps) {
+      this.#ahead = this.#prepare();
+      this.#ahead.catch(() => {}); // it is looked at when it is its turn
+    }
+    const lr = learningRate(
+      { rate: settings.lr, warmup: settings.warmup, floor: settings.floor },
+      this.#step,
+      this.#progress(),
+    );
     const report = await trainer.step(batches, lr, this.#weights);
     if (!Number.isFinite(report.loss) || !Number.isFinite(report.gradientNorm)) {
       const state = await trainer.save();
@@ -150,14 +167,31 @@ class Run {
       );
     }
     this.#step++;
-    this.#data = windows.state();
+    this.#data = data;
     this.#tick();
     const tokens = settings.accumulate * settings.batch * settings.seq;
     const tokensPerSecond = (tokens / (performance.now() - start)) * 1000;
     const { loss, soft, hard, hidden, gradientNorm, firingRates } = report;
     this.#means.add([loss, soft, hard, hidden, gradientNorm, tokensPerSecond], firingRates);
-    this.#tell({ kind: 'step', step: this.#step, steps: settings.steps, report, lr, tokensPerSecond, secondsLeft: this.#left() });
+    this.#tell({
+      kind: 'step',
+      step: this.#step,
+      steps: settings.steps,
+      report,
+      lr,
+      tokensPerSecond,
+      secondsLeft: this.#left(),
+    });
     if (this.#step % settings.logEvery === 0 || this.#over()) await this.#log(lr);
+  }
+
+  async #prepare(): Promise<Prepared> {
+    const { windows, settings, batch } = this.#parts;
+    const rows = Array.from({ length: settings.accumulate }, () => windows.take(settings.batch));
+    const data = windows.state();
+    const batches: Batch[] = [];
+    for (const ids of rows) batches.push(await batch(ids));
+    return { batches, data };
   }
 
   async #log(lr: number): Promise<void> {

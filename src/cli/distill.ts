@@ -1,0 +1,245 @@
+/**
+ * `distill`: training a spiking student from a teacher.
+ * @module
+ */
+import process from 'node:process';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { DistillEvent, DistillOptions, DistillResult } from '../distill.ts';
+import { OptionError, TernspikeError } from '../errors.ts';
+import { type Command, command, type Context, need } from './command.ts';
+import { UsageError, type Values } from './args.ts';
+import { readText } from './files.ts';
+import { bytesText, rounded } from './output.ts';
+
+const OPTIONS = {
+  teacher: { kind: 'text', value: 'FILE', help: 'the model to learn from: a GGUF file with a vocabulary' },
+  data: { kind: 'text', value: 'FILES', help: 'texts to learn from, UTF-8, with commas between them' },
+  student: { kind: 'text', value: 'FILE', help: 'shape of the student, JSON; see docs/distillation.md' },
+  out: { kind: 'text', value: 'FILE', help: 'the student, as GGUF' },
+  dir: { kind: 'text', value: 'DIR', help: 'folder of the run; default: --out with .run instead of .gguf' },
+  resume: { kind: 'text', value: 'DIR', help: 'go on with the run in this folder, with its options' },
+  steps: { kind: 'integer', least: 1, help: 'updates; default 2000' },
+  minutes: { kind: 'number', least: 0, help: 'end after this time; the learning rate then follows the clock' },
+  batch: { kind: 'integer', least: 1, help: 'windows of a pass; default 8' },
+  seq: { kind: 'integer', least: 2, help: 'tokens of a window; default 128' },
+  accumulate: { kind: 'integer', least: 1, help: 'passes of an update; default 1' },
+  threads: { kind: 'integer', short: 't', least: 1, help: 'passes worked on at once; default all, up to the cores' },
+  lr: { kind: 'number', least: 0, help: 'highest learning rate; default 0.002' },
+  warmup: { kind: 'integer', least: 0, help: 'updates until it is reached; default 100' },
+  floor: { kind: 'number', least: 0, help: 'share of it that is left at the end; default 0.05' },
+  clip: { kind: 'number', least: 0, help: 'largest norm of the gradients; default 1' },
+  'weight-decay': { kind: 'number', least: 0, help: 'default 0.01' },
+  alpha: { kind: 'number', least: 0, help: "weight of the teacher's distribution against the text; default 0.9" },
+  temperature: { kind: 'number', least: 0, help: 'softens both distributions; default 1' },
+  hidden: { kind: 'number', least: 0, help: 'weight of hidden states; default 0' },
+  rate: { kind: 'number', least: 0, help: 'weight of (firing rate - target)²; default 0' },
+  'target-rate': { kind: 'number', least: 0, help: 'the target; default 0.15' },
+  generate: { kind: 'integer', least: 0, help: 'tokens that the teacher writes as further text; default 0' },
+  'generate-temp': { kind: 'number', least: 0, help: 'temperature of that text; default 1' },
+  cache: { kind: 'text', value: 'DIR', help: 'folder where that text is kept for other runs too; default --dir' },
+  documents: {
+    kind: 'choice',
+    choices: ['marker', 'line', 'whole'],
+    help:
+      'documents end at <|endoftext|>, at a single line feed, or with the file; default marker where there are some',
+  },
+  'eval-data': { kind: 'text', value: 'FILES', help: 'texts to measure on instead of the end of --data' },
+  holdout: { kind: 'number', least: 0, help: 'share of each text, at its end, that is measured on; default 0.2' },
+  'eval-every': { kind: 'integer', least: 1, help: 'updates between two measurements; default 200' },
+  'eval-windows': { kind: 'integer', least: 1, help: 'windows of a measurement; default 64' },
+  'log-every': { kind: 'integer', least: 1, help: 'updates between two lines of metrics.jsonl; default 10' },
+  'save-every': { kind: 'number', least: 0, help: 'minutes between two checkpoints; default 5' },
+  ctx: { kind: 'integer', least: 4, help: 'tokens of a window of the perplexity at the end; default 256' },
+  type: { kind: 'choice', choices: ['tq2_0', 'tq1_0'], help: 'type of ternary matrices in the file; default tq2_0' },
+  name: { kind: 'text', value: 'TEXT', help: 'name of the model in the file' },
+  license: { kind: 'text', value: 'TEXT', help: 'its licence' },
+  seed: { kind: 'integer', least: 0, help: 'of weights, order and generated text; default 1' },
+} as const;
+
+type Given = Values<typeof OPTIONS>;
+
+export const distillCommand: Command = command(
+  {
+    name: 'distill',
+    summary: 'Trains a ternary spiking student to answer as a teacher does.',
+    positionals: [],
+    options: OPTIONS,
+    notes: [
+      'Needs the package @jax-js/jax and Node from 22 on, Deno or Bun. The folder of the run holds checkpoints, metrics.jsonl',
+      'and index.html with curves and samples. An interrupt saves; --resume DIR goes on to the same numbers.',
+    ],
+    examples: [
+      'ternspike distill --teacher stories260K.gguf --data stories.txt --student student.json --out student.gguf --minutes 90',
+      'ternspike distill --resume student.run',
+    ],
+  },
+  async ({ values }, context) => {
+    const { distill } = await import('../distill.ts');
+    const given = values.resume === undefined ? values : await resumed(values.resume, values);
+    const options = await read(given, values.resume !== undefined, context);
+    if (values.resume === undefined) await keep(options.dir, given);
+    const result = await distill(options);
+    await context.out.result(jsonOf(result), () => lines(result));
+  },
+);
+
+/** File in which the options of a run are kept. */
+const COMMAND_FILE = 'command.json';
+
+/** Writes them down; a folder that holds a run already keeps its own, and is refused soon. */
+async function keep(dir: string, given: Given): Promise<void> {
+  await mkdir(dir, { recursive: true });
+  const files = await readdir(dir);
+  if (files.some((name) => name.startsWith('checkpoint.'))) return;
+  await writeFile(join(dir, COMMAND_FILE), `${JSON.stringify(given, null, 2)}\n`);
+}
+
+/** The options of a run, and over them those that are given now. */
+async function resumed(dir: string, values: Given): Promise<Given> {
+  let text: string;
+  try {
+    text = await readFile(join(dir, COMMAND_FILE), 'utf8');
+  } catch (cause) {
+    throw new TernspikeError('CHECKPOINT', `${dir} holds no run that ternspike distill began: ${String(cause)}`, {
+      cause,
+    });
+  }
+  const kept = JSON.parse(text) as Given;
+  return { ...kept, ...Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)), dir };
+}
+
+/** Options of the library. */
+async function read(given: Given, resume: boolean, { out, signal }: Context): Promise<DistillOptions> {
+  const teacher = need(given.teacher, '--teacher FILE');
+  const target = need(given.out, '--out FILE');
+  const files = need(given.data, '--data FILES').split(',');
+  if (given.holdout !== undefined && given.holdout > 0.9) {
+    throw new UsageError(`--holdout is ${given.holdout}, expected a share in 0 … 0.9`);
+  }
+  const texts = (paths: readonly string[]): Promise<string[]> =>
+    Promise.all(paths.map((path) => readText(path, undefined, signal)));
+  return {
+    teacher,
+    out: target,
+    dir: given.dir ?? `${target.replace(/\.gguf$/, '')}.run`,
+    resume,
+    texts: await texts(files),
+    evalTexts: given['eval-data'] === undefined ? undefined : await texts(given['eval-data'].split(',')),
+    student: given.student === undefined ? undefined : await studentFile(given.student, signal),
+    steps: given.steps ?? (given.minutes ? UNLIMITED : undefined),
+    minutes: given.minutes,
+    batch: given.batch,
+    seq: given.seq,
+    accumulate: given.accumulate,
+    threads: given.threads,
+    lr: given.lr,
+    warmup: given.warmup,
+    floor: given.floor,
+    clip: given.clip,
+    weightDecay: given['weight-decay'],
+    alpha: given.alpha,
+    temperature: given.temperature,
+    hidden: given.hidden,
+    rate: given.rate,
+    targetRate: given['target-rate'],
+    generate: given.generate,
+    generateTemperature: given['generate-temp'],
+    cache: given.cache,
+    documents: given.documents,
+    holdout: given.holdout,
+    evalEvery: given['eval-every'],
+    evalWindows: given['eval-windows'],
+    logEvery: given['log-every'],
+    saveEvery: given['save-every'],
+    perplexityContext: given.ctx,
+    type: given.type,
+    name: given.name,
+    license: given.license,
+    seed: given.seed,
+    signal,
+    onEvent: reporter(out),
+  };
+}
+
+/** Updates of a run that ends by the clock. */
+const UNLIMITED = 1e9;
+
+async function studentFile(path: string, signal: AbortSignal): Promise<DistillOptions['student']> {
+  const text = await readText(path, undefined, signal);
+  try {
+    return JSON.parse(text) as DistillOptions['student'];
+  } catch (cause) {
+    throw new OptionError('OPTION', `${path} is no JSON: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** Seconds between two lines on a stderr that is no terminal. */
+const LINE_SECONDS = 15;
+
+function reporter(out: Context['out']): (event: DistillEvent) => void {
+  let lastLine = -Infinity;
+  return (event) => {
+    switch (event.kind) {
+      case 'begin':
+        return out.note(
+          `${event.parameters} weights; ${event.trainTokens} tokens to learn from, ${event.heldTokens} held out` +
+            (event.step > 0 ? `; going on from step ${event.step}` : ''),
+        );
+      case 'generate':
+        return out.progress(`the teacher writes: ${event.tokens} of ${event.wanted} tokens`);
+      case 'perplexity':
+        return out.progress(`perplexity of the ${event.of}: window ${event.chunk} of ${event.chunks}`);
+      case 'checkpoint':
+        return out.note(`saved at step ${event.step}`);
+      case 'note':
+        return out.note(event.text);
+      case 'evaluation': {
+        const { step, loss, perplexity, sample } = event.record;
+        out.note(`step ${step}: held-out loss ${loss.toFixed(4)}, perplexity ${perplexity.toFixed(3)}`);
+        return sample === undefined ? undefined : out.note(`  ${sample.replace(/\s+/g, ' ').slice(0, 160)}`);
+      }
+      case 'step': {
+        const line = stepLine(event);
+        out.progress(line);
+        const now = performance.now() / 1000;
+        if (process.stderr.isTTY || now - lastLine < LINE_SECONDS) return;
+        lastLine = now;
+        return out.note(line);
+      }
+    }
+  };
+}
+
+function stepLine(
+  { step, steps, report, tokensPerSecond, secondsLeft }: Extract<DistillEvent, { kind: 'step' }>,
+): string {
+  const of = steps === UNLIMITED ? '' : ` of ${steps}`;
+  const { loss, hard, gradientNorm, firingRates } = report;
+  const rate = firingRates.reduce((sum, x) => sum + x, 0) / Math.max(1, firingRates.length);
+  const left = Number.isFinite(secondsLeft) ? `${Math.ceil(secondsLeft / 60)} min left` : '';
+  return `step ${step}${of}  loss ${loss.toFixed(4)} (text ${hard.toFixed(4)})  gradient ${
+    gradientNorm.toPrecision(3)
+  }  ` +
+    `firing ${(100 * rate).toFixed(1)} %  ${Math.round(tokensPerSecond)} tokens/s  ${left}`;
+}
+
+function jsonOf(result: DistillResult): object {
+  return {
+    ...result,
+    heldOut: { loss: rounded(result.heldOut.loss), perplexity: rounded(result.heldOut.perplexity) },
+    firingRates: result.firingRates.map((rate) => rounded(rate)),
+  };
+}
+
+function lines({ out, bytes, steps, seconds, perplexity, firingRates, dir }: DistillResult): string[] {
+  const rate = firingRates.reduce((sum, x) => sum + x, 0) / Math.max(1, firingRates.length);
+  return [
+    `${out}: ${bytesText(bytes)}, ${steps} steps in ${(seconds / 60).toFixed(1)} min`,
+    `perplexity of the text held out: student ${perplexity.student.ppl.toFixed(4)} ± ${
+      perplexity.student.stderr.toFixed(4)
+    }, ` +
+    `teacher ${perplexity.teacher.ppl.toFixed(4)}`,
+    `mean firing rate ${(100 * rate).toFixed(1)} %; curves and samples in ${dir}/index.html`,
+  ];
+}
