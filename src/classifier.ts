@@ -5,7 +5,9 @@
 import { Pace } from './bytes/pace.ts';
 import { OptionError, SessionError, TokenizerError } from './errors.ts';
 import { type ClassifySpikes, classifySpikes } from './eval/classify-spikes.ts';
-import { rateSpikingBert, type SpikingBert, SpikingBertRun } from './forward/spikingbert.ts';
+import type { SpikingBert } from './forward/spikingbert.ts';
+import { rateSpikingBert } from './forward/spikingbert-rate.ts';
+import { SpikingBertRun } from './forward/spikingbert-run.ts';
 import { spikingBertWeights } from './forward/spikingbert-weights.ts';
 import { MAX_STEPS } from './limits.ts';
 import type { SpikingBertDescription } from './model/description.ts';

@@ -1,12 +1,31 @@
 /**
- * The forward pass of the spiking BERT (arXiv 2308.10873), step by step.
+ * The forward pass of the spiking BERT (arXiv 2308.10873), layer by layer over a chunk of steps. Every lane runs it.
+ *
+ *   neurons   U ← U + I;   s = [U ≥ θ];   U ← leak · (U − θ·s)                  all steps of a layer before the next layer
+ *   s₀ = neurons(LayerNorm(word + position + segment))                            the same current in every step
+ *   per encoder, h its input
+ *     k = neurons(Wk·h + bk);   v = neurons(Wv·h + bv);   q = Wq·h + bq          queries stay real
+ *     c = neurons(softmax(q·kᵀ / √headDim) · v)
+ *     a = neurons(LayerNorm(Wo·c + bo + h))
+ *     f = neurons(gelu(Wi·a + bi))
+ *     h ← neurons(LayerNorm(Wd·f + bd + a))
+ *   logits = Wc · (spikes of the last layer at the first token / steps) + bc
+ *
+ * A layer at a step depends on earlier layers at that step and on its own membranes alone, so layers may run one after the
+ * other over all steps: each matrix is then read once for a whole chunk. Step after step gives the same bits.
+ *
+ * A vector is one token at one step. Currents lie feature by feature, all vectors in a row: lanes of SIMD are tokens, and
+ * nothing is transposed. Every matrix but the classifier takes spikes, and multiplies nothing.
  * @module
  */
+import { firstUnit, type Lane } from '../lanes/lane.ts';
 import type { SpikingBertDescription } from '../model/description.ts';
+import { layerFeatures, UNIT_ROWS } from '../model/spikingbert-run.ts';
 import type { Arena, Ptr } from '../wasm/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import type { Matrix } from '../wasm/weights.ts';
-import { readRow } from './matmul.ts';
+import { listSpikes, multiplySpikes, type SpikeBatch, type Spikes, takesLists } from './spike-matmul.ts';
+import type { LaneScratch, SpikingBertState } from './spikingbert-state.ts';
 import type { SpikingBertWeights } from './spikingbert-weights.ts';
 
 /** All that a run reads. */
@@ -17,224 +36,194 @@ export interface SpikingBert {
   readonly arena: Arena;
 }
 
-/** How a text is run. */
-export interface SpikingBertRunOptions {
-  /** Steps in all, at most. */
-  readonly steps: number;
-  readonly threshold: number;
-  readonly leak: number;
-  /** Tokens that are attended to: the rest is padding. */
-  readonly visible?: number;
-}
+/**
+ * The next `steps` steps of all layers, at most `s.size.chunk`. Spikes of each are counted in `s.fired`; those of the last
+ * layer stay in `s.stream`.
+ */
+export function forward(m: SpikingBert, s: SpikingBertState, steps: number, lane: Lane): void {
+  const { d, w } = m;
+  const { tokens4, stride } = s.size;
+  const pass = new Pass(m, s, steps, lane);
+  const own = s.lanes[lane.index];
 
-type Rows = Float32Array[];
+  pass.units(d.width, (f) => pass.fire(0, f, s.input + f * tokens4 * 4, tokens4, 0, s.stream));
+  pass.heard(0, s.stream);
 
-/** Matrices as f32 rows, by model. */
-const cache = new WeakMap<SpikingBertWeights, Map<Matrix, Rows>>();
+  w.encoders.forEach((e, i) => {
+    const b = 6 * i;
 
-function rowsOf({ k, w, arena }: SpikingBert, m: Matrix): Rows {
-  let held = cache.get(w);
-  if (!held) cache.set(w, held = new Map());
-  let rows = held.get(m);
-  if (!rows) {
-    const mark = arena.mark();
-    const at = arena.alloc(m.cols * 4 + 4096, 'row');
-    rows = Array.from({ length: m.rows }, (_, r) => {
-      readRow(k, m, r, at);
-      return arena.f32(at, m.cols).slice();
+    // keys, values and queries
+    let lists = pass.listen(b, s.stream, [e.key, e.value, e.query]);
+    pass.units(d.width, (f) => {
+      pass.multiply(e.key, e.keyBias, s.stream, lists, f, own.currents);
+      pass.fire(b + 1, f, own.currents, stride, tokens4, s.key);
+      pass.multiply(e.value, e.valueBias, s.stream, lists, f, own.currents);
+      pass.fire(b + 2, f, own.currents, stride, tokens4, s.value);
+      pass.multiply(e.query, e.queryBias, s.stream, lists, f, s.currents + f * stride * 4);
     });
-    arena.release(mark);
-    held.set(m, rows);
-  }
-  return rows;
+    pass.heard(b + 1, s.key);
+    pass.heard(b + 2, s.value);
+
+    // context, in place of the queries
+    pass.attend();
+    lane.barrier();
+    pass.units(d.width, (f) => pass.fire(b + 3, f, s.currents + f * stride * 4, stride, tokens4, s.context));
+    pass.heard(b + 3, s.context);
+
+    // attention's output
+    lists = pass.listen(b + 3, s.context, [e.out]);
+    pass.normalised(e.out, e.outBias, s.context, lists, s.stream, e.outNorm, e.outNormBias, b + 4, s.mixed);
+
+    // feed-forward
+    lists = pass.listen(b + 4, s.mixed, [e.up]);
+    pass.units(d.hidden, (f) => {
+      pass.multiply(e.up, e.upBias, s.mixed, lists, f, own.currents);
+      pass.gelu(own.currents, Math.min(UNIT_ROWS, d.hidden - f));
+      pass.fire(b + 5, f, own.currents, stride, tokens4, s.hidden);
+    });
+    pass.heard(b + 5, s.hidden);
+    lists = pass.listen(b + 5, s.hidden, [e.down]);
+    pass.normalised(e.down, e.downBias, s.hidden, lists, s.mixed, e.downNorm, e.downNormBias, b + 6, s.stream);
+  });
 }
 
-const fround = Math.fround;
-
-/** The passes of one text, whatever neurons show. */
-class Network {
+/** One lane's part of a chunk. */
+class Pass {
   readonly m: SpikingBert;
-  readonly visible: number;
-  readonly input: Rows;
+  readonly s: SpikingBertState;
+  readonly steps: number;
+  readonly lane: Lane;
+  readonly own: LaneScratch;
+  readonly batch: SpikeBatch;
 
-  constructor(m: SpikingBert, ids: ArrayLike<number>, typeIds: ArrayLike<number>, visible: number) {
+  constructor(m: SpikingBert, s: SpikingBertState, steps: number, lane: Lane) {
     this.m = m;
-    this.visible = visible;
-    const { w, d } = m;
-    const [words, positions, segments] = [w.words, w.positions, w.segments].map((t) => rowsOf(m, t));
-    const sums = Array.from(
-      ids,
-      (id, t) => words[id].map((v, i) => fround(v + positions[t][i]) + segments[typeIds[t]][i]),
+    this.s = s;
+    this.steps = steps;
+    this.lane = lane;
+    this.own = s.lanes[lane.index];
+    const { tables, lists, listed } = s;
+    const listStride = Math.max(m.d.width, m.d.hidden);
+    this.batch = { n: steps * s.size.tokens4, stride: s.size.stride, tables, lists, listStride, listed };
+  }
+
+  /** This lane's units of 64 features. */
+  units(features: number, each: (f: number) => void): void {
+    const { index, count } = this.lane;
+    const all = Math.ceil(features / UNIT_ROWS);
+    const end = firstUnit(all, index + 1, count);
+    for (let unit = firstUnit(all, index, count); unit < end; unit++) each(unit * UNIT_ROWS);
+  }
+
+  /** Currents of a unit; see `multiplySpikes`. */
+  multiply(matrix: Matrix, bias: Ptr, x: Spikes, lists: boolean, f: number, y: Ptr): void {
+    multiplySpikes(this.m.k, matrix, bias, x, this.batch, lists, f, y, this.own.tile, this.own.sums);
+  }
+
+  /** A unit of layer j over all steps. @param advance elements from one step's currents to the next */
+  fire(j: number, f: number, currents: Ptr, stride: number, advance: number, out: Spikes): void {
+    const { size, numbers } = this.s;
+    this.m.k.integrate_fire(
+      currents,
+      stride,
+      advance,
+      this.s.membranes(j, f),
+      this.s.counts(j, f),
+      size.tokens4,
+      this.steps,
+      numbers.threshold,
+      numbers.leak,
+      out.at,
+      out.groups,
+      f / 4,
     );
-    this.input = this.norm(sums, w.norm, w.normBias);
-    void d;
   }
 
-  norm(xs: Rows, weight: Ptr, bias: Ptr): Rows {
-    const { k, d, arena } = this.m;
-    const mark = arena.mark();
-    const at = arena.alloc(d.width * 4 + 512, 'norm');
-    const out = xs.map((x) => {
-      arena.f32(at, d.width).set(x);
-      k.layer_norm_f32(at, weight, bias, at, d.width, d.normEps);
-      return arena.f32(at, d.width).slice();
-    });
-    arena.release(mark);
-    return out;
-  }
-
-  linear(matrix: Matrix, bias: Ptr, xs: Rows): Rows {
-    const rows = rowsOf(this.m, matrix);
-    const b = this.m.arena.f32(bias, matrix.rows);
-    return xs.map((x) => {
-      const active = Array.from(x.keys()).filter((i) => x[i] !== 0);
-      return Float32Array.from(rows, (row, r) => {
-        let sum = 0;
-        for (const i of active) sum += row[i] * x[i];
-        return fround(fround(sum) + b[r]);
-      });
-    });
-  }
-
-  gelu(xs: Rows): Rows {
-    const { k, d, arena } = this.m;
-    const mark = arena.mark();
-    const at = arena.alloc(d.hidden * 4 + 512, 'gelu');
-    const out = xs.map((x) => {
-      arena.f32(at, d.hidden).set(x);
-      k.gelu_f32(at, d.hidden);
-      return arena.f32(at, d.hidden).slice();
-    });
-    arena.release(mark);
-    return out;
-  }
-
-  attention(q: Rows, keys: Rows, values: Rows): Rows {
-    const { k, d, arena } = this.m;
-    const { headDim } = d;
-    const mark = arena.mark();
-    const at = arena.alloc(this.visible * 4 + 512, 'scores');
-    const out = q.map((query) => {
-      const row = new Float32Array(d.width);
-      for (let from = 0; from < d.width; from += headDim) {
-        const scores = arena.f32(at, this.visible);
-        for (let t = 0; t < this.visible; t++) {
-          let dot = 0;
-          for (let i = from; i < from + headDim; i++) dot += query[i] * keys[t][i];
-          scores[t] = dot / Math.sqrt(headDim);
-        }
-        k.softmax_f32(at, this.visible);
-        for (let i = from; i < from + headDim; i++) {
-          row[i] = scores.reduce((sum, p, t) => sum + p * values[t][i], 0);
-        }
-      }
-      return row;
-    });
-    arena.release(mark);
-    return out;
-  }
-
-  pass(fire: (j: number, current: Rows) => Rows): Rows {
-    const { w } = this.m;
-    const add = (a: Rows, b: Rows): Rows => a.map((row, t) => row.map((v, i) => v + b[t][i]));
-    let s = fire(0, this.input);
-    w.encoders.forEach((e, layer) => {
-      const b = 6 * layer;
-      const key = fire(b + 1, this.linear(e.key, e.keyBias, s));
-      const value = fire(b + 2, this.linear(e.value, e.valueBias, s));
-      const context = fire(b + 3, this.attention(this.linear(e.query, e.queryBias, s), key, value));
-      const mixed = add(this.linear(e.out, e.outBias, context), s);
-      const out = fire(b + 4, this.norm(mixed, e.outNorm, e.outNormBias));
-      const up = fire(b + 5, this.gelu(this.linear(e.up, e.upBias, out)));
-      const down = add(this.linear(e.down, e.downBias, up), out);
-      s = fire(b + 6, this.norm(down, e.downNorm, e.downNormBias));
-    });
-    return s;
-  }
-
-  classify(rates: Float32Array): Float32Array {
-    return this.linear(this.m.w.classifier, this.m.w.classifierBias, [rates])[0];
-  }
-}
-
-/** One text. */
-export class SpikingBertRun {
-  /** Spikes of every layer in every step: `stepSpikes[t · layers + j]`. */
-  readonly stepSpikes: Float64Array;
-  readonly #net: Network;
-  readonly #options: SpikingBertRunOptions;
-  readonly #membranes: Rows[];
-  readonly #counts: Uint16Array[];
-  readonly #first: Float32Array[] = [];
-  #done = 0;
-
-  /** @throws {MemoryError} */
-  constructor(m: SpikingBert, ids: ArrayLike<number>, typeIds: ArrayLike<number>, options: SpikingBertRunOptions) {
-    this.#net = new Network(m, ids, typeIds, options.visible ?? ids.length);
-    this.#options = options;
-    const widths = Array.from({ length: 6 * m.d.layers + 1 }, (_, j) => (j % 6 === 5 ? m.d.hidden : m.d.width));
-    this.#membranes = widths.map((n) => Array.from(ids, () => new Float32Array(n)));
-    this.#counts = widths.map((n) => new Uint16Array(ids.length * n));
-    this.stepSpikes = new Float64Array(options.steps * widths.length);
-  }
-
-  /** Steps so far. */
-  get done(): number {
-    return this.#done;
-  }
-
-  /** n more steps. */
-  advance(n: number): void {
-    const { threshold, leak } = this.#options;
-    const [theta, keep] = [fround(threshold), fround(leak)];
-    const layers = this.#counts.length;
-    for (const end = this.#done + n; this.#done < end; this.#done++) {
-      const step = this.#done;
-      this.#net.pass((j, current) =>
-        current.map((row, t) =>
-          row.map((value, i) => {
-            let u = fround(this.#membranes[j][t][i] + value);
-            const spike = u >= theta ? 1 : 0;
-            if (spike) u = fround(u - theta);
-            this.#membranes[j][t][i] = fround(u * keep);
-            this.#counts[j][t * row.length + i] += spike;
-            this.stepSpikes[step * layers + j] += spike;
-            return spike;
-          })
-        )
-      );
-      this.#first.push(Float32Array.from(this.#counts[layers - 1].subarray(0, this.#net.m.d.width)));
+  /** Waits until all of a layer has fired, and counts its spikes in this lane's steps. */
+  heard(j: number, x: Spikes): void {
+    const { m, s, lane, steps } = this;
+    lane.barrier();
+    const [from, to] = [0, 1].map((i) => firstUnit(steps, lane.index + i, lane.count));
+    const fired = m.arena.i32(s.fired(j), steps);
+    for (let step = from; step < to; step++) {
+      const first = step * s.size.tokens4;
+      fired[step] = m.k.count_nibbles(x.at, x.groups, first, first + s.size.tokens4);
     }
   }
 
-  /** How often each neuron of a layer has fired: (tokens, features). */
-  counts(j: number): Uint16Array {
-    return this.#counts[j].slice();
+  /** Lists who fired in layer j, if one of the matrices takes lists at this rate. All lanes see the same counts. */
+  listen(j: number, x: Spikes, matrices: readonly Matrix[]): boolean {
+    const { m, s, lane, steps } = this;
+    lane.barrier();
+    const fired = m.arena.i32(s.fired(j), steps).reduce((a, b) => a + b, 0);
+    const rate = fired / (steps * s.size.tokens * layerFeatures(m.d, j));
+    if (!matrices.some((matrix) => takesLists(matrix, rate))) return false;
+    listSpikes(m.k, x, this.batch, lane);
+    lane.barrier();
+    return true;
   }
 
-  /** Logits of the mean over the first t steps, or over all so far. */
-  logits(t: number = this.#done): Float32Array {
-    return this.#net.classify(this.#first[t - 1].map((n) => n * fround(1 / t)));
+  /** Queries become contexts: this lane's heads of this lane's steps. */
+  attend(): void {
+    const { m, s, lane, steps, own } = this;
+    const { k, d } = m;
+    const root = Math.fround(Math.sqrt(d.headDim));
+    const end = firstUnit(steps * d.heads, lane.index + 1, lane.count);
+    for (let i = firstUnit(steps * d.heads, lane.index, lane.count); i < end; i++) {
+      const step = Math.floor(i / d.heads);
+      const f = (i % d.heads) * d.headDim;
+      const { stride, tokens4 } = s.size;
+      k.spike_attention(
+        s.currents,
+        stride,
+        s.key.at,
+        s.value.at,
+        s.key.groups,
+        step * tokens4,
+        tokens4,
+        s.numbers.visible,
+        f,
+        d.headDim,
+        root,
+        own.scores,
+      );
+    }
   }
 
-  /** Gives the memory back. */
-  free(): void {}
-}
+  /** In place, `rows` rows of currents. */
+  gelu(currents: Ptr, rows: number): void {
+    for (let r = 0; r < rows; r++) this.m.k.gelu_f32(currents + r * this.batch.stride * 4, this.batch.n);
+  }
 
-/** The equilibrium of rates that training is about: every neuron shows clamp(I / θ, 0, 1), once. */
-export function rateSpikingBert(
-  m: SpikingBert,
-  ids: ArrayLike<number>,
-  typeIds: ArrayLike<number>,
-  { threshold, visible = ids.length }: { threshold: number; visible?: number },
-): { rates: Float32Array[]; logits: Float32Array } {
-  const net = new Network(m, ids, typeIds, visible);
-  const rates: Float32Array[] = [];
-  const clamp = (x: number): number => Math.min(Math.max(x / fround(threshold), 0), 1);
-  const last = net.pass((j, current) => {
-    const shown = current.map((row) => row.map(clamp));
-    rates[j] = new Float32Array(shown.flatMap((row) => Array.from(row)));
-    return shown;
-  });
-  return { rates, logits: net.classify(last[0]) };
+  /** out = neurons(LayerNorm(matrix · x + bias + residual)) */
+  normalised(
+    matrix: Matrix,
+    bias: Ptr,
+    x: Spikes,
+    lists: boolean,
+    residual: Spikes,
+    weight: Ptr,
+    shift: Ptr,
+    j: number,
+    out: Spikes,
+  ): void {
+    const { s, lane, batch } = this;
+    const { k, d } = this.m;
+    const { n, stride } = batch;
+    const at = (f: number): Ptr => s.currents + f * stride * 4;
+    const rows = (f: number): number => Math.min(UNIT_ROWS, d.width - f);
+    this.units(d.width, (f) => {
+      this.multiply(matrix, bias, x, lists, f, at(f));
+      k.add_nibbles(at(f), stride, rows(f), residual.at, residual.groups, f / 4, n);
+    });
+    lane.barrier();
+    const [from, to] = [0, 1].map((i) => 4 * firstUnit(n / 4, lane.index + i, lane.count));
+    k.feature_stats(s.currents, stride, d.width, from, to, d.normEps, s.mean, s.inverse);
+    lane.barrier();
+    this.units(d.width, (f) => {
+      k.normalise_features(at(f), stride, rows(f), n, s.mean, s.inverse, weight + f * 4, shift + f * 4);
+      this.fire(j, f, at(f), stride, s.size.tokens4, out);
+    });
+    this.heard(j, out);
+  }
 }

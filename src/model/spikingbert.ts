@@ -15,6 +15,7 @@ import type { Container, MetadataValue, TensorInfo } from '../container/tensor.t
 import { DescriptionError, ModelFileError } from '../errors.ts';
 import { MAX_CLASSES, MAX_CONTEXT, MAX_HEADS, MAX_LAYERS, MAX_STEPS, MAX_VOCAB, MAX_WIDTH } from '../limits.ts';
 import { Metadata, type SpikingBertDescription } from './description.ts';
+export { spikingBertRunBytes } from './spikingbert-run.ts';
 import { isCodes, rowScales, scaleName } from './layout.ts';
 
 /** Name of the architecture in GGUF files. */
@@ -135,6 +136,22 @@ export function describeSpikingBert(container: Container): SpikingBertDescriptio
   checkTensors(container, description);
   const sizes = [...spikingBertShapes(description).values()].map((shape) => shape.reduce((a, b) => a * b, 1));
   return Object.freeze({ ...description, parameters: sizes.reduce((a, b) => a + b, 0) });
+}
+
+/** What a run takes besides weights, and what its classes are called. */
+export type ClassifierNumbers = Partial<
+  Pick<SpikingBertDescription, 'steps' | 'threshold' | 'leak' | 'task' | 'labels'>
+>;
+
+/** The container with other numbers in its metadata, which `describeSpikingBert` then checks. */
+export function withNumbers<T extends Container>(container: T, numbers: ClassifierNumbers): T {
+  const metadata = new Map(container.metadata);
+  for (const [key, value] of Object.entries(numbers)) {
+    if (value === undefined) continue;
+    const [config, gguf] = SPIKINGBERT_KEYS[key as keyof ClassifierNumbers];
+    metadata.set(`config.${config}`, value as MetadataValue).set(`${SPIKINGBERT}.${gguf}`, value as MetadataValue);
+  }
+  return { ...container, metadata };
 }
 
 /** `SST2` and `sst-2` are one task, as are `MNLI` and `mnli-mm`. */
@@ -277,11 +294,4 @@ export function spikingBertTensors(container: Container, d: SpikingBertDescripti
 /** Whether a matrix is loaded with one f32 scale per row: all that take spikes, and tables of codes. */
 export function isRowScaled({ name, type }: TensorInfo): boolean {
   return !name.startsWith('network_x.') || isCodes(type);
-}
-
-/** Bytes of the run of one text: membranes, spikes and counts of every layer. */
-export function spikingBertRunBytes(d: SpikingBertDescription, tokens: number, steps: number): number {
-  const features = d.width + d.layers * (5 * d.width + d.hidden);
-  // membranes and counts, and packed spikes of the encoder that is at work
-  return tokens * (8 * features + alignUp(steps, 16) * (7 * d.width + d.hidden) / 8);
 }

@@ -41,7 +41,10 @@ export interface Kernels {
   quantize_absmax_i8(
     x: Ptr, xStride: number, n: number, chunks: number, span: number, out: Ptr, outStride: number, count: number,
   ): void;
-  quantize_block32_i16(x: Ptr, xStride: number, blocks: number, out: Ptr, outStride: number, count: number): void;
+  /** `top` is 127 or 32767. */
+  quantize_block32_i16(
+    x: Ptr, xStride: number, blocks: number, out: Ptr, outStride: number, count: number, top: number,
+  ): void;
   // ternary.ts, int8.ts, dense.ts
   trit2_gemm_i8: CodeGemm;
   bit1_gemm_i8: CodeGemm;
@@ -174,7 +177,7 @@ export interface Kernels {
     x: Ptr, stride: number, rows: number, count: number, mean: Ptr, inverse: Ptr, weight: Ptr, bias: Ptr,
   ): void;
   spike_attention(
-    q: Ptr, stride: number, k: Ptr, v: Ptr, groups: number, n0: number, tokens: number, f0: number, headDim: number,
-    root: number, scores: Ptr,
+    q: Ptr, stride: number, k: Ptr, v: Ptr, groups: number, n0: number, tokens4: number, keys: number, f0: number,
+    headDim: number, root: number, scores: Ptr,
   ): void;
 }

@@ -162,6 +162,8 @@ await kernelSuite('integrate', ({ k, arena }, test) => {
       const features = headDim * heads;
       const tokens4 = up(tokens, 4);
       const steps = 3;
+      // what is behind is padding: it asks, and nobody looks at it
+      const visible = Math.ceil(tokens * 0.8);
       const n = steps * tokens4;
       const q = normals(features * n, tokens, 3);
       const [keys, values] = [randomSpikes(n, features, rate, 7), randomSpikes(n, features, rate, 8)];
@@ -178,7 +180,8 @@ await kernelSuite('integrate', ({ k, arena }, test) => {
             vAt,
             groupsOf(features),
             step * tokens4,
-            tokens,
+            tokens4,
+            visible,
             h * headDim,
             headDim,
             root,
@@ -190,7 +193,7 @@ await kernelSuite('integrate', ({ k, arena }, test) => {
       for (let step = 0; step < steps; step++) {
         for (let h = 0; h < heads; h++) {
           const own = (rows: Uint8Array[]): Uint8Array[] =>
-            rows.slice(step * tokens4, step * tokens4 + tokens).map((row) =>
+            rows.slice(step * tokens4, step * tokens4 + visible).map((row) =>
               row.subarray(h * headDim, (h + 1) * headDim)
             );
           const queries = Array.from(
