@@ -1,4 +1,4 @@
-// int8 rows × int8 or f32 activations.
+// int8 rows × int8, int16 or f32 activations.
 
 import { f16_mask, f16_scale, load_f16x4, reduce4_f32, reduce4_i32 } from './inline/lanes';
 
@@ -20,7 +20,7 @@ function dot32(w: usize, x0: v128, x1: v128, x2: v128, x3: v128): v128 {
  *   w   block 0: row0 32 B │ row1 32 B │ row2 32 B │ row3 32 B │ block 1: …
  *
  * needs: r0, r1 multiples of 4, y writable to r1; w and x 16-aligned
- * exact: |Σ| ≤ 32·128·127 < 2^24, so the sum and its f32 are exact; then f32, block after block
+ * exact: |Σ| ≤ 32·128·32767 < 2^27; of int8 activations below 2^19, whose f32 is exact too; then f32, block after block
  * equals: reference.int8Gemm, bit for bit, in every build.
  * cost: 60 ops per 128 weights; 1.06 bytes read per weight and batch of n. Limited by memory on one thread
  */

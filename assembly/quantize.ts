@@ -1,9 +1,10 @@
-// f32 activations → int8, as the packed-code and the int8 kernels read them. Rounding is half to even, as PyTorch does.
+// f32 activations → int8 or int16, as the packed-code and the int8 kernels read them. Rounding is half to even, as PyTorch
+// does.
 
 import { CHUNK, CHUNKS_PER_SCALE, x_chunk_bytes, x_data_offset, x_sums_offset } from './inline/codes';
 import { reduce_i32 } from './inline/lanes';
 
-/** Below this a vector counts as zero: 127 / absmax must stay finite. */
+/** Below this a vector counts as zero: 32767 / absmax must stay finite. */
 const ABSMAX_FLOOR: f32 = 1e-30;
 
 /** Largest |x| over n elements; NaN if any is NaN. */
@@ -21,7 +22,7 @@ function absmax(x: usize, n: i32): f32 {
   return f32x4.extract_lane(best, 0);
 }
 
-/** Four activations as i32 in −127 … 127. A NaN or infinite input gives 0: its scale carries the fault to the output. */
+/** Four activations as i32, in −127 … 127 or −32767 … 32767. A NaN or infinite input gives 0: its scale carries the fault to the output. */
 // @ts-ignore: decorator
 @inline
 function quantized(x: usize, inverse: v128): v128 {
@@ -73,21 +74,24 @@ export function quantize_absmax_i8(
 }
 
 /**
- * s[b] = absmax(x[32b … 32b+31]) / 127,   q[i] = round(x[i] / s[b])                         per vector of `count`
+ * s[b] = absmax(x[32b … 32b+31]) / top,   q[i] = round(x[i] · top / absmax)                 per vector of `count`
  * x (count, xStride) f32, zero from n to the next multiple of 32     out (count, outStride bytes)
  * one vector of out:  s f32 × blocks │ to a multiple of 64 │ q as i16 × 32 · blocks, natural order
+ * top: 127, as ggml's Q8_0, or 32767: the kernel that reads q takes as long, and its inputs are 256 times as fine
  * needs: blocks · 32 ≥ n, 16-aligned.   exact: as above, for each block of 32
  * equals: reference.quantizeBlock32, bit for bit.   cost: ~1.5 ops per element, once per vector
  */
-export function quantize_block32_i16(x: usize, xStride: i32, blocks: i32, out: usize, outStride: i32, count: i32): void {
+export function quantize_block32_i16(
+  x: usize, xStride: i32, blocks: i32, out: usize, outStride: i32, count: i32, top: f32,
+): void {
   const data = ((blocks << 2) + 63) & ~63;
   for (let t = 0; t < count; t++, x += <usize>xStride << 2, out += outStride) {
     let from = x;
     let to = out + data;
     for (let b = 0; b < blocks; b++, from += 128, to += 64) {
       const max = absmax(from, 32);
-      store<f32>(out + (b << 2), max / 127);
-      const inverse = f32x4.splat(max >= ABSMAX_FLOOR ? <f32>127 / max : 0);
+      store<f32>(out + (b << 2), max / top);
+      const inverse = f32x4.splat(max >= ABSMAX_FLOOR ? top / max : 0);
       for (let k = 0; k < 4; k++) {
         const at = from + (k << 5);
         v128.store(to + (k << 4), i16x8.narrow_i32x4_s(quantized(at, inverse), quantized(at + 16, inverse)));

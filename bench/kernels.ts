@@ -46,7 +46,7 @@ function jobs(k: Kernels, arena: Arena): { pool: Ptr; list: Job[] } {
   const ints = arena.alloc(int8VectorBytes(COLS), 'ints');
   k.quantize_absmax_i8(x, COLS, COLS, CHUNKS, CHUNKS, token, 0, 1);
   k.quantize_absmax_i8(x, COLS, COLS, CHUNKS, 4, blocks, 0, 1);
-  k.quantize_block32_i16(x, COLS, COLS / 32, ints, 0, 1);
+  k.quantize_block32_i16(x, COLS, COLS / 32, ints, 0, 1, 127);
   const scales = arena.alloc(ROWS * (COLS / 32) * 2, 'scales');
   arena.u16(scales, ROWS * (COLS / 32)).fill(PLAIN_F16);
   const y = arena.alloc(ROWS * 4, 'y');

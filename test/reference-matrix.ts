@@ -7,26 +7,26 @@ import { f16, f16Bits, roundEven } from './reference.ts';
 
 const f = Math.fround;
 
-/** An int8 vector with one scale for every `span` elements. */
+/** A vector of integers with one scale for every `span` elements. */
 export interface Quantised {
   readonly q: Int32Array;
   readonly scales: Float32Array;
   readonly span: number;
 }
 
-/** q = round(x · 127 / absmax), s = absmax / 127, for every `span` elements; under 1e-30 a span counts as zero. */
-export function quantizeAbsmax(x: Float32Array, span: number): Quantised {
+/** q = round(x · top / absmax), s = absmax / top, for every `span` elements; under 1e-30 a span counts as zero. */
+export function quantizeAbsmax(x: Float32Array, span: number, top: number = 127): Quantised {
   const q = new Int32Array(x.length);
   const scales = new Float32Array(Math.ceil(x.length / span));
   for (let b = 0; b < scales.length; b++) {
     const part = x.subarray(b * span, (b + 1) * span);
     let max = 0;
     for (const v of part) max = Number.isNaN(v) || Number.isNaN(max) ? NaN : Math.max(max, Math.abs(v));
-    scales[b] = f(max / 127);
-    const inverse = max >= f(1e-30) ? f(127 / max) : 0;
+    scales[b] = f(max / top);
+    const inverse = max >= f(1e-30) ? f(top / max) : 0;
     part.forEach((v, i) => {
       const scaled = roundEven(f(v * inverse));
-      q[b * span + i] = Number.isNaN(scaled) ? 0 : Math.max(-127, Math.min(127, scaled));
+      q[b * span + i] = Number.isNaN(scaled) ? 0 : Math.max(-top, Math.min(top, scaled));
     });
   }
   return { q, scales, span };

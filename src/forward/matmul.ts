@@ -35,7 +35,7 @@ export function quantize(k: Kernels, to: Activations, x: Ptr, n: number, matrice
     if (form === 0 || (done & form) !== 0) continue;
     done |= form;
     const { cols, units } = m;
-    if (form === INTS) k.quantize_block32_i16(x, strideOf(cols), units, to.ints, int8VectorBytes(cols), n);
+    if (form === INTS) k.quantize_block32_i16(x, strideOf(cols), units, to.ints, int8VectorBytes(cols), n, m.top);
     else if (form === CODES) {
       k.quantize_absmax_i8(x, strideOf(cols), cols, units, units, to.codes, codeVectorBytes(cols), n);
     } else k.quantize_absmax_i8(x, strideOf(cols), cols, units, UNITS_PER_SCALE, to.blocks, codeVectorBytes(cols), n);

@@ -14,6 +14,8 @@ export interface Matrix extends PackedSize {
   readonly scaleKind: 0 | 1;
   /** Activations are taken as they are, not quantised; `i8` alone has kernels for both. */
   readonly exact: boolean;
+  /** Largest integer of a quantised activation of `i8`: 127 or 32767. */
+  readonly top: number;
 }
 
 /** A matrix laid out by columns, in wasm memory; its inputs are spikes. */

@@ -68,6 +68,7 @@ export class WeightLoader {
       scales: this.#arena.alloc(size.scaleBytes, `scales of "${name}"`),
       scaleKind: rowScaled || info.blockElements === 0 || info.type === 'I8' ? 0 : 1,
       exact: this.#options.activations === 'f32',
+      top: this.#options.activations === 'int16' ? 32767 : 127,
     };
     const beside = rowScaled && isCodes(info.type) ? this.#container.tensors.get(scaleName(name)) : undefined;
     const scales = beside ?? rowScales(this.#container, info);

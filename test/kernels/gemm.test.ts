@@ -174,16 +174,17 @@ await kernelSuite('gemm', (env, test) => {
           const stride = up(cols, 128);
           const bytes = int8VectorBytes(cols);
           const x = arena.alloc(bytes * xs.length);
-          k.quantize_block32_i16(batch(arena, xs, stride), stride, blocks, x, bytes, xs.length);
+          const given = batch(arena, xs, stride);
           const y = arena.alloc(xs.length * padded * 4);
-          k.int8_gemm_i16(w, packed, 1, blocks, x, bytes, y, padded, 0, padded, xs.length);
-          xs.forEach((v, t) => {
-            const expected = blockGemv(
-              { rows, cols, values: q, block: 32, scales: scales.values },
-              quantizeAbsmax(v, 32),
-            );
-            sameBits(arena.f32(y + t * padded * 4, rows), expected, `int8 ${rows} × ${cols}, vector ${t}`);
-          });
+          const m = { rows, cols, values: q, block: 32, scales: scales.values };
+          for (const top of [127, 32767]) {
+            k.quantize_block32_i16(given, stride, blocks, x, bytes, xs.length, top);
+            k.int8_gemm_i16(w, packed, 1, blocks, x, bytes, y, padded, 0, padded, xs.length);
+            xs.forEach((v, t) => {
+              const expected = blockGemv(m, quantizeAbsmax(v, 32, top));
+              sameBits(arena.f32(y + t * padded * 4, rows), expected, `${rows} × ${cols}, to ${top}, vector ${t}`);
+            });
+          }
           const out = arena.alloc(cols * 4);
           k.row_int8(w, packed, 1, blocks, rows - 1, cols, out);
           const last = Float32Array.from(
@@ -280,7 +281,7 @@ await kernelSuite('gemm', (env, test) => {
       k.quantize_absmax_i8(arena.put(x), 128, 128, 2, 2, out, 0, 1);
       assert.is(Number.isFinite(arena.f32(out, 1)[0]), false);
       const ints = arena.alloc(int8VectorBytes(128));
-      k.quantize_block32_i16(arena.put(x), 128, 4, ints, 0, 1);
+      k.quantize_block32_i16(arena.put(x), 128, 4, ints, 0, 1, 127);
       assert.equal([...arena.f32(ints, 4)].map(Number.isFinite), [true, true, false, true]);
     }
   });

@@ -44,13 +44,15 @@ await kernelSuite('int8', ({ k, arena }, test) => {
     if (!perRow) return;
     const bytes = int8VectorBytes(cols);
     const quantised = arena.alloc(bytes * xs.length);
-    k.quantize_block32_i16(x, stride, blocks, quantised, bytes, xs.length);
-    k.int8_gemm_i16(w, packed, 0, blocks, quantised, bytes, y, padded, 0, padded, xs.length);
     const one = { ...m, scales: new Float32Array(rows * blocks).fill(1) };
-    xs.forEach((v, t) => {
-      const expected = blockGemv(one, quantizeAbsmax(v, 32)).map((sum, r) => sum * scales[r]);
-      sameBits(arena.f32(y + t * padded * 4, rows), expected, `${what}, int8 vector ${t}`);
-    });
+    for (const top of [127, 32767]) {
+      k.quantize_block32_i16(x, stride, blocks, quantised, bytes, xs.length, top);
+      k.int8_gemm_i16(w, packed, 0, blocks, quantised, bytes, y, padded, 0, padded, xs.length);
+      xs.forEach((v, t) => {
+        const expected = blockGemv(one, quantizeAbsmax(v, 32, top)).map((sum, r) => sum * scales[r]);
+        sameBits(arena.f32(y + t * padded * 4, rows), expected, `${what}, integers to ${top}, vector ${t}`);
+      });
+    }
   };
 
   for (const perRow of [true, false]) {
