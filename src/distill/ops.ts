@@ -62,7 +62,8 @@ export function softmax(jax: Jax, x: Tensor): Tensor {
   const powers = fastExp(jax, fixed.ref.sub(top));
   // what is not seen is 1e-13 of the largest by `fastExp`, and must be nothing
   const seen = np.where(np.less(fixed, UNSEEN / 2), 0, powers);
-  const p = seen.ref.mul(np.reciprocal(np.sum(seen, -1, { keepdims: true })));
+  // a row that sees nothing is zeros
+  const p = seen.ref.mul(np.reciprocal(np.maximum(np.sum(seen, -1, { keepdims: true }), 1e-30)));
   return withDerivative(jax, p, x);
 }
 
