@@ -84,7 +84,7 @@ export function columnSumScaled(
   list: readonly number[],
   scales: Float32Array,
   rows: number,
-  span = Infinity,
+  span: number = Infinity,
 ): Float32Array {
   const groups = new Map<number, number[]>();
   for (const column of list) {
