@@ -17,7 +17,7 @@ export { argmax_f32, top_k_f32, exp_sum_f32, entropy_sum_f32, draw_f32 } from '.
 export { lif_scan_f32, threshold_f32, active_list, decay_scan_f32, mix_f32 } from './spike';
 export { columns_f32, columns_i8, columns_trit2, transpose_f32 } from './columns';
 export { columns_bit1 } from './bit-columns';
-export { window_attention_f32 } from './window';
+export { store_u8, window_attention_f32 } from './window';
 export { nibble_tables, nibble_gemm } from './nibble';
 export { spike_lists, tile_i8, tile_f32, gather_i8, gather_f32 } from './gather';
 export { integrate_fire, count_nibbles, add_nibbles, feature_stats, normalise_features } from './integrate';

@@ -3,6 +3,11 @@
 import { exp4 } from './inline/mathf';
 import { reduce_f32 } from './inline/lanes';
 
+/** Writes one byte: whether a position fired. Threads see a memory that grew in kernels first, in JavaScript views later. */
+export function store_u8(at: usize, value: i32): void {
+  store<u8>(at, value);
+}
+
 /**
  * out = Σ_j softmax_j(scale · q·k[j]) · v[j] over the visible j; zeros when none is
  * visible: j < anchors, or pos − window ≤ j ≤ pos; and fired[slot(j)] ≠ 0

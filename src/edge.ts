@@ -12,7 +12,7 @@
 import type { ModelSource } from './bytes/resolve.ts';
 import { OptionError } from './errors.ts';
 import type { Model } from './model.ts';
-import { type OpenOptions, openWith } from './open.ts';
+import { handedIn, type OpenOptions, openWith } from './open.ts';
 import type { KernelModules } from './wasm/instantiate.ts';
 
 /**
@@ -22,7 +22,7 @@ import type { KernelModules } from './wasm/instantiate.ts';
 export function open(source: ModelSource, options: OpenOptions & { module: KernelModules }): Promise<Model> {
   return openWith(
     ({ module }) => {
-      if (compiled(module)) return Promise.resolve({ module, build: 'custom' as const });
+      if (compiled(module)) return handedIn(module);
       throw new OptionError(
         'OPTION',
         'module is missing; import ternspike/wasm/base.wasm and pass it as { module }, or with relaxed.wasm as [base, relaxed]',

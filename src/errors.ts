@@ -65,6 +65,7 @@ export type ErrorCode =
   | 'TOKEN'
   | 'NOT_FINITE'
   | 'BUSY'
+  | 'WORKER_DIED'
   | 'DISPOSED'
   | 'NO_CANDIDATE'
   | 'SNAPSHOT'

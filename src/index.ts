@@ -13,8 +13,8 @@
  */
 import type { ModelSource } from './bytes/resolve.ts';
 import type { Model } from './model.ts';
-import { type OpenOptions, openWith } from './open.ts';
-import { builtinModule } from './wasm/builtin.ts';
+import { handedIn, type OpenOptions, openWith } from './open.ts';
+import { builtin } from './wasm/builtin.ts';
 
 /**
  * Opens a model. Nothing in the file is ever executed, and nothing of it is held twice: tensors stream into wasm memory.
@@ -22,11 +22,7 @@ import { builtinModule } from './wasm/builtin.ts';
  * @throws {TernspikeError} with a code that says what is wrong; the signal's reason
  */
 export function open(source: ModelSource, options: OpenOptions = {}): Promise<Model> {
-  return openWith(
-    async ({ module, build }) => (module ? { module, build: 'custom' } : await builtinModule(build)),
-    source,
-    options,
-  );
+  return openWith(({ module, build }) => (module ? handedIn(module) : builtin(build)), source, options);
 }
 
 export * from './errors.ts';

@@ -6,6 +6,7 @@ import type { Classifier } from './classifier.ts';
 import type { Container } from './container/tensor.ts';
 import type { SpikeReport } from './eval/spikes.ts';
 import type { Decoder } from './forward/decoder.ts';
+import type { Crew } from './lanes/crew.ts';
 import type { DecoderDescription, ModelDescription } from './model/description.ts';
 import type { MemoryPlan } from './model/plan.ts';
 import type { SamplerOptions } from './sample/options.ts';
@@ -56,6 +57,8 @@ export interface GenerateChunk {
 /** Sizes and counts of a loaded model. */
 export interface ModelStats {
   readonly build: Build | 'custom';
+  /** Threads that a step runs on. */
+  readonly threads: number;
   readonly loadMs: number;
   readonly weightsBytes: number;
   readonly stateBytes: number;
@@ -88,6 +91,7 @@ export interface ModelParts {
   readonly description: ModelDescription;
   readonly plan: MemoryPlan;
   readonly arena: Arena;
+  readonly crew: Crew;
   /** What generates; null in a classifier. */
   readonly generator: Generator | null;
   /** What classifies; null in a model that generates. */
@@ -95,8 +99,8 @@ export interface ModelParts {
   readonly tokenizer: Tokenizer | null;
   readonly build: Build | 'custom';
   readonly loadMs: number;
-  /** Whether int8 matrices take floats. */
-  readonly exact: boolean;
+  /** How the model is run, as far as its accounts need it. */
+  readonly priced: SpikeLayerOptions;
   /** Eight bytes that tell this model from others; computed when first asked for. */
   digest(): Uint8Array;
 }

@@ -81,16 +81,25 @@ export class Model {
 
   /** Sizes, and counts of all sessions together. */
   stats(): ModelStats {
-    const { build, loadMs, plan, arena, generator } = this.#alive();
+    const { build, crew, loadMs, plan, arena, generator } = this.#alive();
     const spikes = this.#spikes(generator?.decoder.spikes);
     return {
       build,
+      threads: crew.count,
       loadMs,
       weightsBytes: plan.weightsBytes,
       stateBytes: plan.stateBytes,
       memoryBytes: arena.memory.buffer.byteLength,
       ...(spikes && { tokens: spikes.tokens, spikes }),
     };
+  }
+
+  /** Computes on this many threads from now on, but on no more than it was opened with; results do not depend on it. */
+  useThreads(threads: number): void {
+    if (!Number.isInteger(threads) || threads < 1) {
+      throw new OptionError('OPTION', `threads is ${String(threads)}, expected a whole number from 1 on`);
+    }
+    this.#alive().crew.use(threads);
   }
 
   /** Begins the counts of `stats` anew. */
@@ -100,8 +109,8 @@ export class Model {
 
   #spikes(trace: SpikeTrace | undefined): SpikeReport | undefined {
     if (!trace || !this.#parts) return undefined;
-    const { container, description, exact } = this.#parts;
-    if (this.#layers === undefined) this.#layers = spikeLayers(container, description, exact);
+    const { container, description, priced } = this.#parts;
+    if (this.#layers === undefined) this.#layers = spikeLayers(container, description, priced);
     return this.#layers ? spikeReport(this.#layers, trace) : undefined;
   }
 
@@ -272,6 +281,7 @@ export class Model {
   /** Ends every session and gives the memory back. Harmless when called twice. */
   dispose(): void {
     for (const session of this.#sessions) session.dispose();
+    this.#parts?.crew.dispose();
     this.#parts = null;
   }
 

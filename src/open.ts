@@ -13,19 +13,20 @@ import { llamaWeights } from './forward/llama-weights.ts';
 import { SymbolicLightDecoder } from './forward/symboliclight-decoder.ts';
 import { symbolicLightWeights } from './forward/symboliclight-weights.ts';
 import { MAX_CONTEXT, MAX_LANES, MAX_MEMORY_BYTES, MAX_TOKENIZER_BYTES } from './limits.ts';
-import { SOLO } from './lanes/lane.ts';
+import { SMALL_WEIGHTS_BYTES, solo } from './lanes/crew.ts';
 import { Model } from './model.ts';
 import type { Generator } from './model-types.ts';
 import { type ModelConfig, openModelContainer } from './model/config.ts';
 import { modelDigest } from './model/digest.ts';
 import { describe, planModel } from './model/describe.ts';
 import type { ModelDescription } from './model/description.ts';
-import { defaultContext, type KvType } from './model/plan.ts';
+import { defaultContext, type KvType, type MemoryPlan } from './model/plan.ts';
 import { spikingBertTensors } from './model/spikingbert.ts';
 import { samplerBytes, samplerMemory } from './sample/sampler.ts';
 import { openTokenizer, tokenizerFromMetadata } from './tokenizer/open.ts';
 import type { Tokenizer } from './tokenizer/tokenizer.ts';
 import { Arena, ARENA_BASE } from './wasm/arena.ts';
+import type { Provided } from './wasm/builtin.ts';
 import type { Build } from './wasm/features.ts';
 import { instantiate, type KernelModules } from './wasm/instantiate.ts';
 import { type ActivationType, WeightLoader } from './wasm/weights.ts';
@@ -54,11 +55,14 @@ export interface OpenOptions extends SourceOptions {
   readonly config?: ModelConfig;
   /** Kernels to use: `base` or `relaxed`; default: the best this host has. Both give the same bits. */
   readonly build?: Build;
-  /** Most lanes to run on; results do not depend on it. This version runs on one. */
+  /** Threads to compute on; results do not depend on it. Default: what proves fastest here, up to 8, and 1 for models of less
+   *  than 16 MiB. A page that is not cross-origin isolated has one, whatever is asked for. */
   readonly threads?: number;
   /** Refuse a model that would take more; default the 4 GiB of wasm32. */
   readonly maxMemoryBytes?: number;
   readonly onProgress?: (progress: OpenProgress) => void;
+  /** Told once if the model has to do with one thread where several were wanted, and why; default a console warning. */
+  readonly onNotice?: (message: string) => void;
   /** For benchmarks of spiking models alone: this share of neurons, 0 … 1, is silent, drawn at random from a fixed seed,
    *  whatever their potentials. What the model says then means nothing. */
   readonly forcedSparsity?: number;
@@ -66,22 +70,24 @@ export interface OpenOptions extends SourceOptions {
   readonly module?: KernelModules;
 }
 
-/** Finds the kernels: compiled here, or handed in. */
-export type ModuleProvider = (options: OpenOptions) => Promise<{ module: KernelModules; build: Build | 'custom' }>;
+/** Kernels that the caller compiled. */
+export function handedIn(modules: KernelModules): Provided {
+  return { build: 'custom', shareable: false, modules: () => Promise.resolve(modules) };
+}
 
 /** The body of `open` in every entry. */
 export async function openWith(
-  provider: ModuleProvider,
+  provide: (options: OpenOptions) => Provided,
   source: ModelSource,
   options: OpenOptions = {},
 ): Promise<Model> {
   const start = performance.now();
   checkOptions(options);
   options.signal?.throwIfAborted();
-  const { module, build } = await provider(options);
+  const kernels = provide(options);
   const bytes = await resolveSource(source, options);
   try {
-    return await load(bytes, module, build, options, start);
+    return await load(bytes, kernels, options, start);
   } finally {
     await bytes.close?.();
   }
@@ -89,12 +95,11 @@ export async function openWith(
 
 async function load(
   source: ByteSource,
-  module: KernelModules,
-  build: Build | 'custom',
+  provided: Provided,
   options: OpenOptions,
   start: number,
 ): Promise<Model> {
-  const { signal, onProgress } = options;
+  const { signal, onProgress, threads } = options;
   onProgress?.({ phase: 'header', loaded: 0, total: source.size, fraction: 0 });
   const container = await openModelContainer(source, { signal, config: options.config });
   const description = describe(container);
@@ -118,55 +123,83 @@ async function load(
     );
   }
 
-  const { kv = 'f16', maxMemoryBytes = MAX_MEMORY_BYTES } = options;
-  const limits = {
-    lanes: SOLO.count,
-    maxBytes: Math.min(maxMemoryBytes, MAX_MEMORY_BYTES),
-    base: ARENA_BASE + (generates ? samplerBytes(description.vocab) : 0),
-  };
+  const { kv = 'f16', maxMemoryBytes = MAX_MEMORY_BYTES, onNotice: notice = warn } = options;
+  // behind most products of SymbolicLight stands a threshold, which fine inputs keep where it belongs, at no cost
+  const { activations = description.kind === 'symboliclight' ? 'int16' : 'int8' } = options;
+  const maxBytes = Math.min(maxMemoryBytes, MAX_MEMORY_BYTES);
+  const base = ARENA_BASE + (generates ? samplerBytes(description.vocab) : 0);
   const context = options.contextLength ?? defaultContext(description.trainedContext);
-  const plan = planModel(container, description, { context, kv, ...limits });
-
-  const arena = new Arena(createMemory(), maxMemoryBytes);
-  const kernels = instantiate(module, arena.memory);
-  arena.reserve(plan.totalBytes, 'the model');
-  const held = description.kind === 'spikingbert' ? spikingBertTensors(container, description) : container;
-  const loader = new WeightLoader(kernels, arena, source, held, {
-    signal,
-    activations: options.activations,
-    onProgress: onProgress &&
-      (({ loaded, total }) => onProgress({ phase: 'weights', loaded, total, fraction: loaded / total })),
+  const planned = (lanes: number): MemoryPlan =>
+    planModel(container, description, { context, kv, lanes, maxBytes, base });
+  const alone = planned(1);
+  const one = !generates || threads === 1 || (threads === undefined && alone.weightsBytes < SMALL_WEIGHTS_BYTES);
+  const team = one ? null : await (await import('./lanes/enlist.ts')).enlist({
+    threads,
+    kernels: provided,
+    planned,
+    limit: maxBytes,
+    notice,
   });
-  let generator: Generator | null = null;
-  let classifier: Classifier | null = null;
-  let weightsEnd = 0;
-  if (description.kind === 'spikingbert') {
-    // most programs have no classifier
-    const { loadClassifier } = await import('./classifier.ts');
-    classifier = await loadClassifier(kernels, arena, description, loader, tokenizer);
-  } else {
-    let decoder: Decoder;
-    if (description.kind === 'llama') {
-      const weights = llamaWeights(description, loader);
-      await loader.fill();
-      weightsEnd = arena.used;
-      decoder = new LlamaDecoder(kernels, arena, description, weights, { context, kv });
+  const { plan, crew, memory } = team ?? { plan: alone, crew: solo(), memory: createMemory() };
+  try {
+    const arena = new Arena(memory, maxMemoryBytes);
+    const kernels = instantiate(team?.modules ?? await provided.modules(false), memory);
+    arena.reserve(plan.totalBytes, 'the model');
+    const held = description.kind === 'spikingbert' ? spikingBertTensors(container, description) : container;
+    const loader = new WeightLoader(kernels, arena, source, held, {
+      signal,
+      activations,
+      onProgress: onProgress &&
+        (({ loaded, total }) => onProgress({ phase: 'weights', loaded, total, fraction: loaded / total })),
+    });
+    let spans: ReadonlyMap<string, number> | undefined;
+    let generator: Generator | null = null;
+    let classifier: Classifier | null = null;
+    let weightsEnd = 0;
+    if (description.kind === 'spikingbert') {
+      // most programs have no classifier
+      const { loadClassifier } = await import('./classifier.ts');
+      classifier = await loadClassifier(kernels, arena, description, loader, tokenizer);
     } else {
-      const { weights, finish } = symbolicLightWeights(description, loader);
-      await loader.fill();
-      finish(kernels, arena);
-      weightsEnd = arena.used;
-      decoder = new SymbolicLightDecoder(kernels, arena, description, weights, {
-        forcedSparsity: options.forcedSparsity,
-      });
+      let decoder: Decoder;
+      if (description.kind === 'llama') {
+        const weights = llamaWeights(description, loader);
+        await loader.fill();
+        weightsEnd = arena.used;
+        decoder = new LlamaDecoder(kernels, arena, description, weights, { context, kv }, crew);
+      } else {
+        const { weights, finish } = symbolicLightWeights(description, loader);
+        await loader.fill();
+        finish(kernels, arena);
+        spans = new Map(weights.blocks.flatMap(({ tcam, down }) => [tcam, down]).map(({ name, span }) => [name, span]));
+        weightsEnd = arena.used;
+        const { forcedSparsity } = options;
+        decoder = new SymbolicLightDecoder(kernels, arena, description, weights, { forcedSparsity }, crew);
+      }
+      generator = { decoder, description, sampler: samplerMemory(arena, kernels, description.vocab) };
+      await team?.crew.ready();
+      if (threads === undefined) await team?.crew.choose(() => decoder.trial());
+      signal?.throwIfAborted();
     }
-    generator = { decoder, description, sampler: samplerMemory(arena, kernels, description.vocab) };
+    const digest = once(() => modelDigest(description, container, arena.u8(ARENA_BASE, weightsEnd - ARENA_BASE)));
+    const loadMs = performance.now() - start;
+    const parts = {
+      container,
+      description,
+      plan,
+      arena,
+      crew,
+      tokenizer,
+      build: provided.build,
+      loadMs,
+      priced: { activations, spans },
+      digest,
+    };
+    return new Model({ ...parts, generator, classifier });
+  } catch (error) {
+    crew.dispose();
+    throw error;
   }
-  const digest = once(() => modelDigest(description, container, arena.u8(ARENA_BASE, weightsEnd - ARENA_BASE)));
-  const loadMs = performance.now() - start;
-  const exact = options.activations === 'f32';
-  const parts = { container, description, plan, arena, tokenizer, build, loadMs, exact, digest };
-  return new Model({ ...parts, generator, classifier });
 }
 
 /** The option, else what the file carries, else, for checkpoints of a classifier, what lies beside it. */
@@ -191,6 +224,14 @@ function once<T>(make: () => T): () => T {
   return () => (made ??= { value: make() }).value;
 }
 
+const warned = new Set<string>();
+
+/** A notice on the console, once. */
+function warn(notice: string): void {
+  if (!warned.has(notice)) console.warn(`ternspike: ${notice}`);
+  warned.add(notice);
+}
+
 function createMemory(): WebAssembly.Memory {
   try {
     return new WebAssembly.Memory({ initial: 1 });
@@ -200,7 +241,7 @@ function createMemory(): WebAssembly.Memory {
 }
 
 function checkOptions(
-  { contextLength, kv, activations, threads, maxMemoryBytes, onProgress, forcedSparsity }: OpenOptions,
+  { contextLength, kv, activations, threads, maxMemoryBytes, onProgress, onNotice, forcedSparsity }: OpenOptions,
 ): void {
   const whole = (name: string, value: number | undefined, max: number): void => {
     if (value === undefined || (Number.isInteger(value) && value >= 1 && value <= max)) return;
@@ -209,8 +250,11 @@ function checkOptions(
   whole('contextLength', contextLength, MAX_CONTEXT);
   whole('threads', threads, MAX_LANES);
   whole('maxMemoryBytes', maxMemoryBytes, Number.MAX_SAFE_INTEGER);
-  if (activations !== undefined && activations !== 'int8' && activations !== 'f32') {
-    throw new OptionError('OPTION', `activations is ${JSON.stringify(activations)}, expected "int8" or "f32"`);
+  if (activations !== undefined && !ACTIVATIONS.includes(activations)) {
+    throw new OptionError(
+      'OPTION',
+      `activations is ${JSON.stringify(activations)}, expected one of ${ACTIVATIONS.join(', ')}`,
+    );
   }
   if (kv !== undefined && kv !== 'f16' && kv !== 'f32') {
     throw new OptionError('OPTION', `kv is ${JSON.stringify(kv)}, expected "f16" or "f32"`);
@@ -220,7 +264,8 @@ function checkOptions(
   ) {
     throw new OptionError('OPTION', `forcedSparsity is ${String(forcedSparsity)}, expected a number in 0 … 1`);
   }
-  if (onProgress !== undefined && typeof onProgress !== 'function') {
-    throw new OptionError('OPTION', `onProgress is ${typeof onProgress}, expected a function`);
+  for (const [name, call] of Object.entries({ onProgress, onNotice })) {
+    if (call === undefined || typeof call === 'function') continue;
+    throw new OptionError('OPTION', `${name} is ${typeof call}, expected a function`);
   }
 }

@@ -1,9 +1,11 @@
 /**
  * What every architecture offers to a session: run ids, hand out logits. The contract between forward passes and sessions.
  *
- * It does not promise that several calls may be under way at once: a step runs to its end before the next begins.
+ * A call runs to its end before the next begins: at once where the caller's thread does the work or may wait for it, in turn
+ * where other threads do and it may not.
  * @module
  */
+import { SessionError } from '../errors.ts';
 import type { KvType } from '../model/plan.ts';
 import type { Ptr } from '../wasm/arena.ts';
 import type { SpikeCounter, SpikeTrace } from './spike-trace.ts';
@@ -16,6 +18,17 @@ export interface DecoderState {
   length: number;
   /** What this state's own tokens spiked since it was made; absent where nothing spikes. Resetting the state leaves it. */
   readonly spikes?: SpikeTrace;
+}
+
+/** Ids to be read, and who sees the logits. */
+export interface Reading {
+  readonly ids: ArrayLike<number>;
+  /** First of the ids behind which logits are wanted. */
+  readonly from: number;
+  /** Given the address of the logits behind ids[i], valid during the call. */
+  see(logits: Ptr, i: number): void;
+  /** End every pass behind this many blocks; a state that was read so has nothing for deeper passes to go on from. */
+  readonly blocks?: number;
 }
 
 export interface Decoder {
@@ -34,7 +47,7 @@ export interface Decoder {
   readonly kv: KvType;
   /** @throws {MemoryError} */
   createState(): DecoderState;
-  /** Gives the state's memory back for later ones. */
+  /** Gives the state's memory back for later ones, behind a call that is under way. */
   freeState(state: DecoderState): void;
   /** Back to position 0, as if nothing had been read. */
   resetState(state: DecoderState): void;
@@ -47,13 +60,22 @@ export interface Decoder {
   /** Makes `state` the one that was written. @param from of `stateBytes(length)` bytes, length ≤ state.context */
   readState(state: DecoderState, from: Uint8Array, length: number): void;
   /**
-   * Appends up to `batch` ids. The state grows only if all of it succeeds.
-   * @param blocks end behind this many blocks; a state that was read so has nothing for deeper passes to go on from
-   * @throws {SessionError} `NOT_FINITE` naming the layer that made a NaN or infinity
+   * Appends ids[first] … ids[first + n − 1] of a reading, n ≤ `batch`, and hands out the logits that are wanted. The state
+   * grows only if all of the pass succeeds; otherwise it is as it was.
+   * @returns a promise where other threads do the work and this one may not wait for them; calls then take turns
+   * @throws {SessionError} `NOT_FINITE` naming the layer that made a NaN or infinity; `WORKER_DIED`
    */
-  forward(state: DecoderState, ids: ArrayLike<number>, blocks?: number): void;
-  /** Address of the logits of the t-th id of the last `forward`; valid until the next call. @throws {SessionError} */
-  logits(t: number): Ptr;
+  forward(state: DecoderState, reading: Reading, first: number, n: number): void | Promise<void>;
   /** Makes room by dropping half of what lies behind the first `keep` positions. */
-  slide(state: DecoderState, keep: number): void;
+  slide(state: DecoderState, keep: number): void | Promise<void>;
+  /** A head over whatever lies there, to measure how fast the lanes are. */
+  trial(): void | Promise<void>;
+}
+
+/** What a head that made a NaN is refused with. */
+export function headNotFinite(): SessionError {
+  return new SessionError(
+    'NOT_FINITE',
+    'the head made a NaN or infinite logit; the weights are damaged or overflow f32',
+  );
 }

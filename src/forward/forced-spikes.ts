@@ -2,13 +2,13 @@
  * Spikes at random, for benchmarks alone: how fast a model would be at a given sparsity. What it then says means nothing.
  * @module
  */
-import type { Arena, Ptr } from '../wasm/arena.ts';
+import type { Ptr } from '../wasm/arena.ts';
 
 /** Patterns that are drawn once and taken in turn; a prime number, so that layers and tokens meet different ones. */
 const PATTERNS = 61;
 
-/** Overwrites the bits of n spikes at an address, and says how many fire. */
-export type ForceSpikes = (spikes: Ptr, n: number) => number;
+/** Overwrites the bits of n spikes at an address, and says how many fire. The same turn has the same pattern. */
+export type ForceSpikes = (spikes: Ptr, n: number, turn: number) => number;
 
 /** One pattern. */
 interface Pattern {
@@ -20,7 +20,7 @@ interface Pattern {
  * Spikes of the given sparsity, the same for the same seed.
  * @param sparsity share of neurons that are silent, 0 … 1
  */
-export function forcedSpikes(arena: Arena, sparsity: number, seed: number = 1): ForceSpikes {
+export function forcedSpikes(memory: WebAssembly.Memory, sparsity: number, seed: number = 1): ForceSpikes {
   const pools = new Map<number, Pattern[]>();
   let state = seed >>> 0;
   const draw = (): number => {
@@ -40,13 +40,11 @@ export function forcedSpikes(arena: Arena, sparsity: number, seed: number = 1): 
     }
     return { bytes, fired };
   };
-  let turn = 0;
-  return (spikes, n) => {
+  return (spikes, n, turn) => {
     let pool = pools.get(n);
     if (!pool) pools.set(n, pool = Array.from({ length: PATTERNS }, () => pattern(n)));
-    turn = (turn + 1) % PATTERNS;
-    const { bytes, fired } = pool[turn];
-    arena.u8(spikes, bytes.length).set(bytes);
+    const { bytes, fired } = pool[turn % PATTERNS];
+    new Uint8Array(memory.buffer, spikes, bytes.length).set(bytes);
     return fired;
   };
 }

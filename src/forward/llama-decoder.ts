@@ -3,16 +3,18 @@
  * @module
  */
 import { SessionError } from '../errors.ts';
+import { type Crew, solo } from '../lanes/crew.ts';
 import { SOLO } from '../lanes/lane.ts';
 import type { LlamaDescription } from '../model/description.ts';
 import { type KvType, llamaStateBytes, PREFILL_BATCH } from '../model/plan.ts';
 import type { Arena, Ptr } from '../wasm/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
-import type { Decoder, DecoderState } from './decoder.ts';
-import { forward, head, type Llama } from './llama.ts';
+import { type Decoder, type DecoderState, headNotFinite, type Reading } from './decoder.ts';
+import { forward, type Llama, llamaProgram } from './llama.ts';
 import { llamaBuffers, LlamaState } from './llama-state.ts';
 import type { LlamaWeights } from './llama-weights.ts';
 import { strideOf } from './matmul.ts';
+import { Step } from './step.ts';
 
 class State implements DecoderState {
   length = 0;
@@ -42,14 +44,29 @@ export class LlamaDecoder implements Decoder {
   readonly #m: Llama;
   readonly #arena: Arena;
   readonly #options: LlamaDecoderOptions;
+  readonly #crew: Crew;
+  readonly #step: Step;
   /** Addresses of states that were given back. */
   readonly #free: Ptr[] = [];
 
-  /** @throws {MemoryError} */
-  constructor(k: Kernels, arena: Arena, d: LlamaDescription, w: LlamaWeights, options: LlamaDecoderOptions) {
+  /** @param crew runs the steps; default this thread alone @throws {MemoryError} */
+  constructor(
+    k: Kernels,
+    arena: Arena,
+    d: LlamaDescription,
+    w: LlamaWeights,
+    options: LlamaDecoderOptions,
+    crew: Crew = solo(),
+  ) {
+    const { context, kv } = options;
     this.#arena = arena;
     this.#options = options;
-    this.#m = { k, d, w, b: llamaBuffers(d, arena, k, w.ropeFactors, options.context, SOLO.count) };
+    this.#crew = crew;
+    this.#step = new Step(crew.words);
+    const b = llamaBuffers(d, arena, k, w.ropeFactors, context, crew.size);
+    this.#m = { k, d, w, b };
+    const recipe = { kind: 'llama', d, w, b, context, kv } as const;
+    crew.bind(llamaProgram(k, recipe, crew.words), recipe);
   }
 
   get vocab(): number {
@@ -71,9 +88,11 @@ export class LlamaDecoder implements Decoder {
   }
 
   freeState(state: State): void {
-    // nothing of a text outlives its session
-    for (const { at, bytes } of state.cache.runs(state.written)) this.#arena.u8(at, bytes).fill(0);
-    this.#free.push(state.base);
+    void this.#crew.between(() => {
+      // nothing of a text outlives its session
+      for (const { at, bytes } of state.cache.runs(state.written)) this.#arena.u8(at, bytes).fill(0);
+      this.#free.push(state.base);
+    });
   }
 
   resetState(state: State): void {
@@ -111,49 +130,61 @@ export class LlamaDecoder implements Decoder {
     state.written = Math.max(state.written, length);
   }
 
-  forward(state: State, ids: ArrayLike<number>): void {
-    state.written = Math.max(state.written, state.length + ids.length);
-    const { k, d, b } = this.#m;
-    forward(this.#m, state.cache, ids, state.length, SOLO);
-    for (let t = 0; t < ids.length; t++) {
-      if (k.not_finite_f32(b.x + t * strideOf(d.width) * 4, d.width) >= 0) this.#blame(state, ids);
-    }
-    state.length += ids.length;
+  forward(state: State, reading: Reading, first: number, n: number): void | Promise<void> {
+    return this.#crew.run(this.#steps(state, reading, first, n));
   }
 
-  logits(t: number): Ptr {
+  /** The pass with the first head that is wanted, then the other heads. */
+  *#steps(state: State, { ids, from, see }: Reading, first: number, n: number): Generator<void> {
     const { k, d, b } = this.#m;
-    head(this.#m, t, SOLO);
-    if (k.not_finite_f32(b.logits, d.vocab) >= 0) {
+    let t = Math.max(0, from - first);
+    state.written = Math.max(state.written, state.length + n);
+    this.#step.pass(state.base, state.length, ids, first, n, d.layers, t < n ? t : -1);
+    yield;
+    if (this.#notFinite(n) >= 0) this.#blame(state, n);
+    state.length += n;
+    for (; t < n; t++) {
+      if (k.not_finite_f32(b.logits, d.vocab) >= 0) throw headNotFinite();
+      see(b.logits, first + t);
+      if (t + 1 === n) return;
+      this.#step.headOf(t + 1);
+      yield;
+    }
+  }
+
+  trial(): void | Promise<void> {
+    this.#step.headOf(0);
+    return this.#crew.run([undefined]);
+  }
+
+  slide(state: State, keep: number): void | Promise<void> {
+    return this.#crew.between(() => {
+      const drop = Math.max(1, Math.floor((state.length - keep) / 2));
+      state.cache.slide(keep, drop, state.length, this.#arena, this.#m.k, this.#m.b);
+      state.length -= drop;
+    });
+  }
+
+  /** The first of n tokens of the batch whose residual stream holds a NaN or infinity, or −1. */
+  #notFinite(n: number): number {
+    const { k, d, b } = this.#m;
+    for (let t = 0; t < n; t++) if (k.not_finite_f32(b.x + t * strideOf(d.width) * 4, d.width) >= 0) return t;
+    return -1;
+  }
+
+  /** Runs the batch once more, on this thread, and looks after every layer. */
+  #blame(state: State, n: number): never {
+    const look = (layer: number): void => {
+      const t = this.#notFinite(n);
+      if (t < 0) return;
       throw new SessionError(
         'NOT_FINITE',
-        'the head made a NaN or infinite logit; the weights are damaged or overflow f32',
+        `layer ${layer} made a NaN or infinity at position ${
+          state.length + t
+        }; the weights are damaged or overflow f32`,
       );
-    }
-    return b.logits;
-  }
-
-  slide(state: State, keep: number): void {
-    const drop = Math.max(1, Math.floor((state.length - keep) / 2));
-    state.cache.slide(keep, drop, state.length, this.#arena, this.#m.k, this.#m.b);
-    state.length -= drop;
-  }
-
-  /** Runs the batch once more and looks after every layer. */
-  #blame(state: State, ids: ArrayLike<number>): never {
-    const { k, d, b } = this.#m;
-    const look = (layer: number): void => {
-      for (let t = 0; t < ids.length; t++) {
-        if (k.not_finite_f32(b.x + t * strideOf(d.width) * 4, d.width) < 0) continue;
-        throw new SessionError(
-          'NOT_FINITE',
-          `layer ${layer} made a NaN or infinity at position ${
-            state.length + t
-          }; the weights are damaged or overflow f32`,
-        );
-      }
     };
-    forward(this.#m, state.cache, ids, state.length, SOLO, look);
+    forward(this.#m, state.cache, this.#step.ids, n, state.length, SOLO, look);
     throw new SessionError('NOT_FINITE', `the embedding of position ${state.length} holds a NaN or infinity`);
   }
 }

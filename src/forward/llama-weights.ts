@@ -9,10 +9,11 @@ import type { Matrix, WeightLoader } from '../wasm/weights.ts';
 
 type MatrixName = 'q' | 'k' | 'v' | 'o' | 'gate' | 'up' | 'down';
 
-/** Matrices, and vectors as pointers: 0 where the model has none. */
+/** Matrices, vectors as pointers (0 where the model has none), and `inputs`: lists of the matrices that read the same. */
 export type LlamaLayer =
   & { readonly [name in MatrixName]: Matrix }
-  & { readonly [name in Exclude<LlamaLayerTensor, MatrixName>]: Ptr };
+  & { readonly [name in Exclude<LlamaLayerTensor, MatrixName>]: Ptr }
+  & { readonly inputs: Readonly<Record<'qkv' | 'o' | 'gateUp' | 'down', readonly Matrix[]>> };
 
 /** Read-only after load. */
 export interface LlamaWeights {
@@ -21,6 +22,7 @@ export interface LlamaWeights {
   readonly outputNorm: Ptr;
   /** The embedding again where the model is tied. */
   readonly head: Matrix;
+  readonly inputs: { readonly head: readonly Matrix[] };
   /** Frequency factors of the rotary embedding, 0 for none. */
   readonly ropeFactors: Ptr;
 }
@@ -34,13 +36,17 @@ export function llamaWeights(d: LlamaDescription, loader: WeightLoader): LlamaWe
       const name = layerTensorName(index, suffix);
       layer[key] = isMatrix(key) ? loader.matrix(name) : loader.vector(name);
     }
-    return layer as LlamaLayer;
+    const { q, k, v, o, gate, up, down } = layer as LlamaLayer;
+    return { ...layer, inputs: { qkv: [q, k, v], o: [o], gateUp: [gate, up], down: [down] } } as LlamaLayer;
   });
+  const outputNorm = loader.vector('output_norm.weight');
+  const head = d.tied ? embedding : loader.matrix('output.weight');
   return {
     embedding,
     layers,
-    outputNorm: loader.vector('output_norm.weight'),
-    head: d.tied ? embedding : loader.matrix('output.weight'),
+    outputNorm,
+    head,
+    inputs: { head: [head] },
     ropeFactors: loader.vector('rope_freqs.weight'),
   };
 }

@@ -12,13 +12,26 @@
  * qwen3 normalises each head of q and k before the rotation; bitnet normalises the input of Wo and of Wdown.
  * @module
  */
-import { firstRow, firstUnit, type Lane } from '../lanes/lane.ts';
+import { firstRow, firstUnit, type Lane, type Program } from '../lanes/lane.ts';
 import type { LlamaDescription } from '../model/description.ts';
+import type { KvType } from '../model/plan.ts';
 import type { Ptr } from '../wasm/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
-import type { LlamaBuffers, LlamaState } from './llama-state.ts';
+import type { Matrix } from '../wasm/weights.ts';
+import { type LlamaBuffers, LlamaState } from './llama-state.ts';
 import type { LlamaLayer, LlamaWeights } from './llama-weights.ts';
 import { matmul, quantize, readRow, strideOf } from './matmul.ts';
+import { Step } from './step.ts';
+
+/** What every lane makes its model from; plain data that can be sent to a thread. */
+export interface LlamaRecipe {
+  readonly kind: 'llama';
+  readonly d: LlamaDescription;
+  readonly w: LlamaWeights;
+  readonly b: LlamaBuffers;
+  readonly context: number;
+  readonly kv: KvType;
+}
 
 /** All that a pass reads, and the buffers it writes. */
 export interface Llama {
@@ -28,20 +41,37 @@ export interface Llama {
   readonly b: LlamaBuffers;
 }
 
+/** What a lane does in a step: a pass, a head, or both. */
+export function llamaProgram(k: Kernels, { d, w, b, context, kv }: LlamaRecipe, words: Int32Array): Program {
+  const m = { k, d, w, b };
+  const step = new Step(words);
+  const states = new Map<Ptr, LlamaState>(); // as many as there were sessions at a time
+  return (lane) => {
+    if (step.n > 0) {
+      let state = states.get(step.state);
+      if (!state) states.set(step.state, state = new LlamaState(d, step.state, context, kv));
+      forward(m, state, step.ids, step.n, step.pos, lane);
+    }
+    if (step.head >= 0) head(m, step.head, lane);
+  };
+}
+
 /**
- * Runs `ids` at positions `pos` … of `state`. The residual streams of the batch stay in `b.x` for `head`.
- * @param afterLayer called on lane 0 after each layer; only for finding the layer at fault
+ * Runs the first n of `ids` at positions `pos` … of `state`. The residual streams of the batch stay in `b.x` for `head`.
+ * @param afterLayer called after each layer; only for finding the layer at fault, on one lane
  */
 export function forward(
   m: Llama,
   state: LlamaState,
   ids: ArrayLike<number>,
+  n: number,
   pos: number,
   lane: Lane,
   afterLayer?: (layer: number) => void,
 ): void {
   const { k, d, w, b } = m;
-  const n = ids.length;
+  // rows of q, k and v are then those of the lane's own heads
+  const wholeHeads = d.kvHeads % lane.count === 0 && d.headDim % 4 === 0;
   const own = b.lanes[lane.index];
   const width = strideOf(d.width);
   const hidden = strideOf(d.hidden);
@@ -59,21 +89,21 @@ export function forward(
     for (let t = 0; t < n; t++) {
       k.rms_norm_f32(b.x + t * width * 4, layer.attnNorm, own.x + t * width * 4, d.width, d.normEps);
     }
-    quantize(k, own, own.x, n, [layer.q, layer.k, layer.v]);
+    quantize(k, own, own.x, n, layer.inputs.qkv);
     matmul(k, layer.q, own.x, own, b.q, n, lane);
     matmul(k, layer.k, own.x, own, b.k, n, lane);
     matmul(k, layer.v, own.x, own, b.v, n, lane);
-    lane.barrier();
+    if (!wholeHeads) lane.barrier();
     attention(m, state, layer, l, pos, n, lane);
     lane.barrier();
-    project(m, layer.o, layer.oBias, b.att, layer.attnSubNorm, own.att, n, lane);
+    project(m, layer.inputs.o, layer.oBias, b.att, layer.attnSubNorm, own.att, n, lane);
     lane.barrier();
 
     // feed-forward
     for (let t = 0; t < n; t++) {
       k.rms_norm_f32(b.x + t * width * 4, layer.ffnNorm, own.x + t * width * 4, d.width, d.normEps);
     }
-    quantize(k, own, own.x, n, [layer.gate, layer.up]);
+    quantize(k, own, own.x, n, layer.inputs.gateUp);
     matmul(k, layer.gate, own.x, own, b.gate, n, lane);
     matmul(k, layer.up, own.x, own, b.up, n, lane);
     const h0 = firstRow(layer.gate.paddedRows, lane.index, lane.count);
@@ -85,9 +115,9 @@ export function forward(
       else k.relu2_mul_f32(b.gate + at, b.up + at, h1 - h0);
     }
     lane.barrier();
-    project(m, layer.down, 0, b.gate, layer.ffnSubNorm, own.hidden, n, lane);
+    project(m, layer.inputs.down, 0, b.gate, layer.ffnSubNorm, own.hidden, n, lane);
     lane.barrier();
-    if (lane.index === 0) afterLayer?.(l);
+    afterLayer?.(l);
   }
 }
 
@@ -96,15 +126,14 @@ export function head(m: Llama, t: number, lane: Lane): void {
   const { k, d, w, b } = m;
   const own = b.lanes[lane.index];
   k.rms_norm_f32(b.x + t * strideOf(d.width) * 4, w.outputNorm, own.x, d.width, d.normEps);
-  quantize(k, own, own.x, 1, [w.head]);
+  quantize(k, own, own.x, 1, w.inputs.head);
   matmul(k, w.head, own.x, own, b.logits, 1, lane);
-  lane.barrier();
 }
 
-/** x += matrix · norm(from) + bias, this lane's rows only; `normed` is the lane's buffer for the norm, if there is one. */
+/** x += W · norm(from) + bias for the only matrix of a list, this lane's rows; `normed` is the lane's buffer for the norm. */
 function project(
   m: Llama,
-  matrix: LlamaLayer['o'],
+  only: readonly Matrix[],
   bias: Ptr,
   from: Ptr,
   norm: Ptr,
@@ -114,13 +143,14 @@ function project(
 ): void {
   const { k, d, b } = m;
   const own = b.lanes[lane.index];
+  const matrix = only[0];
   const stride = strideOf(matrix.cols) * 4;
   let input = from;
   if (norm) {
     for (let t = 0; t < n; t++) k.rms_norm_f32(from + t * stride, norm, normed + t * stride, matrix.cols, d.normEps);
     input = normed;
   }
-  quantize(k, own, input, n, [matrix]);
+  quantize(k, own, input, n, only);
   matmul(k, matrix, input, own, b.projected, n, lane);
   const r0 = firstRow(matrix.paddedRows, lane.index, lane.count);
   const r1 = Math.min(matrix.rows, firstRow(matrix.paddedRows, lane.index + 1, lane.count));
@@ -131,7 +161,10 @@ function project(
   }
 }
 
-/** Caches the batch's keys and values, then attends: whole groups of heads that share a key head, split between lanes. */
+/**
+ * Caches the batch's keys and values, then attends, one query head after another; heads are split between lanes. Lanes that
+ * share a key head each prepare its keys and values, and store the same bytes.
+ */
 function attention(
   m: Llama,
   state: LlamaState,
@@ -151,30 +184,32 @@ function attention(
   const scale = 1 / Math.sqrt(headDim);
   const attend = state.kv === 'f16' ? k.attention_f16 : k.attention_f32;
   const cache = state.kv === 'f16' ? k.f32_to_f16 : k.copy_f32;
-  const scores = b.lanes[lane.index].scores;
+  const { scores } = b.lanes[lane.index];
 
-  const last = firstUnit(d.kvHeads, lane.index + 1, lane.count);
-  for (let g = firstUnit(d.kvHeads, lane.index, lane.count); g < last; g++) {
-    for (let t = 0; t < n; t++) {
-      const key = b.k + (t * kvStride + g * headDim) * 4;
-      const value = b.v + (t * kvStride + g * headDim) * 4;
-      if (layer.kBias) k.add_f32(key, layer.kBias + g * headDim * 4, headDim);
-      if (layer.vBias) k.add_f32(value, layer.vBias + g * headDim * 4, headDim);
-      if (layer.kNorm) k.rms_norm_f32(key, layer.kNorm, key, headDim, d.normEps);
-      k.rope_apply_f32(key, 1, headDim, b.ropeTable + t * half * 8, half, halved);
-      cache(key, state.keyAt(l, g, pos + t), headDim);
-      cache(value, state.valueAt(l, g, pos + t), headDim);
+  const first = firstUnit(d.heads, lane.index, lane.count);
+  const last = firstUnit(d.heads, lane.index + 1, lane.count);
+  for (let h = first; h < last; h++) {
+    const g = Math.floor(h / group);
+    for (let t = 0; t < n && (h === first || h % group === 0); t++) {
+      const row = scores; // free until the head attends
+      const at = (t * kvStride + g * headDim) * 4;
+      k.copy_f32(b.v + at, row, headDim);
+      if (layer.vBias) k.add_f32(row, layer.vBias + g * headDim * 4, headDim);
+      cache(row, state.valueAt(l, g, pos + t), headDim);
+      k.copy_f32(b.k + at, row, headDim);
+      if (layer.kBias) k.add_f32(row, layer.kBias + g * headDim * 4, headDim);
+      if (layer.kNorm) k.rms_norm_f32(row, layer.kNorm, row, headDim, d.normEps);
+      k.rope_apply_f32(row, 1, headDim, b.ropeTable + t * half * 8, half, halved);
+      cache(row, state.keyAt(l, g, pos + t), headDim);
     }
     const keys = state.keyAt(l, g, 0);
     const values = state.valueAt(l, g, 0);
-    for (let h = g * group; h < (g + 1) * group; h++) {
-      for (let t = 0; t < n; t++) {
-        const q = b.q + (t * qStride + h * headDim) * 4;
-        if (layer.qBias) k.add_f32(q, layer.qBias + h * headDim * 4, headDim);
-        if (layer.qNorm) k.rms_norm_f32(q, layer.qNorm, q, headDim, d.normEps);
-        k.rope_apply_f32(q, 1, headDim, b.ropeTable + t * half * 8, half, halved);
-        attend(q, keys, values, b.att + (t * qStride + h * headDim) * 4, headDim, pos + t + 1, scale, scores);
-      }
+    for (let t = 0; t < n; t++) {
+      const q = b.q + (t * qStride + h * headDim) * 4;
+      if (layer.qBias) k.add_f32(q, layer.qBias + h * headDim * 4, headDim);
+      if (layer.qNorm) k.rms_norm_f32(q, layer.qNorm, q, headDim, d.normEps);
+      k.rope_apply_f32(q, 1, headDim, b.ropeTable + t * half * 8, half, halved);
+      attend(q, keys, values, b.att + (t * qStride + h * headDim) * 4, headDim, pos + t + 1, scale, scores);
     }
   }
 }

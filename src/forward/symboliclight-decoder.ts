@@ -3,17 +3,18 @@
  * @module
  */
 import { SessionError } from '../errors.ts';
+import { type Crew, solo } from '../lanes/crew.ts';
 import { SOLO } from '../lanes/lane.ts';
 import { MAX_POSITIONS } from '../limits.ts';
 import type { SymbolicLightDescription } from '../model/description.ts';
-import { type KvType, PREFILL_BATCH, symbolicLightStateBytes } from '../model/plan.ts';
+import { type KvType, PREFILL_BATCH, symbolicLightStateBytes, vectorBytes } from '../model/plan.ts';
 import type { Arena, Ptr } from '../wasm/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
-import type { Decoder, DecoderState } from './decoder.ts';
-import { forcedSpikes } from './forced-spikes.ts';
+import { type Decoder, type DecoderState, headNotFinite, type Reading } from './decoder.ts';
 import { strideOf } from './matmul.ts';
 import { SpikeCounter } from './spike-trace.ts';
-import { forward, head, type SymbolicLight } from './symboliclight.ts';
+import { Step } from './step.ts';
+import { forward, type SymbolicLight, symbolicLight, symbolicLightProgram } from './symboliclight.ts';
 import { symbolicLightBuffers, SymbolicLightState } from './symboliclight-state.ts';
 import type { SymbolicLightWeights } from './symboliclight-weights.ts';
 
@@ -23,8 +24,8 @@ class State implements DecoderState {
   readonly memory: SymbolicLightState;
   readonly spikes: SpikeCounter;
 
-  constructor(d: SymbolicLightDescription, base: Ptr, arena: Arena) {
-    this.memory = new SymbolicLightState(d, base, arena);
+  constructor(d: SymbolicLightDescription, base: Ptr) {
+    this.memory = new SymbolicLightState(d, base);
     this.spikes = new SpikeCounter(spikingLayers(d));
   }
 }
@@ -46,22 +47,29 @@ export class SymbolicLightDecoder implements Decoder {
   readonly spikes: SpikeCounter;
   readonly #m: SymbolicLight;
   readonly #arena: Arena;
+  readonly #crew: Crew;
+  readonly #step: Step;
+  /** What a pass changes for good, as it was before: the membrane, and the decaying state of each block. */
+  readonly #saved: Ptr;
   /** Addresses of states that were given back. */
   readonly #free: Ptr[] = [];
-  /** Whose batch `logits` is about. */
-  #last: State | null = null;
 
-  /** @throws {MemoryError} */
+  /** @param crew runs the steps; default this thread alone @throws {MemoryError} */
   constructor(
     k: Kernels,
     arena: Arena,
     d: SymbolicLightDescription,
     w: SymbolicLightWeights,
     { forcedSparsity }: SymbolicLightOptions = {},
+    crew: Crew = solo(),
   ) {
     this.#arena = arena;
-    const force = forcedSparsity === undefined ? undefined : forcedSpikes(arena, forcedSparsity);
-    this.#m = { k, d, w, b: symbolicLightBuffers(d, arena, k, SOLO.count), force };
+    this.#crew = crew;
+    this.#step = new Step(crew.words);
+    this.#saved = arena.alloc((1 + d.layers) * vectorBytes(d.width), 'saved state');
+    const recipe = { kind: 'symboliclight', d, w, b: symbolicLightBuffers(d, arena, k, crew), forcedSparsity } as const;
+    this.#m = symbolicLight(k, recipe, arena.memory, 0);
+    crew.bind(symbolicLightProgram(this.#m, crew.words), recipe);
     this.spikes = new SpikeCounter(spikingLayers(d));
   }
 
@@ -76,12 +84,14 @@ export class SymbolicLightDecoder implements Decoder {
   createState(): State {
     const { d } = this.#m;
     const base = this.#free.pop() ?? this.#arena.alloc(symbolicLightStateBytes(d), 'session state');
-    return new State(d, base, this.#arena);
+    return new State(d, base);
   }
 
   freeState(state: State): void {
-    this.resetState(state);
-    this.#free.push(state.memory.base);
+    void this.#crew.between(() => {
+      this.resetState(state);
+      this.#free.push(state.memory.base);
+    });
   }
 
   resetState(state: State): void {
@@ -111,46 +121,91 @@ export class SymbolicLightDecoder implements Decoder {
     state.length = length;
   }
 
-  forward(state: State, ids: ArrayLike<number>, blocks?: number): void {
-    const { k, d, b } = this.#m;
-    const width = strideOf(d.width) * 4;
-    const look = (block: number): void => {
-      for (let t = 0; t < ids.length; t++) {
-        if (k.not_finite_f32(b.c + t * width, d.width) < 0) continue;
-        throw new SessionError(
-          'NOT_FINITE',
-          `block ${block} made a NaN or infinity at position ${
-            state.length + t
-          }; the weights are damaged or overflow f32; ` +
-            'this session has read a part of the batch: reset it',
-        );
-      }
-    };
-    b.spikeCounts.fill(0);
-    // a recurrent state cannot be run a second time, so every block is looked at as it is made
-    forward(this.#m, state.memory, ids, state.length, SOLO, look, blocks);
-    state.length += ids.length;
-    this.spikes.add(ids.length, b.spikeCounts);
-    state.spikes.add(ids.length, b.spikeCounts);
-    this.#last = state;
+  forward(state: State, reading: Reading, first: number, n: number): void | Promise<void> {
+    return this.#crew.run(this.#steps(state, reading, first, n));
   }
 
-  logits(t: number): Ptr {
+  /** The pass with the first head that is wanted, then the other heads. */
+  *#steps(state: State, { ids, from, see, blocks }: Reading, first: number, n: number): Generator<void> {
     const { k, d, b } = this.#m;
-    head(this.#m, t, SOLO);
-    this.spikes.heads++;
-    if (this.#last) this.#last.spikes.heads++;
-    if (k.not_finite_f32(b.logits, d.vocab) >= 0) {
-      throw new SessionError(
-        'NOT_FINITE',
-        'the head made a NaN or infinite logit; the weights are damaged or overflow f32',
-      );
+    const { memory } = state;
+    let t = Math.max(0, from - first);
+    this.#save(memory);
+    b.spikeCounts.fill(0);
+    this.#step.pass(memory.base, state.length, ids, first, n, blocks ?? d.layers, t < n ? t : -1);
+    let passed = false;
+    try {
+      yield;
+      if (this.#notFinite(n) >= 0) this.#blame(state, n);
+      passed = true;
+    } finally {
+      if (!passed) this.#restore(memory);
     }
-    return b.logits;
+    state.length += n;
+    this.spikes.add(n, b.spikeCounts);
+    state.spikes.add(n, b.spikeCounts);
+    for (; t < n; t++) {
+      this.spikes.heads++;
+      state.spikes.heads++;
+      if (k.not_finite_f32(b.logits, d.vocab) >= 0) throw headNotFinite();
+      see(b.logits, first + t);
+      if (t + 1 === n) return;
+      this.#step.headOf(t + 1);
+      yield;
+    }
+  }
+
+  trial(): void | Promise<void> {
+    this.#step.headOf(0);
+    return this.#crew.run([undefined]);
   }
 
   slide(): void {
     // the window slides by itself, and MAX_POSITIONS bounds what was counted
     throw new SessionError('CONTEXT_OVERFLOW', `this session has read ${MAX_POSITIONS} tokens; begin a new one`);
+  }
+
+  /**
+   * Keeps what a pass overwrites and later ones build on. Keys and values are not among it: those of a batch take the places
+   * of positions that even its first token no longer sees.
+   */
+  #save(memory: SymbolicLightState): void {
+    const { k, d } = this.#m;
+    k.copy_f32(memory.membrane, this.#saved, d.width);
+    for (let i = 0; i < d.layers; i++) k.copy_f32(memory.decayAt(i), this.#savedAt(i), d.width);
+  }
+
+  #restore(memory: SymbolicLightState): void {
+    const { k, d } = this.#m;
+    k.copy_f32(this.#saved, memory.membrane, d.width);
+    for (let i = 0; i < d.layers; i++) k.copy_f32(this.#savedAt(i), memory.decayAt(i), d.width);
+  }
+
+  #savedAt(block: number): Ptr {
+    return this.#saved + (1 + block) * vectorBytes(this.#m.d.width);
+  }
+
+  /** The first of n tokens of the batch whose stream holds a NaN or infinity, or −1. */
+  #notFinite(n: number): number {
+    const { k, d, own } = this.#m;
+    for (let t = 0; t < n; t++) if (k.not_finite_f32(own.c + t * strideOf(d.width) * 4, d.width) >= 0) return t;
+    return -1;
+  }
+
+  /** Runs the batch once more, on this thread, and looks after every block. */
+  #blame(state: State, n: number): never {
+    const look = (block: number): void => {
+      const t = this.#notFinite(n);
+      if (t < 0) return;
+      throw new SessionError(
+        'NOT_FINITE',
+        `block ${block} made a NaN or infinity at position ${
+          state.length + t
+        }; the weights are damaged or overflow f32`,
+      );
+    };
+    this.#restore(state.memory);
+    forward(this.#m, state.memory, this.#step.ids, n, state.length, SOLO, this.#step.blocks, look);
+    throw new SessionError('NOT_FINITE', `the embedding of position ${state.length} holds a NaN or infinity`);
   }
 }

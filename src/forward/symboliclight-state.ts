@@ -4,6 +4,7 @@
  * @module
  */
 import { alignUp } from '../bytes/align.ts';
+import type { Crew } from '../lanes/crew.ts';
 import type { SymbolicLightDescription } from '../model/description.ts';
 import { codeVectorBytes, int8VectorBytes } from '../model/layout.ts';
 import { PREFILL_BATCH, ringOf, symbolicLightStateBytes, vectorBytes } from '../model/plan.ts';
@@ -14,6 +15,16 @@ import type { ColumnScratch } from './spikes.ts';
 
 /** A lane's own buffers. */
 export interface LaneBuffers extends Activations {
+  /** Continuous stream. (batch, width) f32 */
+  readonly c: Ptr;
+  /** Spikes of one token. (the wider of width and hidden, / 8) u8 */
+  readonly spikes: Ptr;
+  /** Who fired in the stream. (batch, width) i32 */
+  readonly lists: Ptr;
+  /** Who fired in the feed-forward. (batch, hidden) i32 */
+  readonly hiddenLists: Ptr;
+  /** Of the prior. (width / 4) f32 */
+  readonly bottleneck: Ptr;
   /** Attention of one head. (headDim) f32 */
   readonly att: Ptr;
   /** Scores of one head. (anchors + window + 1) f32 */
@@ -22,17 +33,14 @@ export interface LaneBuffers extends Activations {
 
 /** Buffers of one step; (batch, n) f32 unless said otherwise, rows padded with zeros. */
 export interface SymbolicLightBuffers extends ColumnScratch {
-  readonly c: Ptr; // continuous stream                (batch, width)
+  readonly c: Ptr; // embedded and normalised           (batch, width)
   readonly mixed: Ptr; // decay path, then both paths  (batch, width)
   readonly q: Ptr; // (batch, width)
   readonly k: Ptr; // (batch, width)
   readonly v: Ptr; // (batch, width)
-  readonly projected: Ptr; // before it is added to c   (batch, width)
+  readonly projected: Ptr; // before it is added        (batch, width)
   readonly hidden: Ptr; // feed-forward currents        (batch, hidden)
-  readonly spikes: Ptr; // of the stream, bits          (batch, width / 8) u8
-  readonly lists: Ptr; // who fired                     (batch, width) i32
-  readonly hiddenSpikes: Ptr; // of one token, bits     (hidden / 8) u8
-  readonly hiddenLists: Ptr; // who fired               (batch, hidden) i32
+  readonly spikes: Ptr; // of the encoder, bits         (batch, width / 8) u8
   readonly logits: Ptr; // (vocab)
   readonly priorLogits: Ptr; // (vocab)
   readonly bottleneck: Ptr; // (width / 4)
@@ -40,10 +48,7 @@ export interface SymbolicLightBuffers extends ColumnScratch {
   readonly ropeTable: Ptr; // (batch, headDim)
   /** Elements from one token's hidden currents to the next. */
   readonly hiddenStride: number;
-  /** How many fired, per token of the batch: of the stream, and in the feed-forward. */
-  readonly active: Int32Array;
-  readonly hiddenActive: Int32Array;
-  /** Spikes of the batch: encoder, then mixer, feed-forward and output of each block. */
+  /** Spikes of the batch: encoder, then mixer, feed-forward and output of each block. Lane 0 counts, the owner reads. */
   readonly spikeCounts: Float64Array;
   readonly lanes: readonly LaneBuffers[];
 }
@@ -53,7 +58,7 @@ export function symbolicLightBuffers(
   d: SymbolicLightDescription,
   arena: Arena,
   k: Kernels,
-  lanes: number,
+  crew: Crew,
 ): SymbolicLightBuffers {
   const batch = (n: number, what: string): Ptr => arena.alloc(PREFILL_BATCH * vectorBytes(n), what);
   const widest = Math.max(d.width, d.hidden);
@@ -72,9 +77,6 @@ export function symbolicLightBuffers(
     projected: batch(d.width, 'projection'),
     hidden: batch(d.hidden, 'feed-forward'),
     spikes: batch(d.width / 32, 'spikes'),
-    lists: batch(d.width, 'spike lists'),
-    hiddenSpikes: arena.alloc(vectorBytes(d.hidden / 32), 'spikes'),
-    hiddenLists: batch(d.hidden, 'spike lists'),
     logits: arena.alloc(vectorBytes(d.vocab), 'logits'),
     priorLogits: arena.alloc(vectorBytes(d.vocab), 'prior'),
     bottleneck: arena.alloc(vectorBytes(d.width / 4), 'prior'),
@@ -83,10 +85,13 @@ export function symbolicLightBuffers(
     sums: arena.alloc(vectorBytes(widest), 'column sums'),
     bytes: arena.alloc(vectorBytes(widest), 'column sums'),
     hiddenStride: strideOf(d.hidden),
-    active: new Int32Array(PREFILL_BATCH),
-    hiddenActive: new Int32Array(PREFILL_BATCH),
-    spikeCounts: new Float64Array(3 * d.layers + 1),
-    lanes: Array.from({ length: lanes }, () => ({
+    spikeCounts: new Float64Array(crew.share(8 * (3 * d.layers + 1))),
+    lanes: Array.from({ length: crew.size }, () => ({
+      c: batch(d.width, 'continuous stream'),
+      spikes: arena.alloc(vectorBytes(widest / 32), 'spikes'),
+      lists: batch(d.width, 'spike lists'),
+      hiddenLists: batch(d.hidden, 'spike lists'),
+      bottleneck: arena.alloc(vectorBytes(d.width / 4), 'prior'),
       codes: arena.alloc(PREFILL_BATCH * codeVectorBytes(widest), 'quantised activations'),
       blocks: arena.alloc(PREFILL_BATCH * codeVectorBytes(widest), 'quantised activations'),
       ints: arena.alloc(PREFILL_BATCH * int8VectorBytes(widest), 'quantised activations'),
@@ -109,19 +114,17 @@ export class SymbolicLightState {
   /** Slots behind the anchors. */
   readonly ring: number;
   readonly #d: SymbolicLightDescription;
-  readonly #arena: Arena;
   readonly #slots: number;
   readonly #vector: number;
   readonly #block: number;
   readonly #head: number;
   readonly #path: number;
 
-  constructor(d: SymbolicLightDescription, base: Ptr, arena: Arena) {
+  constructor(d: SymbolicLightDescription, base: Ptr) {
     this.base = base;
     this.bytes = symbolicLightStateBytes(d);
     this.ring = ringOf(d);
     this.#d = d;
-    this.#arena = arena;
     this.#slots = d.anchors + this.ring;
     this.#vector = vectorBytes(d.width);
     this.#head = this.#slots * d.headDim * 4;
@@ -157,8 +160,9 @@ export class SymbolicLightState {
     return this.decayAt(block) + this.#vector + 2 * this.#path;
   }
 
-  setFired(block: number, pos: number, fired: boolean): void {
-    this.#arena.u8(this.firedAt(block) + this.#slot(pos), 1)[0] = fired ? 1 : 0;
+  /** Where it stands whether a position fired. */
+  firedOf(block: number, pos: number): Ptr {
+    return this.firedAt(block) + this.#slot(pos);
   }
 
   #slot(pos: number): number {

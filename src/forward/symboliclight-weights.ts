@@ -25,6 +25,8 @@ export interface SymbolicLightBlock {
   readonly decay: Ptr;
   /** Share of attention against decay, likewise. */
   gate: number;
+  /** Lists of the matrices that read the same. */
+  readonly inputs: Readonly<Record<'qkv' | 'out' | 'up', readonly Matrix[]>>;
 }
 
 /** What is added to the head's logits. */
@@ -40,6 +42,7 @@ export interface SymbolicLightWeights {
   readonly blocks: readonly SymbolicLightBlock[];
   readonly head: Matrix;
   readonly prior: Prior;
+  readonly inputs: Readonly<Record<'head' | 'prior', readonly Matrix[]>>;
 }
 
 /**
@@ -59,13 +62,17 @@ export function symbolicLightWeights(
     const near = (
       part: string,
     ): Matrix => (d.attention ? loader.matrix(`${tcam}.sparse_attn.${part}_proj.weight`) : out);
+    const decaying = loader.columns(`${tcam}.tcam_proj.weight`);
+    const [q, k, v] = [near('q'), near('k'), near('v')];
+    const up = loader.matrix(`${ffn}.up.weight`);
     return {
-      tcam: loader.columns(`${tcam}.tcam_proj.weight`),
+      tcam: decaying,
       out,
-      q: near('q'),
-      k: near('k'),
-      v: near('v'),
-      up: loader.matrix(`${ffn}.up.weight`),
+      q,
+      k,
+      v,
+      up,
+      inputs: { qkv: [q, k, v], out: [out], up: [up] },
       down: loader.columns(`${ffn}.down.weight`),
       norm: loader.vector(`${tcam}.norm.weight`),
       normBias: loader.vector(`${tcam}.norm.bias`),
@@ -84,13 +91,17 @@ export function symbolicLightWeights(
       weight: FIXED_PRIOR_WEIGHT,
     }
     : { kind: 'static', logits: loader.vector('output_head.log_prior'), weight: FIXED_PRIOR_WEIGHT };
+  const embedding = loader.matrix('spike_encoder.frontend.text_embedding.weight');
+  const head = loader.matrix('output_head.output_proj.weight');
+  const { first, second } = prior.kind === 'dynamic' ? prior : {};
   const weights = {
-    embedding: loader.matrix('spike_encoder.frontend.text_embedding.weight'),
+    embedding,
     norm: loader.vector('spike_encoder.norm.weight'),
     normBias: loader.vector('spike_encoder.norm.bias'),
     blocks,
-    head: loader.matrix('output_head.output_proj.weight'),
+    head,
     prior,
+    inputs: { head: first ? [head, first] : [head], prior: second ? [second] : [] },
   };
   const finish = (k: Kernels, arena: Arena): void => {
     blocks.forEach((block, i) => {

@@ -12,17 +12,29 @@
  * s and z are spikes: Wtcam and Wdown are read only in the columns of neurons that fired, and nothing is multiplied.
  * @module
  */
-import { firstRow, firstUnit, type Lane } from '../lanes/lane.ts';
+import { firstRow, firstUnit, type Lane, type Program } from '../lanes/lane.ts';
+import { columnUnit } from '../model/columns.ts';
 import type { SymbolicLightDescription } from '../model/description.ts';
+import { PREFILL_BATCH } from '../model/plan.ts';
 import { MEMBRANE_LIMIT } from '../model/symboliclight.ts';
 import type { Ptr } from '../wasm/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
-import type { Matrix } from '../wasm/weights.ts';
-import type { ForceSpikes } from './forced-spikes.ts';
+import { forcedSpikes, type ForceSpikes } from './forced-spikes.ts';
 import { matmul, quantize, readRow, strideOf } from './matmul.ts';
 import { accumulate } from './spikes.ts';
-import type { SymbolicLightBuffers, SymbolicLightState } from './symboliclight-state.ts';
+import { Step } from './step.ts';
+import { type LaneBuffers, type SymbolicLightBuffers, SymbolicLightState } from './symboliclight-state.ts';
 import type { SymbolicLightBlock, SymbolicLightWeights } from './symboliclight-weights.ts';
+
+/** What every lane makes its model from; plain data that can be sent to a thread. */
+export interface SymbolicLightRecipe {
+  readonly kind: 'symboliclight';
+  readonly d: SymbolicLightDescription;
+  readonly w: SymbolicLightWeights;
+  readonly b: SymbolicLightBuffers;
+  /** Spikes at random instead of those found; in benchmarks only. */
+  readonly forcedSparsity?: number;
+}
 
 /** All that a pass reads, and the buffers it writes. */
 export interface SymbolicLight {
@@ -30,177 +42,181 @@ export interface SymbolicLight {
   readonly d: SymbolicLightDescription;
   readonly w: SymbolicLightWeights;
   readonly b: SymbolicLightBuffers;
-  /** Spikes instead of those found; in benchmarks only. */
+  /** This lane's buffers. */
+  readonly own: LaneBuffers;
+  /** How many fired, per token of the batch: of the stream, and in the feed-forward. */
+  readonly active: Int32Array;
+  readonly hiddenActive: Int32Array;
   readonly force?: ForceSpikes;
 }
 
+/** A lane's model. */
+export function symbolicLight(
+  k: Kernels,
+  { d, w, b, forcedSparsity }: SymbolicLightRecipe,
+  memory: WebAssembly.Memory,
+  index: number,
+): SymbolicLight {
+  const force = forcedSparsity === undefined ? undefined : forcedSpikes(memory, forcedSparsity);
+  const active = new Int32Array(PREFILL_BATCH);
+  return { k, d, w, b, own: b.lanes[index], active, hiddenActive: active.slice(), force };
+}
+
+/** What a lane does in a step: a pass, a head, or both. */
+export function symbolicLightProgram(m: SymbolicLight, words: Int32Array): Program {
+  const step = new Step(words);
+  const states = new Map<Ptr, SymbolicLightState>(); // as many as there were sessions at a time
+  return (lane) => {
+    if (step.n > 0) {
+      let state = states.get(step.state);
+      if (!state) states.set(step.state, state = new SymbolicLightState(m.d, step.state));
+      forward(m, state, step.ids, step.n, step.pos, lane, step.blocks);
+    }
+    if (step.head >= 0) head(m, step.head, lane);
+  };
+}
+
 /**
- * Runs `ids` at positions `pos` … of `state`. The continuous streams of the batch stay in `b.c` for `head`.
- * @param afterBlock called on lane 0 after each block; only for finding the block at fault
+ * Runs the first n of `ids` at positions `pos` … of `state`. Every lane keeps the continuous streams of the batch for itself,
+ * in `own.c`, and normalises and lists them whole: that costs microseconds and saves barriers. They stay there for `head`.
  * @param blocks end behind this many; `head` then answers early
+ * @param afterBlock called after each block; only for finding the block at fault, on one lane
  */
 export function forward(
   m: SymbolicLight,
   state: SymbolicLightState,
   ids: ArrayLike<number>,
+  n: number,
   pos: number,
   lane: Lane,
+  blocks: number,
   afterBlock?: (block: number) => void,
-  blocks: number = m.d.layers,
 ): void {
-  const { k, d, w, b } = m;
-  const n = ids.length;
+  const { k, d, w, b, own } = m;
   const width = strideOf(d.width) * 4;
+  const counts = lane.index === 0 ? b.spikeCounts : null;
 
   if (lane.index === 0) {
     for (let t = 0; t < n; t++) {
       readRow(k, w.embedding, ids[t], b.c + t * width);
       k.layer_norm_f32(b.c + t * width, w.norm, w.normBias, b.c + t * width, d.width, d.normEps);
     }
-    k.lif_scan_f32(
-      b.c,
-      width / 4,
-      state.membrane,
-      b.spikes,
-      width / 32,
-      d.width,
-      n,
-      d.leak,
-      d.threshold,
-      MEMBRANE_LIMIT,
-    );
-    b.spikeCounts[0] += listSpikes(m, n);
+    const { leak, threshold } = d;
+    k.lif_scan_f32(b.c, width / 4, state.membrane, b.spikes, width / 32, d.width, n, leak, threshold, MEMBRANE_LIMIT);
     if (d.attention) k.rope_table_f32(b.ropeFreqs, d.headDim / 2, pos, n, b.ropeTable);
   }
   lane.barrier();
+  k.copy_f32(b.c, own.c, n * (width / 4));
+  for (let t = 0; t < n; t++) list(m, b.spikes + (t * width) / 32, t, pos, 0, counts);
 
   for (let i = 0; i < blocks; i++) {
     const block = w.blocks[i];
 
     // two paths through time: what decays, and what is near
     for (let t = 0; t < n; t++) {
-      accumulate(k, block.tcam, b.lists + t * width, b.active[t], b.mixed + t * width, b, lane);
+      accumulate(k, block.tcam, own.lists + t * width, m.active[t], b.mixed + t * width, b, lane);
     }
-    if (d.attention) project(m, b.c, n, lane, [block.q, b.q], [block.k, b.k], [block.v, b.v]);
-    lane.barrier();
+    if (d.attention) {
+      quantize(k, own, own.c, n, block.inputs.qkv);
+      matmul(k, block.q, own.c, own, b.q, n, lane);
+      matmul(k, block.k, own.c, own, b.k, n, lane);
+      matmul(k, block.v, own.c, own, b.v, n, lane);
+    }
+    if (!ownHeads(m, block, lane)) lane.barrier();
     const first = firstUnit(d.heads, lane.index, lane.count);
     const heads = firstUnit(d.heads, lane.index + 1, lane.count) - first;
     const at = first * d.headDim * 4;
     k.decay_scan_f32(b.mixed + at, width / 4, state.decayAt(i) + at, block.decay + first * 4, heads, d.headDim, n);
-    if (d.attention) attention(m, state, block, i, pos, n, first, heads, lane);
+    if (d.attention) attention(m, state, block, i, pos, n, first, heads);
     lane.barrier();
 
     // back into the stream
-    project(m, b.mixed, n, lane, [block.out, b.projected]);
-    addRows(m, n, lane);
+    quantize(k, own, b.mixed, n, block.inputs.out);
+    matmul(k, block.out, b.mixed, own, b.projected, n, lane);
     lane.barrier();
-    if (lane.index === 0) {
-      normalise(m, block.norm, block.normBias, n);
-      // the mixer's own spikes feed nothing, and are counted as the public code makes them
-      for (let t = 0; t < n; t++) {
-        const fired = k.threshold_f32(b.c + t * width, d.width, d.threshold, b.spikes);
-        b.spikeCounts[3 * i + 1] += m.force?.(b.spikes, d.width) ?? fired;
-      }
-    }
-    lane.barrier();
+    addNormalised(m, block.norm, block.normBias, n);
+    // the mixer's own spikes feed nothing, and are counted as the public code makes them
+    if (counts) { for (let t = 0; t < n; t++) counts[3 * i + 1] += fired(m, t, pos, 3 * i + 1); }
 
     // spiking feed-forward
-    project(m, b.c, n, lane, [block.up, b.hidden]);
-    lane.barrier();
-    if (lane.index === 0) b.spikeCounts[3 * i + 2] += listHidden(m, n);
+    quantize(k, own, own.c, n, block.inputs.up);
+    matmul(k, block.up, own.c, own, b.hidden, n, lane);
     lane.barrier();
     for (let t = 0; t < n; t++) {
-      accumulate(
-        k,
-        block.down,
-        b.hiddenLists + t * b.hiddenStride * 4,
-        b.hiddenActive[t],
-        b.projected + t * width,
-        b,
-        lane,
-      );
-    }
-    addRows(m, n, lane);
-    lane.barrier();
-    if (lane.index === 0) {
-      normalise(m, block.ffnNorm, block.ffnNormBias, n);
-      for (let t = 0; t < n; t++) k.threshold_f32(b.c + t * width, d.width, d.threshold, b.spikes + (t * width) / 32);
-      b.spikeCounts[3 * i + 3] += listSpikes(m, n);
-      afterBlock?.(i);
+      const lists = own.hiddenLists + t * b.hiddenStride * 4;
+      k.threshold_f32(b.hidden + t * b.hiddenStride * 4, d.hidden, d.threshold, own.spikes);
+      m.force?.(own.spikes, d.hidden, turn(m, t, pos, 3 * i + 2));
+      m.hiddenActive[t] = k.active_list(own.spikes, d.hidden, lists);
+      if (counts) counts[3 * i + 2] += m.hiddenActive[t];
+      accumulate(k, block.down, lists, m.hiddenActive[t], b.projected + t * width, b, lane);
     }
     lane.barrier();
+    addNormalised(m, block.ffnNorm, block.ffnNormBias, n);
+    for (let t = 0; t < n; t++) {
+      k.threshold_f32(own.c + t * width, d.width, d.threshold, own.spikes);
+      list(m, own.spikes, t, pos, 3 * i + 3, counts);
+    }
+    afterBlock?.(i);
   }
 }
 
 /** Logits of the t-th token of the last batch → `b.logits`. */
 export function head(m: SymbolicLight, t: number, lane: Lane): void {
-  const { k, d, w, b } = m;
-  const own = b.lanes[lane.index];
-  const c = b.c + t * strideOf(d.width) * 4;
+  const { k, d, w, b, own } = m;
+  const c = own.c + t * strideOf(d.width) * 4;
   const { prior } = w;
-  quantize(k, own, c, 1, prior.kind === 'dynamic' ? [w.head, prior.first] : [w.head]);
+  quantize(k, own, c, 1, w.inputs.head);
   matmul(k, w.head, c, own, b.logits, 1, lane);
   const r0 = firstRow(w.head.paddedRows, lane.index, lane.count);
   const n = Math.min(d.vocab, firstRow(w.head.paddedRows, lane.index + 1, lane.count)) - r0;
   if (prior.kind === 'dynamic') {
     matmul(k, prior.first, c, own, b.bottleneck, 1, lane);
     lane.barrier();
-    if (lane.index === 0) k.gelu_f32(b.bottleneck, prior.first.rows);
-    lane.barrier();
-    quantize(k, own, b.bottleneck, 1, [prior.second]);
-    matmul(k, prior.second, b.bottleneck, own, b.priorLogits, 1, lane);
+    k.copy_f32(b.bottleneck, own.bottleneck, prior.first.rows);
+    k.gelu_f32(own.bottleneck, prior.first.rows);
+    quantize(k, own, own.bottleneck, 1, w.inputs.prior);
+    matmul(k, prior.second, own.bottleneck, own, b.priorLogits, 1, lane);
     k.scale_f32(b.priorLogits + r0 * 4, prior.weight, n);
     k.add_f32(b.logits + r0 * 4, b.priorLogits + r0 * 4, n);
   } else {
     k.add_f32(b.logits + r0 * 4, prior.logits + r0 * 4, n);
   }
-  lane.barrier();
 }
 
-/** Lists who fired in `b.spikes`, token by token; returns how many in all. */
-function listSpikes({ k, d, b, force }: SymbolicLight, n: number): number {
+/** Whether this lane's rows of the mixer are those of its own heads: then it needs no other lane's. */
+function ownHeads({ d }: SymbolicLight, { tcam }: SymbolicLightBlock, { count }: Lane): boolean {
+  return d.heads % count === 0 && tcam.paddedRows === d.width && d.width % (columnUnit(tcam.layout) * count) === 0;
+}
+
+/** Which forced pattern a layer of neurons shows to a token; the same on every lane. */
+function turn({ d }: SymbolicLight, t: number, pos: number, layer: number): number {
+  return (pos + t) * (3 * d.layers + 1) + layer;
+}
+
+/** How many fire in the stream of token t; their spikes go nowhere. */
+function fired(m: SymbolicLight, t: number, pos: number, layer: number): number {
+  const { k, d, own, force } = m;
+  const count = k.threshold_f32(own.c + t * strideOf(d.width) * 4, d.width, d.threshold, own.spikes);
+  return force?.(own.spikes, d.width, turn(m, t, pos, layer)) ?? count;
+}
+
+/** Lists who fired among the spikes of token t. */
+function list(m: SymbolicLight, spikes: Ptr, t: number, pos: number, layer: number, counts: Float64Array | null): void {
+  const { k, d, own, force } = m;
+  const bits = force ? own.spikes : spikes;
+  force?.(bits, d.width, turn(m, t, pos, layer));
+  m.active[t] = k.active_list(bits, d.width, own.lists + t * strideOf(d.width) * 4);
+  if (counts) counts[layer] += m.active[t];
+}
+
+/** c = LayerNorm(c + projected), all rows of the batch, for this lane. */
+function addNormalised({ k, d, b, own }: SymbolicLight, weight: Ptr, bias: Ptr, n: number): void {
   const width = strideOf(d.width) * 4;
-  let total = 0;
   for (let t = 0; t < n; t++) {
-    const spikes = b.spikes + (t * width) / 32;
-    force?.(spikes, d.width);
-    total += b.active[t] = k.active_list(spikes, d.width, b.lists + t * width);
+    const c = own.c + t * width;
+    k.add_f32(c, b.projected + t * width, d.width);
+    k.layer_norm_f32(c, weight, bias, c, d.width, d.normEps);
   }
-  return total;
-}
-
-/** z = [Wup·c ≥ θ] of the batch, listed. */
-function listHidden({ k, d, b, force }: SymbolicLight, n: number): number {
-  let total = 0;
-  for (let t = 0; t < n; t++) {
-    const at = t * b.hiddenStride * 4;
-    k.threshold_f32(b.hidden + at, d.hidden, d.threshold, b.hiddenSpikes);
-    force?.(b.hiddenSpikes, d.hidden);
-    total += b.hiddenActive[t] = k.active_list(b.hiddenSpikes, d.hidden, b.hiddenLists + at);
-  }
-  return total;
-}
-
-/** y = matrix · x for several matrices over the same inputs, this lane's rows. */
-function project(m: SymbolicLight, x: Ptr, n: number, lane: Lane, ...products: [Matrix, Ptr][]): void {
-  const own = m.b.lanes[lane.index];
-  quantize(m.k, own, x, n, products.map(([matrix]) => matrix));
-  for (const [matrix, y] of products) matmul(m.k, matrix, x, own, y, n, lane);
-}
-
-/** c += projected, this lane's rows. */
-function addRows({ k, d, b }: SymbolicLight, n: number, lane: Lane): void {
-  const padded = strideOf(d.width);
-  const r0 = firstRow(padded, lane.index, lane.count);
-  const r1 = Math.min(d.width, firstRow(padded, lane.index + 1, lane.count));
-  for (let t = 0; t < n && r1 > r0; t++) {
-    k.add_f32(b.c + (t * padded + r0) * 4, b.projected + (t * padded + r0) * 4, r1 - r0);
-  }
-}
-
-function normalise({ k, d, b }: SymbolicLight, weight: Ptr, bias: Ptr, n: number): void {
-  const width = strideOf(d.width) * 4;
-  for (let t = 0; t < n; t++) k.layer_norm_f32(b.c + t * width, weight, bias, b.c + t * width, d.width, d.normEps);
 }
 
 /** mixed = g·attention + (1 − g)·mixed for this lane's heads; keys and values of the batch are cached first. */
@@ -213,17 +229,15 @@ function attention(
   n: number,
   first: number,
   heads: number,
-  lane: Lane,
 ): void {
-  const { k, d, b } = m;
+  const { k, d, b, own } = m;
   const { headDim } = d;
   const half = headDim / 2;
   const width = strideOf(d.width) * 4;
   const scale = 1 / Math.sqrt(headDim);
-  const own = b.lanes[lane.index];
   const fired = state.firedAt(i);
-  if (lane.index === 0) { for (let t = 0; t < n; t++) state.setFired(i, pos + t, b.active[t] > 0); }
-  lane.barrier();
+  // every lane notes it for itself
+  for (let t = 0; t < n; t++) k.store_u8(state.firedOf(i, pos + t), m.active[t] > 0 ? 1 : 0);
   for (let h = first; h < first + heads; h++) {
     for (let t = 0; t < n; t++) {
       const at = t * width + h * headDim * 4;
@@ -235,7 +249,7 @@ function attention(
     for (let t = 0; t < n; t++) {
       const at = t * width + h * headDim * 4;
       // a position without a spike gives zeros: what is near is then left out
-      if (b.active[t] === 0) k.scale_f32(b.mixed + at, 1 - block.gate, headDim);
+      if (m.active[t] === 0) k.scale_f32(b.mixed + at, 1 - block.gate, headDim);
       else {
         k.window_attention_f32(
           b.q + at,

@@ -12,6 +12,9 @@ export interface Lane {
   barrier(): void;
 }
 
+/** One step of a model on one lane. What the step is stands in words that all lanes see. */
+export type Program = (lane: Lane) => void;
+
 /** The only lane of a single-threaded run: nothing to wait for. */
 export const SOLO: Lane = Object.freeze({ index: 0, count: 1, barrier() {} });
 

@@ -149,12 +149,13 @@ export function symbolicLightStateBytes(d: SymbolicLightDescription): number {
 
 function symbolicLightScratchBytes(d: SymbolicLightDescription, lanes: number): number {
   const widest = Math.max(d.width, d.hidden);
-  const batch = 7 * vectorBytes(d.width) + vectorBytes(d.width / 32) + 2 * vectorBytes(d.hidden) +
-    vectorBytes(d.headDim);
-  const lane = PREFILL_BATCH * (2 * codeVectorBytes(widest) + int8VectorBytes(widest)) + vectorBytes(d.headDim) +
+  const batch = 6 * vectorBytes(d.width) + vectorBytes(d.width / 32) + vectorBytes(d.hidden) + vectorBytes(d.headDim);
+  const own = 2 * vectorBytes(d.width) + vectorBytes(d.hidden) + 2 * codeVectorBytes(widest) + int8VectorBytes(widest);
+  const lane = PREFILL_BATCH * own + vectorBytes(widest / 32) + vectorBytes(d.width / 4) + vectorBytes(d.headDim) +
     vectorBytes(d.anchors + d.window + 1);
-  return PREFILL_BATCH * batch + lanes * lane + vectorBytes(d.hidden / 32) + 2 * vectorBytes(d.vocab) +
-    vectorBytes(d.width / 4) + vectorBytes(d.headDim) + 2 * vectorBytes(widest) + 64 * 64;
+  const saved = (1 + d.layers) * vectorBytes(d.width);
+  return PREFILL_BATCH * batch + lanes * lane + saved + 2 * vectorBytes(d.vocab) + vectorBytes(d.width / 4) +
+    vectorBytes(d.headDim) + 2 * vectorBytes(widest) + 64 * 64;
 }
 
 /** The plan of a SymbolicLight model with one session. @throws {MemoryError} `MEMORY_LIMIT` with the plan */

@@ -4,7 +4,7 @@
  */
 import { Pace } from '../bytes/pace.ts';
 import { OptionError, SessionError } from '../errors.ts';
-import type { Decoder, DecoderState } from '../forward/decoder.ts';
+import type { Decoder, DecoderState, Reading } from '../forward/decoder.ts';
 import { type SpikeTrace, traceSince } from '../forward/spike-trace.ts';
 import type { Arena, Ptr } from '../wasm/arena.ts';
 import { readSnapshot, writeSnapshot } from './snapshot.ts';
@@ -170,16 +170,20 @@ export class Session {
     this.#busy = true;
     try {
       const pace = new Pace(options.signal, checkStretch(options.stretchMs));
+      const reading: Reading = { ids, from, see, blocks: options.blocks };
       for (let done = 0; done < ids.length;) {
         await pace.breathe();
         this.#alive();
         if (state.length === state.context) {
-          decoder.slide(state, this.#keep);
           slid = true;
+          await decoder.slide(state, this.#keep);
         }
         const n = Math.min(pace.next(decoder.batch), ids.length - done, state.context - state.length);
-        decoder.forward(state, Array.prototype.slice.call(ids, done, done + n) as number[], options.blocks);
-        for (let t = Math.max(0, from - done); t < n; t++) see(decoder.logits(t), done + t);
+        const pending = decoder.forward(state, reading, done, n);
+        if (pending) {
+          await pending;
+          this.#alive();
+        }
         pace.done(n);
         done += n;
       }

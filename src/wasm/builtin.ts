@@ -5,14 +5,31 @@
  */
 import { OptionError, TernspikeError } from '../errors.ts';
 import { type Build, hasRelaxedSimd, hasSimd } from './features.ts';
+import type { KernelModules } from './instantiate.ts';
+import { withSharedMemory } from './shared.ts';
 
-const compiled = new Map<Build, Promise<readonly WebAssembly.Module[]>>();
+/** The kernels of this host, found but not yet compiled. */
+export interface Provided {
+  readonly build: Build | 'custom';
+  /** Whether there is a variant for several threads. */
+  readonly shareable: boolean;
+  /** Compiled kernels, over a memory of one thread or a shared one. */
+  modules(shared: boolean): Promise<KernelModules>;
+}
+
+/** The kernels that travel inside the bundle: `base.wasm` first. */
+interface Builtin extends Provided {
+  readonly build: Build;
+  modules(shared: boolean): Promise<readonly WebAssembly.Module[]>;
+}
+
+const compiled = new Map<string, Promise<readonly WebAssembly.Module[]>>();
 
 /**
  * The best build for this host, or the one asked for.
  * @throws {TernspikeError} `WASM_UNSUPPORTED` without SIMD128, or when `relaxed` is asked for and not there
  */
-export async function builtinModule(wanted?: Build): Promise<{ module: readonly WebAssembly.Module[]; build: Build }> {
+export function builtin(wanted?: Build): Builtin {
   if (!hasSimd()) {
     throw new TernspikeError(
       'WASM_UNSUPPORTED',
@@ -29,22 +46,35 @@ export async function builtinModule(wanted?: Build): Promise<{ module: readonly 
       'this host has no relaxed SIMD; leave out the build option to use the base build',
     );
   }
-  let module = compiled.get(build);
-  if (!module) {
-    module = compile(build);
-    compiled.set(build, module);
-    module.catch(() => compiled.delete(build));
-  }
-  return { module: await module, build };
+  return {
+    build,
+    shareable: true,
+    modules(shared) {
+      const key = `${build} ${shared}`;
+      let modules = compiled.get(key);
+      if (!modules) {
+        modules = compile(build, shared);
+        compiled.set(key, modules);
+        modules.catch(() => compiled.delete(key));
+      }
+      return modules;
+    },
+  };
 }
 
-async function compile(build: Build): Promise<readonly WebAssembly.Module[]> {
+/** The compiled kernels of `builtin`, for one thread. @throws as `builtin` */
+export async function builtinModule(wanted?: Build): Promise<{ module: readonly WebAssembly.Module[]; build: Build }> {
+  const { build, modules } = builtin(wanted);
+  return { module: await modules(false), build };
+}
+
+async function compile(build: Build, shared: boolean): Promise<readonly WebAssembly.Module[]> {
   const kernels = await import('./kernels.generated.ts');
   const texts = build === 'base' ? [kernels.base] : [kernels.base, kernels.relaxed];
   return await Promise.all(texts.map((text) => {
     const binary = atob(text);
     const bytes = new Uint8Array(binary.length);
     for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
-    return WebAssembly.compile(bytes);
+    return WebAssembly.compile(shared ? withSharedMemory(bytes) : bytes);
   }));
 }

@@ -169,8 +169,8 @@ spikes('forced spikes leave the bits behind the last neuron alone, and repeat wi
   const arena = new Arena(new WebAssembly.Memory({ initial: 1 }));
   const at = arena.alloc(64, 'spikes');
   const drawn = (seed: number): number[] => {
-    const force = forcedSpikes(arena, 0.5, seed);
-    const fired = force(at, 70);
+    const force = forcedSpikes(arena.memory, 0.5, seed);
+    const fired = force(at, 70, 1);
     const bytes = [...arena.u8(at, 12)];
     assert.is(bytes.reduce((n, byte) => n + byte.toString(2).replaceAll('0', '').length, 0), fired);
     assert.is(bytes[8] >> 6 | bytes[9] | bytes[10] | bytes[11], 0);
