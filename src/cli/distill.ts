@@ -6,6 +6,7 @@ import process from 'node:process';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DistillEvent, DistillOptions, DistillResult } from '../distill.ts';
+import { UNLIMITED_STEPS } from '../distill/settings.ts';
 import { OptionError, TernspikeError } from '../errors.ts';
 import { type Command, command, type Context, need } from './command.ts';
 import { UsageError, type Values } from './args.ts';
@@ -127,7 +128,7 @@ async function read(given: Given, resume: boolean, { out, signal }: Context): Pr
     texts: await texts(files),
     evalTexts: given['eval-data'] === undefined ? undefined : await texts(given['eval-data'].split(',')),
     student: given.student === undefined ? undefined : await studentFile(given.student, signal),
-    steps: given.steps ?? (given.minutes ? UNLIMITED : undefined),
+    steps: given.steps,
     minutes: given.minutes,
     batch: given.batch,
     seq: given.seq,
@@ -161,9 +162,6 @@ async function read(given: Given, resume: boolean, { out, signal }: Context): Pr
     onEvent: reporter(out),
   };
 }
-
-/** Updates of a run that ends by the clock. */
-const UNLIMITED = 1e9;
 
 async function studentFile(path: string, signal: AbortSignal): Promise<DistillOptions['student']> {
   const text = await readText(path, undefined, signal);
@@ -214,7 +212,7 @@ function reporter(out: Context['out']): (event: DistillEvent) => void {
 function stepLine(
   { step, steps, report, tokensPerSecond, secondsLeft }: Extract<DistillEvent, { kind: 'step' }>,
 ): string {
-  const of = steps === UNLIMITED ? '' : ` of ${steps}`;
+  const of = steps === UNLIMITED_STEPS ? '' : ` of ${steps}`;
   const { loss, hard, gradientNorm, firingRates } = report;
   const rate = firingRates.reduce((sum, x) => sum + x, 0) / Math.max(1, firingRates.length);
   const left = Number.isFinite(secondsLeft) ? `${Math.ceil(secondsLeft / 60)} min left` : '';

@@ -11,6 +11,7 @@ import { readSafetensors } from '../container/safetensors.ts';
 import { DistillError } from '../errors.ts';
 import type { RngState } from '../sample/rng.ts';
 import type { RunFolder } from './folder.ts';
+import type { MeansState } from './metrics.ts';
 import { safetensorsParts } from './safetensors-write.ts';
 import type { TrainerState } from './types.ts';
 
@@ -22,6 +23,8 @@ export interface RunState {
   readonly seconds: number;
   /** Order of the windows. */
   readonly data: DataState;
+  /** Updates since the last line of measurements. */
+  readonly means?: MeansState;
   /** What the run was begun with; see `distill`. */
   readonly options: Readonly<Record<string, unknown>>;
 }
@@ -109,8 +112,7 @@ async function parse(bytes: Uint8Array, name: string): Promise<Checkpoint> {
 /** Where the first NaN or infinity of a state is, or null. */
 export function notFinite({ tensors }: TrainerState): string | null {
   for (const [name, { data }] of tensors) {
-    const at = data.findIndex((x) => !Number.isFinite(x));
-    if (at >= 0) return `${name}[${at}] is ${data[at]}`;
+    for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return `${name}[${i}] is ${data[i]}`;
   }
   return null;
 }

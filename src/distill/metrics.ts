@@ -92,29 +92,34 @@ function parseRecord(line: string): MetricsRecord | null {
   }
 }
 
+/** Sums over some updates. */
+export interface MeansState {
+  readonly count: number;
+  readonly values: readonly number[];
+  readonly rates: readonly number[];
+}
+
+const NONE: MeansState = { count: 0, values: [], rates: [] };
+
 /** Updates gathered into one line. */
 export class Means {
-  #count = 0;
-  #sums: number[] = [];
-  #rates: number[] = [];
+  /** May be set to go on from. */
+  state: MeansState = NONE;
 
   add(values: readonly number[], rates: readonly number[]): void {
-    this.#count++;
-    this.#sums = values.map((x, i) => x + (this.#sums[i] ?? 0));
-    this.#rates = rates.map((x, i) => x + (this.#rates[i] ?? 0));
+    const { state } = this;
+    this.state = {
+      count: state.count + 1,
+      values: values.map((x, i) => x + (state.values[i] ?? 0)),
+      rates: rates.map((x, i) => x + (state.rates[i] ?? 0)),
+    };
   }
 
   /** The means, and a new beginning. */
   take(): { readonly values: number[]; readonly rates: number[] } {
-    const mean = (x: number): number => Number((x / this.#count).toPrecision(6));
-    const taken = { values: this.#sums.map(mean), rates: this.#rates.map(mean) };
-    this.#count = 0;
-    this.#sums = [];
-    this.#rates = [];
-    return taken;
-  }
-
-  get count(): number {
-    return this.#count;
+    const { count, values, rates } = this.state;
+    const mean = (x: number): number => Number((x / count).toPrecision(6));
+    this.state = NONE;
+    return { values: values.map(mean), rates: rates.map(mean) };
   }
 }

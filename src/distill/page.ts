@@ -4,7 +4,7 @@
  */
 import { chart, escapeHtml, type Line, number } from './charts.ts';
 import type { EvaluationRecord, MetricsRecord, StepRecord } from './metrics.ts';
-import type { TrainSettings } from './settings.ts';
+import { type TrainSettings, UNLIMITED_STEPS } from './settings.ts';
 import type { StudentConfig } from './types.ts';
 
 export interface PageFacts {
@@ -26,7 +26,8 @@ export function pageOf(records: readonly MetricsRecord[], facts: PageFacts): str
   const steps = records.filter((record): record is StepRecord => record.kind === 'step');
   const measured = records.filter((record): record is EvaluationRecord => record.kind === 'evaluation');
   const { settings, config, done } = facts;
-  const title = `${facts.name}: step ${facts.step} of ${settings.steps}`;
+  const place = settings.steps === UNLIMITED_STEPS ? String(facts.step) : `${facts.step} of ${settings.steps}`;
+  const title = `${facts.name}: step ${place}`;
   const curve = (label: string, pick: (record: StepRecord) => number): Line => ({
     label,
     points: steps.map((record) => [record.step, pick(record)] as const),
@@ -55,7 +56,7 @@ export function pageOf(records: readonly MetricsRecord[], facts: PageFacts): str
   ];
   const last = measured.at(-1);
   const summary: readonly (readonly [string, string])[] = [
-    ['step', `${facts.step} of ${settings.steps}`],
+    ['step', place],
     ['time', duration(last?.seconds ?? 0)],
     ['weights', facts.parameters.toLocaleString('en-GB')],
     ['held-out loss', number(last?.loss ?? NaN)],

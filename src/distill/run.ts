@@ -109,6 +109,7 @@ class Run {
       this.#data = from.run.data;
       this.#step = from.run.step;
       this.#seconds = from.run.seconds;
+      if (from.run.means) this.#means.state = from.run.means;
     }
     await this.#metrics.load(this.#step);
     this.#clock = performance.now();
@@ -265,7 +266,8 @@ class Run {
   /** Saves; a full disk is told of and tried again later, as the run itself is well. */
   async #save(): Promise<void> {
     const { trainer, folder, options } = this.#parts;
-    const run: RunState = { step: this.#step, seconds: this.#seconds, data: this.#data, options };
+    const { state: means } = this.#means;
+    const run: RunState = { step: this.#step, seconds: this.#seconds, data: this.#data, means, options };
     const state = await trainer.save();
     this.#savedAt = performance.now();
     const saved = await this.#try('a checkpoint', () => saveCheckpoint(folder, { run, trainer: state }));

@@ -43,6 +43,9 @@ export interface TrainSettings {
   readonly seed: number;
 }
 
+/** Updates of a run that ends by the clock alone. */
+export const UNLIMITED_STEPS: number = 1e9;
+
 export const DEFAULT_SETTINGS: TrainSettings = {
   steps: 2000,
   minutes: 0,
@@ -68,7 +71,7 @@ export const DEFAULT_SETTINGS: TrainSettings = {
 
 /** Least, most, and whether only whole numbers will do. */
 const BOUNDS: Readonly<Record<keyof TrainSettings, readonly [number, number, boolean]>> = {
-  steps: [1, 1e9, true],
+  steps: [1, UNLIMITED_STEPS, true],
   minutes: [0, 1e6, false],
   batch: [1, 4096, true],
   seq: [2, 8192, true],
@@ -91,7 +94,7 @@ const BOUNDS: Readonly<Record<keyof TrainSettings, readonly [number, number, boo
 };
 
 /**
- * All settings; what is undefined has its default.
+ * All settings; what is undefined has its default. A run with minutes and without steps ends by the clock.
  * @throws {OptionError} `OPTION` for a number out of range
  */
 export function trainSettings(given: Partial<TrainSettings>): TrainSettings {
@@ -105,6 +108,7 @@ export function trainSettings(given: Partial<TrainSettings>): TrainSettings {
     }
     all[name] = value;
   }
+  if (given.steps === undefined && all.minutes > 0) all.steps = UNLIMITED_STEPS;
   return all as unknown as TrainSettings;
 }
 
