@@ -13,17 +13,9 @@ import { isSentencePiece, SENTENCEPIECE_KEY, sentencePieceMetadata } from './sen
 import { SpmFamily } from './spm.ts';
 import { isTiktoken, openTiktoken } from './tiktoken.ts';
 import type { SpecialIds, Tokenizer } from './tokenizer.ts';
-import {
-  checkVocabulary,
-  CONTROL,
-  NORMAL,
-  refuse,
-  UNKNOWN,
-  validId,
-  type Vocabulary,
-  withStops,
-} from './vocabulary.ts';
+import { checkVocabulary, refuse, UNKNOWN, validId, type Vocabulary, withStops } from './vocabulary.ts';
 import { type Family, VocabularyTokenizer } from './vocabulary-tokenizer.ts';
+import { isVocabTxt, wordPieceMetadata } from './wordpiece-metadata.ts';
 import { cleanBert, UNCASED, WordPieceFamily } from './wordpiece.ts';
 
 type Metadata = ReadonlyMap<string, MetadataValue>;
@@ -142,36 +134,14 @@ export function openTokenizer(bytes: Uint8Array | string, name: string, options:
   const text = typeof bytes === 'string' ? bytes : decode(bytes, name);
   if (/^\s*\{/.test(text)) return openTokenizerJson(text, name, options.config);
   if (isTiktoken(text)) return openTiktoken(text, name);
-  if (/(^|\n)\[UNK\]\r?(\n|$)/.test(text)) return openVocabTxt(text, name);
+  if (isVocabTxt(text)) {
+    const tokenizer = renamed(name, () => tokenizerFromMetadata(wordPieceMetadata(text, name)));
+    if (tokenizer !== null) return tokenizer;
+  }
   return refuse(
     name,
     'not a tokenizer.json, SentencePiece .model, Llama 3 tiktoken file or BERT vocab.txt; a GGUF file is opened as a model',
   );
-}
-
-/** A vocab.txt of BERT: a piece for each line. */
-function openVocabTxt(text: string, name: string): Tokenizer {
-  const pieces = text.split(/\r?\n/);
-  if (pieces.at(-1) === '') pieces.pop();
-  const control = new Set(['[CLS]', '[SEP]', '[PAD]', '[MASK]']);
-  const types = Uint8Array.from(pieces, (piece) => piece === '[UNK]' ? UNKNOWN : control.has(piece) ? CONTROL : NORMAL);
-  const vocabulary = checkVocabulary(name, pieces, types);
-  const id = (piece: string): number | undefined => vocabulary.ids.get(piece);
-  const [cls, sep, unk] = [id('[CLS]'), id('[SEP]'), id('[UNK]')];
-  if (cls === undefined || sep === undefined) refuse(name, 'the vocabulary lacks [CLS] or [SEP]');
-  // A cased vocabulary tells itself: it has upper-case letters.
-  const lowercase = !vocabulary.ids.has('The') && !vocabulary.ids.has('A');
-  return new VocabularyTokenizer({
-    vocabulary,
-    family: new WordPieceFamily(
-      vocabulary,
-      unk,
-      (text) => cleanBert(text, { ...UNCASED, lowercase, stripAccents: lowercase }),
-    ),
-    specials: withStops(vocabulary, { bos: cls, eos: sep, unk, pad: id('[PAD]') }, []),
-    prefix: [cls],
-    suffix: [sep],
-  });
 }
 
 function firstUnknown(vocabulary: Vocabulary): number | undefined {

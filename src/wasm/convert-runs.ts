@@ -11,6 +11,7 @@ import { rowScales } from '../model/layout.ts';
 import { Arena } from './arena.ts';
 import { BlockCodec, type EncodedType, type Encoding } from './decode.ts';
 import { instantiate, type KernelModules } from './instantiate.ts';
+import { ErrorSums } from './quantise.ts';
 
 /** Most elements at a time: a multiple of every block. */
 const RUN: number = 1 << 18;
@@ -56,7 +57,7 @@ export class Runs {
   async convert(info: TensorInfo, to: EncodedType | null, take: Take): Promise<Errors> {
     const elements = elementsOf(info.shape);
     const from = await this.#stored(info, elements);
-    const sums = { max: 0, squares: 0 };
+    const sums = new ErrorSums();
     for (let at = 0; at < elements; at += RUN) {
       const n = Math.min(RUN, elements - at);
       const stored = await this.#decode(info, from, at, n);
@@ -64,7 +65,7 @@ export class Runs {
       if (to === null || to === info.type) await take(stored, stored.length);
       else await take(this.#encode(info, to, at, n, sums), stored.length);
     }
-    return { maxError: sums.max, rmsError: elements === 0 ? 0 : Math.sqrt(sums.squares / elements) };
+    return sums.errors;
   }
 
   /**
@@ -91,6 +92,12 @@ export class Runs {
     this.#arena.f32(this.#back, values.length).set(values);
     this.#codec.encode(to, this.#back, this.#out, values.length);
     return this.#arena.u8(this.#out, (values.length / blockElements) * blockBytes);
+  }
+
+  /** Floats of a tensor, from element `at` on, as blocks of `to`. The bytes are valid until the next call. */
+  encode(info: TensorInfo, values: Float32Array, to: EncodedType, at: number, sums: ErrorSums): Uint8Array {
+    this.#arena.f32(this.#weights, values.length).set(values);
+    return this.#encode(info, to, at, values.length, sums);
   }
 
   /** A number as f16: its bits, and what they stand for. */
@@ -146,7 +153,7 @@ export class Runs {
     to: EncodedType,
     at: number,
     n: number,
-    sums: { max: number; squares: number },
+    sums: ErrorSums,
   ): Uint8Array {
     const { blockElements, blockBytes } = TYPE_LAYOUTS[to];
     const bad = this.#codec.encode(to, this.#weights, this.#out, n);
@@ -154,11 +161,7 @@ export class Runs {
     if (lost !== undefined) refuseRange(info, at + lost, to);
     const weights = this.#arena.f32(this.#weights, n);
     const back = this.#arena.f32(this.#back, n);
-    for (let i = 0; i < n; i++) {
-      const error = Math.abs(weights[i] - back[i]);
-      if (error > sums.max) sums.max = error;
-      sums.squares += error * error;
-    }
+    for (let i = 0; i < n; i++) sums.add(Math.abs(weights[i] - back[i]));
     return this.#arena.u8(this.#out, (n / blockElements) * blockBytes);
   }
 

@@ -3,9 +3,12 @@
  * @module
  */
 import type { GgufEntry } from '../container/gguf-write.ts';
+import type { ModelConfig } from '../model/config.ts';
+import type { ClassifierNumbers } from '../model/spikingbert.ts';
 import type { EncodedType } from './decode.ts';
 
-/** Types that models can be converted to, as they are spelled on the command line. `i8` and `q1_0` are for SymbolicLight. */
+/** Types that models can be converted to, as they are spelled on the command line. `i8` and `q1_0` are for models that
+ *  spike. */
 export type ConvertType = 'f32' | 'f16' | 'i8' | 'q8_0' | 'tq2_0' | 'tq1_0' | 'q1_0';
 
 /** Types of tensors in files that are written. */
@@ -15,10 +18,17 @@ export interface ConvertOptions {
   readonly type: ConvertType;
   /** Type of `token_embd.weight` and `output.weight`; of a SymbolicLight model: of its head and prior. */
   readonly head?: ConvertType;
-  /** Type of the embedding of a SymbolicLight model; f32 by default for `i8`, q8_0 for the types below 8 bits. */
+  /** Type of the embedding of a SymbolicLight model: f32 by default for `i8`, q8_0 for the types below 8 bits. Of the tables of
+   *  tokens and positions of a spiking BERT: f32 by default, f16 for `f16`; ternary types have a scale for every row. */
   readonly embedding?: ConvertType;
-  /** Of a SymbolicLight model: what shares one scale in types below 8 bits; `tensor` (default) or `row`. */
+  /** Of models that spike: what shares one scale in types below 8 bits; `tensor` (default) or `row`. */
   readonly scale?: 'tensor' | 'row';
+  /** Of a spiking BERT: how weights become ternary; see convert-spikingbert.ts. `absmean` unless told. */
+  readonly ternary?: 'absmean' | 'spikelm';
+  /** Of a checkpoint: its `config.json`, where it does not lie beside the source. */
+  readonly config?: ModelConfig;
+  /** Of a spiking BERT: what the file shall say instead of what the source says. */
+  readonly classifier?: ClassifierNumbers;
   /** Metadata to add, such as a tokenizer. */
   readonly metadata?: ReadonlyMap<string, GgufEntry>;
   readonly signal?: AbortSignal;

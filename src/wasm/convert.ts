@@ -10,11 +10,13 @@ import type { ByteSource } from '../bytes/source.ts';
 import { TYPE_LAYOUTS } from '../container/ggml-types.ts';
 import type { GgufContainer } from '../container/gguf.ts';
 import { type ByteSink, type GgufEntry, type GgufTensor, writeGguf } from '../container/gguf-write.ts';
-import { openContainer } from '../container/open.ts';
 import type { TensorInfo } from '../container/tensor.ts';
 import { ModelFileError, OptionError } from '../errors.ts';
+import { openModelContainer } from '../model/config.ts';
+import { isSpikingBert } from '../model/spikingbert.ts';
 import { isSymbolicLight } from '../model/symboliclight.ts';
 import { Runs } from './convert-runs.ts';
+import { convertSpikingBert } from './convert-spikingbert.ts';
 import { convertSymbolicLight, SYMBOLICLIGHT_CONVERT_TYPES } from './convert-symboliclight.ts';
 import type { ConvertedTensor, ConvertOptions, ConvertResult, ConvertType } from './convert-types.ts';
 import type { EncodedType } from './decode.ts';
@@ -48,7 +50,8 @@ export const CONVERT_TYPES: readonly LlamaType[] = ['f32', 'f16', 'q8_0', 'tq2_0
 const HEAD_TENSORS: readonly string[] = ['token_embd.weight', 'output.weight'];
 
 /**
- * Converts a GGUF file, or a SymbolicLight model in any container (see convert-symboliclight.ts). A tensor that already has its type is copied bit for bit, after it was checked.
+ * Converts a GGUF file, or a model that spikes in any container (see convert-symboliclight.ts, convert-spikingbert.ts). A
+ * tensor that already has its type is copied bit for bit, after it was checked.
  * @param modules the compiled kernels
  * @throws {ModelFileError} `WEIGHT_NOT_FINITE`, `TERNARY_CODE` for a damaged file; `TENSOR_TYPE` for weights that the
  *   type cannot hold; `UNKNOWN_FORMAT` for a model that is no GGUF file; what the reader and the writer throw; the
@@ -64,18 +67,19 @@ export async function convertModel(
 ): Promise<ConvertResult> {
   const { signal, onProgress } = options;
   checkTypes(options, SYMBOLICLIGHT_CONVERT_TYPES);
-  const container = await openContainer(source, { signal });
+  const container = await openModelContainer(source, { signal, config: options.config });
   if (isSymbolicLight(container)) return convertSymbolicLight(modules, source, container, sink, options);
+  if (isSpikingBert(container)) return convertSpikingBert(modules, source, container, sink, options);
   if (container.format !== 'gguf') {
     throw new ModelFileError(
       'UNKNOWN_FORMAT',
-      `${source.name} is a ${container.format} file; only GGUF files can be converted, and SymbolicLight checkpoints`,
+      `${source.name} is a ${container.format} file; only GGUF files can be converted, and checkpoints of SymbolicLight and spiking BERTs`,
     );
   }
   checkTypes(options, CONVERT_TYPES);
   for (const name of ['embedding', 'scale'] as const) {
     if (options[name] === undefined) continue;
-    throw new OptionError('OPTION', `${name} is for SymbolicLight models, this is a file of another; leave it out`);
+    throw new OptionError('OPTION', `${name} is for models that spike, this is a file of another; leave it out`);
   }
   const [type, head] = [options.type as LlamaType, options.head as LlamaType | undefined];
   const plan = [...container.tensors.values()].map((info) => ({ info, ...targetOf(info, type, head) }));
