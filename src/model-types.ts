@@ -4,7 +4,7 @@
  */
 import type { Classifier } from './classifier.ts';
 import type { Container } from './container/tensor.ts';
-import type { SpikeReport } from './eval/spikes.ts';
+import type { SpikeLayerOptions, SpikeReport } from './eval/spikes.ts';
 import type { Decoder } from './forward/decoder.ts';
 import type { Crew } from './lanes/crew.ts';
 import type { DecoderDescription, ModelDescription } from './model/description.ts';

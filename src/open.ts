@@ -29,7 +29,8 @@ import { Arena, ARENA_BASE } from './wasm/arena.ts';
 import type { Provided } from './wasm/builtin.ts';
 import type { Build } from './wasm/features.ts';
 import { instantiate, type KernelModules } from './wasm/instantiate.ts';
-import { type ActivationType, WeightLoader } from './wasm/weights.ts';
+import { ACTIVATION_TYPES, type ActivationType } from './wasm/load-options.ts';
+import { WeightLoader } from './wasm/weights.ts';
 
 /** Progress of `open`. `fraction` is of the weights' bytes. */
 export interface OpenProgress {
@@ -44,8 +45,9 @@ export interface OpenOptions extends SourceOptions {
   readonly contextLength?: number;
   /** How keys and values are kept: `f16` (default) or `f32`. */
   readonly kv?: KvType;
-  /** How int8 matrices (I8, Q8_0) take their inputs: quantised to int8 in blocks of 32 (default, faster), or as they are.
-   *  Matrices of fewer bits always take int8. */
+  /** How int8 matrices (I8, Q8_0) take their inputs: quantised in blocks of 32 to int8, as ggml does (default), or to int16,
+   *  as fast and 256 times as fine (default for SymbolicLight), or as they are, in about twice the time. Matrices of fewer bits
+   *  always take int8. */
   readonly activations?: ActivationType;
   /** A tokenizer for files that have none, or instead of theirs: ready-made, or the bytes of tokenizer.json, of a
    *  SentencePiece .model, of tiktoken ranks or of a WordPiece vocab.txt. */
@@ -250,10 +252,10 @@ function checkOptions(
   whole('contextLength', contextLength, MAX_CONTEXT);
   whole('threads', threads, MAX_LANES);
   whole('maxMemoryBytes', maxMemoryBytes, Number.MAX_SAFE_INTEGER);
-  if (activations !== undefined && !ACTIVATIONS.includes(activations)) {
+  if (activations !== undefined && !ACTIVATION_TYPES.includes(activations)) {
     throw new OptionError(
       'OPTION',
-      `activations is ${JSON.stringify(activations)}, expected one of ${ACTIVATIONS.join(', ')}`,
+      `activations is ${JSON.stringify(activations)}, expected one of ${ACTIVATION_TYPES.join(', ')}`,
     );
   }
   if (kv !== undefined && kv !== 'f16' && kv !== 'f32') {

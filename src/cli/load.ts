@@ -11,6 +11,7 @@ import type { Model } from '../model.ts';
 import type { KvType } from '../model/plan.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { Build } from '../wasm/features.ts';
+import type { ActivationType } from '../wasm/load-options.ts';
 import type { Context } from './command.ts';
 import { bytesText, type Output } from './output.ts';
 
@@ -25,8 +26,8 @@ export const MODEL_OPTIONS = {
   build: { kind: 'choice', choices: ['base', 'relaxed'], help: 'kernels to use; default the best this host has' },
   activations: {
     kind: 'choice',
-    choices: ['int8', 'f32'],
-    help: 'inputs of int8 rows: quantised, or as they are; default int8',
+    choices: ['int8', 'int16', 'f32'],
+    help: 'inputs of int8 rows: quantised, or as they are; default int8, int16 for SymbolicLight',
   },
   threads: { kind: 'integer', short: 't', least: 1, help: 'threads; this version computes on one' },
 } as const;
@@ -43,7 +44,7 @@ const NO_MODEL = 'no model is given and none is built in; pass a GGUF file or it
 
 export interface LoadOptions {
   readonly build?: Build;
-  readonly activations?: 'int8' | 'f32';
+  readonly activations?: ActivationType;
   readonly contextLength?: number;
   readonly kv?: KvType;
   readonly tokenizer?: Tokenizer;

@@ -15,6 +15,7 @@ import type { ModelDescription, SymbolicLightDescription } from '../model/descri
 import { packedSize } from '../model/layout.ts';
 import { vectorBytes } from '../model/plan.ts';
 import { symbolicLightShapes } from '../model/symboliclight.ts';
+import type { ActivationType } from '../wasm/load-options.ts';
 
 /** Picojoules of an operation in 45 nm at 0.9 V (Horowitz, ISSCC 2014). A MAC is a multiplication and an addition. */
 export const ENERGY_PICOJOULES = {
@@ -26,8 +27,17 @@ export const ENERGY_PICOJOULES = {
   dramByte: 162.5,
 } as const;
 
-/** In which numbers a matrix is multiplied: floats of any width as fp32; ternary and binary codes only add int8. */
-type Arithmetic = 'fp32' | 'int8' | 'codes';
+/** In which numbers a matrix is multiplied: floats of any width as fp32; int8 with int8 or int16; ternary and binary codes
+ *  only add int8. */
+type Arithmetic = 'fp32' | 'int8' | 'int16' | 'codes';
+
+/** How a model is run, as far as it has a price. */
+export interface SpikeLayerOptions {
+  /** How int8 matrices take real inputs; int8 unless told. */
+  readonly activations?: ActivationType;
+  /** By name, how many inputs share a row of scales in a matrix that takes spikes; the blocks of the file unless told. */
+  readonly spans?: ReadonlyMap<string, number>;
+}
 
 /** A matrix that feeds a layer. */
 interface Connection {
@@ -107,20 +117,19 @@ export interface SpikeReport {
 
 /**
  * Layers of a spiking model in the order of its spike counts, the head last; null for models that do not spike.
- * @param exact int8 matrices take real inputs as floats, not quantised
  */
 export function spikeLayers(
   container: Pick<Container, 'tensors'>,
   d: ModelDescription,
-  exact: boolean = false,
+  options: SpikeLayerOptions = {},
 ): SpikeLayer[] | null {
-  return d.kind === 'symboliclight' ? symbolicLightLayers(container, d, exact) : null;
+  return d.kind === 'symboliclight' ? symbolicLightLayers(container, d, options) : null;
 }
 
 function symbolicLightLayers(
   { tensors }: Pick<Container, 'tensors'>,
   d: SymbolicLightDescription,
-  exact: boolean,
+  { activations = 'int8', spans }: SpikeLayerOptions,
 ): SpikeLayer[] {
   const names = ['encoder'];
   for (let i = 0; i < d.layers; i++) names.push(`blocks.${i}.mixer`, `blocks.${i}.ffn`, `blocks.${i}.output`);
@@ -142,17 +151,18 @@ function symbolicLightLayers(
     if (info.shape.length !== 2) {
       layer.fixedBytes += vectorBytes(info.shape[0] ?? 1);
     } else if (name.endsWith('.tcam_proj.weight') || name.endsWith('.ffn.down.weight')) {
-      const size = columnSize(info);
+      const { layout, rows, cols, paddedRows, dataBytes, scaleBytes, span } = columnSize(info);
       // the mixer reads what came out of the block before, or of the encoder; its own spikes feed nothing
       const source = 3 * Number(block) + (part === 'tcam' ? 0 : 2);
-      layer.fixedBytes += size.scaleBytes;
-      layer.connections.push(connection(size.layout, size.rows, size.cols, size.dataBytes / size.cols, source));
+      // scales of groups without an active input are not read, but few groups have none
+      layer.fixedBytes += scaleBytes > 0 ? (cols / (spans?.get(name) ?? span)) * paddedRows * 4 : 0;
+      layer.connections.push(connection(layout, rows, cols, dataBytes / cols, source));
     } else {
       const { layout, rows, cols, paddedRows, dataBytes, scaleBytes } = packedSize(info);
       const embedding = layer === layers[0];
       layer.fixedBytes += embedding ? (dataBytes + scaleBytes) / paddedRows : scaleBytes;
       if (!embedding) {
-        layer.connections.push(connection(exact && layout === 'i8' ? 'f32' : layout, rows, cols, dataBytes, null));
+        layer.connections.push(connection(layout, rows, cols, dataBytes, null, activations));
       }
     }
   }
@@ -165,11 +175,12 @@ function connection(
   inputs: number,
   dataBytes: number,
   source: number | null,
+  activations: ActivationType = 'int8',
 ): Connection {
   const arithmetic = layout.startsWith('trit2') || layout.startsWith('bit1')
     ? 'codes'
-    : layout.startsWith('i8')
-    ? 'int8'
+    : layout.startsWith('i8') && activations !== 'f32'
+    ? activations
     : 'fp32';
   return { source, inputs, outputs, arithmetic, dataBytes };
 }
@@ -275,5 +286,7 @@ function addUp<T extends object>(a: T, b: T): T {
 const PRICES: Readonly<Record<Arithmetic, { readonly mac: number; readonly ac: number }>> = {
   fp32: { mac: ENERGY_PICOJOULES.fp32Mac, ac: ENERGY_PICOJOULES.fp32Ac },
   int8: { mac: ENERGY_PICOJOULES.int8Mac, ac: ENERGY_PICOJOULES.int8Ac },
+  // a product of 8 and 16 bits is two of 8 and 8
+  int16: { mac: 2 * ENERGY_PICOJOULES.int8Mac, ac: ENERGY_PICOJOULES.int8Ac },
   codes: { mac: ENERGY_PICOJOULES.int8Ac, ac: ENERGY_PICOJOULES.int8Ac },
 };

@@ -10,7 +10,8 @@ export interface LoadProgress {
 }
 
 /** Activations of int8 matrices: int8 or int16 in blocks of 32, or f32. */
-export type ActivationType = 'int8' | 'int16' | 'f32';
+export const ACTIVATION_TYPES = ['int8', 'int16', 'f32'] as const;
+export type ActivationType = (typeof ACTIVATION_TYPES)[number];
 
 export interface LoadOptions {
   readonly signal?: AbortSignal;
