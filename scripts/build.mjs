@@ -54,6 +54,7 @@ async function bundles() {
       index: 'src/index.ts',
       edge: 'src/edge.ts',
       random: 'src/random.ts',
+      eval: 'src/eval.ts',
       distill: 'src/distill.ts',
       cli: 'src/cli/main.ts',
       lane: 'src/lane.ts',

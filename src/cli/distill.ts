@@ -6,9 +6,9 @@ import process from 'node:process';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DistillEvent, DistillOptions, DistillResult } from '../distill.ts';
-import { UNLIMITED_STEPS } from '../distill/settings.ts';
+import { type TrainSettings, trainSettings, UNLIMITED_STEPS } from '../distill/settings.ts';
 import { OptionError, TernspikeError } from '../errors.ts';
-import { type Command, command, type Context, need } from './command.ts';
+import { asUsage, type Command, command, type Context, need } from './command.ts';
 import { UsageError, type Values } from './args.ts';
 import { readText } from './files.ts';
 import { bytesText, rounded } from './output.ts';
@@ -42,8 +42,7 @@ const OPTIONS = {
   documents: {
     kind: 'choice',
     choices: ['marker', 'line', 'whole'],
-    help:
-      'documents end at <|endoftext|>, at a single line feed, or with the file; default marker where there are some',
+    help: 'documents end at <|endoftext|>, at a line feed, or with the file; default marker if any',
   },
   'eval-data': { kind: 'text', value: 'FILES', help: 'texts to measure on instead of the end of --data' },
   holdout: { kind: 'number', least: 0, help: 'share of each text, at its end, that is measured on; default 0.2' },
@@ -78,6 +77,7 @@ export const distillCommand: Command = command(
   async ({ values }, context) => {
     const { distill } = await import('../distill.ts');
     const given = values.resume === undefined ? values : await resumed(values.resume, values);
+    checkNumbers(given);
     const options = await read(given, values.resume !== undefined, context);
     if (values.resume === undefined) await keep(options.dir, given);
     const result = await distill(options);
@@ -110,30 +110,14 @@ async function resumed(dir: string, values: Given): Promise<Given> {
   return { ...kept, ...Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)), dir };
 }
 
-/** Options of the library. */
-async function read(given: Given, resume: boolean, { out, signal }: Context): Promise<DistillOptions> {
-  const teacher = need(given.teacher, '--teacher FILE');
-  const target = need(given.out, '--out FILE');
-  const files = need(given.data, '--data FILES').split(',');
-  if (given.holdout !== undefined && given.holdout > 0.9) {
-    throw new UsageError(`--holdout is ${given.holdout}, expected a share in 0 … 0.9`);
-  }
-  const texts = (paths: readonly string[]): Promise<string[]> =>
-    Promise.all(paths.map((path) => readText(path, undefined, signal)));
+/** The numbers among the options, by the library's names. */
+function settingsOf(given: Given): Partial<TrainSettings> {
   return {
-    teacher,
-    out: target,
-    dir: given.dir ?? `${target.replace(/\.gguf$/, '')}.run`,
-    resume,
-    texts: await texts(files),
-    evalTexts: given['eval-data'] === undefined ? undefined : await texts(given['eval-data'].split(',')),
-    student: given.student === undefined ? undefined : await studentFile(given.student, signal),
     steps: given.steps,
     minutes: given.minutes,
     batch: given.batch,
     seq: given.seq,
     accumulate: given.accumulate,
-    threads: given.threads,
     lr: given.lr,
     warmup: given.warmup,
     floor: given.floor,
@@ -144,20 +128,48 @@ async function read(given: Given, resume: boolean, { out, signal }: Context): Pr
     hidden: given.hidden,
     rate: given.rate,
     targetRate: given['target-rate'],
+    logEvery: given['log-every'],
+    evalEvery: given['eval-every'],
+    evalWindows: given['eval-windows'],
+    saveEvery: given['save-every'],
+    seed: given.seed,
+  };
+}
+
+/** @throws {UsageError} for a number out of range */
+function checkNumbers(given: Given): void {
+  asUsage(() => trainSettings(settingsOf(given)));
+  if (given.holdout !== undefined && given.holdout > 0.9) {
+    throw new UsageError(`--holdout is ${given.holdout}, expected a share in 0 … 0.9`);
+  }
+}
+
+/** Options of the library. */
+async function read(given: Given, resume: boolean, { out, signal }: Context): Promise<DistillOptions> {
+  const teacher = need(given.teacher, '--teacher FILE');
+  const target = need(given.out, '--out FILE');
+  const files = need(given.data, '--data FILES').split(',');
+  const texts = (paths: readonly string[]): Promise<string[]> =>
+    Promise.all(paths.map((path) => readText(path, undefined, signal)));
+  return {
+    ...settingsOf(given),
+    teacher,
+    out: target,
+    dir: given.dir ?? `${target.replace(/\.gguf$/, '')}.run`,
+    resume,
+    texts: await texts(files),
+    evalTexts: given['eval-data'] === undefined ? undefined : await texts(given['eval-data'].split(',')),
+    student: given.student === undefined ? undefined : await studentFile(given.student, signal),
     generate: given.generate,
     generateTemperature: given['generate-temp'],
     cache: given.cache,
     documents: given.documents,
     holdout: given.holdout,
-    evalEvery: given['eval-every'],
-    evalWindows: given['eval-windows'],
-    logEvery: given['log-every'],
-    saveEvery: given['save-every'],
+    threads: given.threads,
     perplexityContext: given.ctx,
     type: given.type,
     name: given.name,
     license: given.license,
-    seed: given.seed,
     signal,
     onEvent: reporter(out),
   };

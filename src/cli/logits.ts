@@ -30,7 +30,7 @@ export const logits: Command = command(
       'entropy-exit': {
         kind: 'number',
         least: 0,
-        help: 'SymbolicLight: end behind the block after which the last position is below X nats; default never',
+        help: 'SymbolicLight: end behind the block after which the last position is below X nats',
       },
       ...CONTEXT_OPTIONS,
     } as const,

@@ -6,7 +6,7 @@
 import process from 'node:process';
 import { TernspikeError } from '../errors.ts';
 import { columns, commandHelp, UsageError } from './args.ts';
-import { COMMANDS } from './commands.ts';
+import { chosenCommand, COMMANDS } from './commands.ts';
 import { endOnClosedPipe, oneLine, processOutput } from './output.ts';
 import { version } from './version.ts';
 
@@ -14,25 +14,34 @@ import { version } from './version.ts';
 const INTERRUPTED = 130;
 
 async function main(args: readonly string[]): Promise<number> {
-  const [name, ...rest] = args;
+  const [name] = args;
   const plain = processOutput(false);
   if (name === '--version' || name === '-v') {
     await plain.text(`${version()}\n`);
     return 0;
   }
   if (name === '--help' || name === '-h' || name === 'help') {
-    const about = COMMANDS.find(({ spec }) => spec.name === rest[0]);
-    await plain.text(about ? commandHelp(about.spec) : overallHelp());
+    await plain.text(helpAbout(args.slice(1)));
     return 0;
   }
-  const chosen = COMMANDS.find(({ spec }) => spec.name === name);
-  if (!chosen) {
-    const what = name === undefined ? 'no command is given' : `unknown command ${JSON.stringify(oneLine(name, 60))}`;
-    throw new UsageError(`${what}, expected one of ${COMMANDS.map(({ spec }) => spec.name).join(', ')}`);
+  const chosen = chosenCommand(args);
+  const { command } = chosen;
+  if (!command) {
+    const { words, group, expected } = chosen;
+    if (group !== undefined && args.some((arg) => arg === '--help' || arg === '-h')) {
+      await plain.text(helpAbout([group]));
+      return 0;
+    }
+    const what = words === undefined
+      ? 'no command is given'
+      : words === group
+      ? `${group} has commands of its own`
+      : `unknown command ${JSON.stringify(oneLine(words, 60))}`;
+    throw new UsageError(`${what}, expected one of ${expected.join(', ')}`);
   }
-  const prepared = chosen.prepare(rest);
+  const prepared = command.prepare(chosen.rest);
   if (prepared.help) {
-    await plain.text(commandHelp(chosen.spec));
+    await plain.text(commandHelp(command.spec));
     return 0;
   }
   const out = processOutput(prepared.json);
@@ -63,6 +72,23 @@ async function interruptible(body: (signal: AbortSignal) => Promise<void>): Prom
   return controller.signal.aborted ? INTERRUPTED : 0;
 }
 
+/** Help about a command, about those that begin with a word, or about all. */
+function helpAbout(words: readonly string[]): string {
+  const chosen = chosenCommand(words);
+  if (chosen.command) return commandHelp(chosen.command.spec);
+  if (chosen.group === undefined) return overallHelp();
+  const { group, expected } = chosen;
+  const members = COMMANDS.filter(({ spec }) => expected.includes(spec.name));
+  return [
+    `ternspike ${group} COMMAND [OPTIONS]`,
+    '',
+    ...columns(members.map(({ spec }) => [spec.name, spec.summary] as const)),
+    '',
+    `ternspike ${expected[0]} --help explains a command.`,
+    '',
+  ].join('\n');
+}
+
 function overallHelp(): string {
   return [
     `ternspike ${version()}: runs 1-bit, 1.58-bit and other small language models`,
@@ -85,9 +111,10 @@ function overallHelp(): string {
 function report(error: unknown, args: readonly string[]): number {
   const usage = error instanceof UsageError;
   const message = error instanceof Error ? error.message : String(error);
-  const known = COMMANDS.some(({ spec }) => spec.name === args[0]);
+  const chosen = chosenCommand(args);
+  const known = chosen.command ? chosen.command.spec.name : chosen.group;
   const line = usage
-    ? `USAGE: ${message}; see ternspike ${known ? `${args[0]} ` : ''}--help`
+    ? `USAGE: ${message}; see ternspike ${known === undefined ? '' : `${known} `}--help`
     : error instanceof TernspikeError
     ? message
     : `INTERNAL: ${message}; this is a fault of ternspike, run again with TERNSPIKE_DEBUG=1 and report it`;

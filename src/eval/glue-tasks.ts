@@ -32,6 +32,9 @@ export interface GlueTask {
   readonly metrics: readonly GlueMetric[];
 }
 
+/** Tokens to which the reference cuts texts, whatever the task. */
+export const GLUE_MAX_LENGTH: number = 128;
+
 const SPLITS = { train: 'train.tsv', dev: 'dev.tsv', test: 'test.tsv' } as const;
 const ENTAILMENT = ['entailment', 'not_entailment'] as const;
 

@@ -9,7 +9,7 @@ import type { GlueMetric, GlueTask } from './glue-tasks.ts';
 
 /** What a classifier says of one text or pair. */
 export interface Classified {
-  /** One per class, the largest of which is predicted; of a regression the number itself. */
+  /** One for each label of the task, in its order; the largest is predicted. Of a regression the number itself. */
   readonly logits: ArrayLike<number>;
   /** Probabilities of the classes, for the record; of a regression the number itself. Default: the softmax of `logits`. */
   readonly scores?: ArrayLike<number>;
@@ -42,8 +42,6 @@ export interface GlueRecord {
 
 export interface EvaluateGlueOptions {
   readonly task: GlueTask;
-  /** Output of the classifier for each label of the task; see `labelOrder`. Default: the same order. */
-  readonly order?: readonly number[];
   /** Samples at most. */
   readonly limit?: number;
   /** Records of the first samples, from a run that was interrupted: these samples are not classified again. */
@@ -86,7 +84,6 @@ export async function evaluateGlue(
 ): Promise<GlueResult> {
   const { task, limit = Infinity, done = [], onRecord, signal } = options;
   if (!(limit >= 1)) throw new OptionError('OPTION', `limit is ${limit}, expected a number from 1 on`);
-  const order = options.order ?? task.labels.map((_, i) => i);
   const records = done.slice(0, limit);
   signal?.throwIfAborted();
   let seen = 0;
@@ -100,7 +97,7 @@ export async function evaluateGlue(
       }
       const start = performance.now();
       const said = await classify(sample.text, sample.pair, signal);
-      const record = recordOf(task, order, sample, said, performance.now() - start);
+      const record = recordOf(task, sample, said, performance.now() - start);
       await onRecord?.(record);
       if (records.push(record) >= limit) break;
     }
@@ -142,7 +139,6 @@ const METRICS: Readonly<
 
 function recordOf(
   { title, labels }: GlueTask,
-  order: readonly number[],
   { index, line, label }: GlueSample,
   { logits, scores, spikes, energy }: Classified,
   ms: number,
@@ -155,14 +151,14 @@ function recordOf(
       `line ${line}: the classifier answered ${shown || 'nothing'}; expected ${outputs} finite numbers for ${title}`,
     );
   }
-  const ordered = labels.length > 0 ? order.map((at) => logits[at]) : [logits[0]];
+  const answer = Array.from(logits);
   return {
     index,
     line,
     label,
     // the lowest of equals
-    predicted: labels.length > 0 ? ordered.indexOf(Math.max(...ordered)) : ordered[0],
-    scores: labels.length === 0 ? ordered : scores ? order.map((at) => scores[at]) : softmax(ordered),
+    predicted: labels.length > 0 ? answer.indexOf(Math.max(...answer)) : answer[0],
+    scores: labels.length === 0 ? answer : scores ? Array.from(scores) : softmax(answer),
     spikes,
     energy,
     ms,

@@ -23,6 +23,8 @@ export interface RunOptions {
   readonly cwd?: string;
   readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Sees the process once it has begun. */
+  readonly started?: (child: ChildProcess) => void;
   /** Sees the process and what it has printed, every time it prints. */
   readonly watch?: (child: ChildProcess, stdout: string) => void;
   /** The same for stderr. */
@@ -39,7 +41,7 @@ const BEFORE = DENO ? ['run', '-A', CLI] : [CLI];
 /** Runs `ternspike ARGS`. */
 export function ternspike(
   args: readonly string[],
-  { cwd, input, env, watch, watchErrors }: RunOptions = {},
+  { cwd, input, env, started, watch, watchErrors }: RunOptions = {},
 ): Promise<Ran> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [...BEFORE, ...args], {
@@ -47,6 +49,7 @@ export function ternspike(
       env: { ...process.env, NO_COLOR: '1', TERNSPIKE_DEBUG: '', ...env },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
+    started?.(child);
     let stdout = '';
     let stderr = '';
     const late = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { commandHelp, type CommandSpec, parse, UsageError } from '../../src/cli/args.ts';
-import { COMMANDS } from '../../src/cli/commands.ts';
+import type { Command } from '../../src/cli/command.ts';
+import { chosenCommand, COMMANDS } from '../../src/cli/commands.ts';
 import type { Output } from '../../src/cli/output.ts';
 import { checkout } from '../house/checkout.ts';
 import { refused, ternspike } from './cli.ts';
@@ -144,10 +145,12 @@ usage('the help of run names the defaults of every kind of model', () => {
 usage('examples of the help are command lines that parse', () => {
   for (const { spec, prepare } of COMMANDS) {
     for (const example of spec.examples) {
-      const [, name, ...args] = [...example.replace(/ < .*/, '').matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, word]) =>
+      const words = [...example.replace(/ < .*/, '').matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, word]) =>
         quoted ?? word
       );
-      assert.is(name, spec.name);
+      const name = spec.name.split(' ');
+      assert.equal(words.slice(1, 1 + name.length), name);
+      const args = words.slice(1 + name.length);
       prepare(args);
     }
   }
@@ -158,8 +161,8 @@ async function usageError(args: readonly string[]): Promise<Error> {
   const unused = (): never => assert.unreachable('something was written') as never;
   const out: Output = { json: true, text: unused, result: unused, note: unused, progress: unused };
   try {
-    await COMMANDS.find(({ spec }) => spec.name === args[0])!.prepare(args.slice(1))
-      .run({ out, signal: new AbortController().signal });
+    const { command, rest } = chosenCommand(args) as { command: Command; rest: readonly string[] };
+    await command.prepare(rest).run({ out, signal: new AbortController().signal });
   } catch (error) {
     return error as Error;
   }
@@ -185,6 +188,9 @@ usage('wrong usage of a command is found before anything is opened', async () =>
     [['perplexity', '-m', 'x'], '-f TEXT'],
     [['convert', 'a', 'b'], '--type'],
     [['convert', 'a', 'b', '--type', 'q4_0'], '"q4_0"', 'tq2_0'],
+    [['classify', '-m', 'x'], '--text, --ids and --file'],
+    [['eval', 'glue', '-m', 'x', '--task', 'sst2'], '--data'],
+    [['eval', 'glue', '-m', 'x', '--data', 'x', '--task', 'sst'], '"sst"', 'cola, sst2'],
     [['bench'], '--shape'],
     [['bench', '-m', 'a', '--type', 'q8_0'], '--shape'],
     [['bench', '--shape', 'toString'], '"toString"', 'tinyllama'],

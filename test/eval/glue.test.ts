@@ -6,7 +6,9 @@ import { openFile } from '../../src/bytes/file.ts';
 import { type Classify, evaluateGlue, type GlueRecord, glueResult } from '../../src/eval/glue.ts';
 import { glueLogHeader, glueLogLine, type GlueRun, readGlueLog } from '../../src/eval/glue-log.ts';
 import { type GlueSample, readGlue } from '../../src/eval/glue-read.ts';
-import { glueTask } from '../../src/eval/glue-tasks.ts';
+import { type GlueTask, glueTask } from '../../src/eval/glue-tasks.ts';
+import { glueClassifier } from '../../src/eval.ts';
+import type { Model } from '../../src/model.ts';
 import { refuses } from '../refusal.ts';
 import { sharedTest } from '../shared.ts';
 
@@ -76,11 +78,38 @@ glue('STS-B is a regression; a constant answer has no correlation', async () => 
 
 glue('the outputs of a model are put into the order of the labels; the first of equals wins', async () => {
   const seen: GlueRecord[] = [];
-  const options = { onRecord: (record: GlueRecord) => void seen.push(record) };
-  const turned: Classify = () => ({ logits: [0.1, 0.9, 0.3], scores: [0.2, 0.5, 0.3] });
-  await evaluateGlue(turned, samples([[0, 0]]), { task: glueTask('mnli'), order: [2, 0, 1], ...options });
-  await evaluateGlue(() => ({ logits: [3, 3] }), samples([[0, 0]]), { task: SST2, ...options });
+  const asked: unknown[] = [];
+  const answer = { logits: [0.1, 0.9, 0.3], scores: [0.2, 0.5, 0.3], spikes: null };
+  const model = (labels: string[], said: object = answer): Model =>
+    ({
+      describe: () => ({ kind: 'spikingbert', architecture: 'spikingbert', labels, trainedContext: 64 }),
+      classify: (...args: unknown[]) => {
+        asked.push(args);
+        return Promise.resolve(said);
+      },
+    }) as unknown as Model;
+  const mnli = glueTask('mnli');
+  const run = (task: GlueTask, from: Model, pair?: string): Promise<unknown> =>
+    evaluateGlue(glueClassifier(from, task, { steps: 5 }), [{ index: 0, line: 2, text: 'a', pair, label: 0 }], {
+      task,
+      onRecord: (record) => void seen.push(record),
+    });
+  await run(mnli, model(['entailment', 'neutral', 'contradiction']), 'b');
+  await run(
+    SST2,
+    model(['0', '1'], {
+      logits: [3, 3],
+      scores: [0.5, 0.5],
+      spikes: { spikes: 7, energy: { compute: { effective: 2 } } },
+    }),
+  );
   assert.equal(seen.map(({ predicted, scores }) => [predicted, scores]), [[2, [0.3, 0.2, 0.5]], [0, [0.5, 0.5]]]);
+  assert.equal([seen[0].spikes, seen[1].spikes, seen[1].energy], [undefined, 7, 2]);
+  const options = { steps: 5, maxLength: 64, signal: undefined };
+  assert.equal(asked, [[['a', 'b'], options], ['a', options]]);
+  await refuses(Promise.resolve().then(() => run(mnli, model(['0', '1']))), 'OPTION', '2 classes', '3 labels');
+  const other = { describe: () => ({ kind: 'llama', architecture: 'llama' }) } as unknown as Model;
+  await refuses(Promise.resolve().then(() => run(mnli, other)), 'ARCHITECTURE', 'llama models do not classify');
 });
 
 glue('a limit ends the run, and the source is not read further', async () => {

@@ -1,0 +1,245 @@
+/**
+ * `eval glue`: a classifier over a task of GLUE.
+ * @module
+ */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { IoError } from '../errors.ts';
+import {
+  evaluateGlue,
+  GLUE_MAX_LENGTH,
+  glueClassifier,
+  type GlueRecord,
+  type GlueResult,
+  glueResult,
+  type GlueRun,
+  glueSplit,
+  type GlueTask,
+  glueTask,
+  type MalformedLine,
+  readGlue,
+} from '../eval.ts';
+import type { Model } from '../model.ts';
+import type { SpikingBertDescription } from '../model/description.ts';
+import { type OptionTable, UsageError } from './args.ts';
+import { classifyOptions, openClassifier, STEP_OPTIONS, type StepValues } from './classify-options.ts';
+import { asUsage, type Command, command, type Context, need } from './command.ts';
+import { withSource } from './files.ts';
+import { modelSum, sampleFile, surveyText } from './fingerprint.ts';
+import { type LogFile, openLog } from './glue-log-file.ts';
+import { memoryOf, MODEL_OPTIONS, modelPath, noteThreads, runtime } from './load.ts';
+import { rounded } from './output.ts';
+
+/** Malformed lines that are named; the others are counted. */
+const NAMED = 10;
+/** Milliseconds between two lines of progress. */
+const PROGRESS_MS = 100;
+/** Characters of the bar. */
+const BAR = 24;
+
+const OPTIONS = {
+  ...MODEL_OPTIONS,
+  task: { kind: 'text', value: 'TASK', help: 'cola, sst2, mrpc, qqp, stsb, mnli, qnli, rte or wnli' },
+  data: { kind: 'text', value: 'DIR', help: "folder of the task's files, or the folder of GLUE that holds its folder" },
+  split: { kind: 'text', help: 'train, dev, or of mnli dev-matched and dev-mismatched; default dev' },
+  limit: { kind: 'integer', least: 1, help: 'samples at most; default all' },
+  malformed: {
+    kind: 'choice',
+    choices: ['skip', 'refuse'],
+    help: 'lines that are no samples: leave them out and name them, or end; default skip',
+  },
+  log: { kind: 'text', value: 'FILE', help: 'a line of JSON for each sample' },
+  resume: { kind: 'flag', help: 'go on from what --log holds' },
+  ...STEP_OPTIONS,
+  'max-length': { kind: 'integer', least: 4, help: `cut texts to N tokens; default ${GLUE_MAX_LENGTH}` },
+} as const satisfies OptionTable;
+
+export const evalGlue: Command = command(
+  {
+    name: 'eval glue',
+    summary: 'Evaluates a classifier on a task of GLUE.',
+    positionals: [],
+    options: OPTIONS,
+    notes: [
+      'Files as GLUE has them: SST-2/dev.tsv and so on. Metrics are those that GLUE reports; correlations of a constant are null.',
+      'An interrupted run goes on with the same command and --resume. A log of another model, task or options is refused.',
+    ],
+    examples: [
+      'ternspike eval glue --task sst2 --data GLUE/SST-2 -m spikingbert/',
+      'ternspike eval glue --task mnli --split dev-mismatched --data GLUE -m model.gguf --log mm.jsonl --resume --json',
+    ],
+  },
+  async ({ values }, context) => {
+    const { out, signal } = context;
+    const task = asUsage(() => glueTask(need(values.task, '--task TASK')));
+    const { split, file } = asUsage(() => glueSplit(task, values.split ?? 'dev'));
+    const folder = need(values.data, '--data DIR');
+    const options = classifyOptions(values);
+    if (values.resume && values.log === undefined) throw new UsageError('--resume needs --log FILE');
+    noteThreads(values.threads, out);
+    const path = modelPath(values.model);
+    const data = await findData(folder, task, file);
+    const { sum, lines } = await withSource(data, signal, async (source) => {
+      // what is wrong with the file shall be known before a model is loaded
+      for await (const _ of readGlue(source, task, { malformed: values.malformed, signal })) break;
+      return await surveyText(source, signal);
+    });
+    using model = await openClassifier(path, values, context);
+    const maxLength = values['max-length'] ?? Math.min(GLUE_MAX_LENGTH, model.describe().trainedContext);
+    const classify = glueClassifier(model, task, { ...options, maxLength });
+    const run: GlueRun = {
+      task: task.name,
+      split,
+      data: sum,
+      model: await withSource(path, signal, (source) => sampleFile(source, signal)),
+      numbers: modelSum(model),
+      ...effective(model, values),
+      maxLength,
+    };
+    const log = values.log === undefined
+      ? undefined
+      : await openLog(values.log, run, task, { resume: values.resume === true, signal });
+    const malformed: MalformedLine[] = [];
+    const samples = Math.max(lines - (task.columns.count === undefined ? 1 : 0), 1);
+    const total = Math.min(values.limit ?? Infinity, samples);
+    const records = [...(log?.records ?? [])];
+    const resumed = Math.min(records.length, total);
+    let result: GlueResult | undefined;
+    const start = performance.now();
+    const progress = progressLine(task, records, total, context);
+    try {
+      result = await withSource(data, signal, (source) =>
+        evaluateGlue(
+          classify,
+          readGlue(source, task, {
+            malformed: values.malformed,
+            signal,
+            onMalformed: (bad) => void malformed.push(bad),
+          }),
+          {
+            task,
+            limit: values.limit,
+            done: log?.records,
+            signal,
+            onRecord: async (record) => {
+              await log?.append(record);
+              records.push(record);
+              progress();
+            },
+          },
+        ));
+    } catch (error) {
+      if (!signal.aborted || records.length === 0) throw error;
+    } finally {
+      await log?.close();
+    }
+    const seconds = (performance.now() - start) / 1000;
+    for (const { line, reason } of malformed.slice(0, NAMED)) out.note(`${data}: line ${line} ${reason}; left out`);
+    if (malformed.length > NAMED) {
+      out.note(`${data}: ${malformed.length - NAMED} more lines are malformed and left out`);
+    }
+    const complete = result !== undefined;
+    if (!complete) out.note(interrupted(records.length, log));
+    result ??= glueResult(task, records);
+    await out.result(
+      {
+        ...result,
+        secondsPerSample: rounded(result.secondsPerSample),
+        title: task.title,
+        split,
+        file: data,
+        complete,
+        resumed,
+        malformed: { lines: malformed.length, first: malformed.slice(0, NAMED) },
+        options: run,
+        log: values.log,
+        seconds: rounded(seconds),
+        loadMs: rounded(model.stats().loadMs),
+        memory: memoryOf(model),
+        build: model.stats().build,
+        runtime: runtime(),
+        model: path,
+      },
+      () => lineText(task, split, data, result as GlueResult),
+    );
+  },
+);
+
+/** Where the file of the split lies. @throws {IoError} `IO` where it lies in none of the usual places */
+async function findData(folder: string, task: GlueTask, file: string): Promise<string> {
+  const places = [join(folder, file), join(folder, task.title, file)];
+  for (const place of places) {
+    if ((await stat(place).catch(() => null))?.isFile()) return place;
+  }
+  throw new IoError('IO', `${task.title} has no file ${places.join(' nor ')}; --data is the folder of its .tsv files`);
+}
+
+/** What a run depends on, by option or by model. */
+function effective(model: Model, values: StepValues & { readonly activations?: string }): GlueRun {
+  const d = model.describe() as SpikingBertDescription; // there would be no classifier of any other
+  const { activations, rate, 'early-exit': earlyExit, 'exit-every': exitEvery } = values;
+  const threshold = values['v-th'] ?? d.threshold;
+  if (rate) return { threshold, rate, activations };
+  return { threshold, steps: values.steps ?? d.steps, leak: values.leak ?? d.leak, earlyExit, exitEvery, activations };
+}
+
+/** A function that shows how far the run is. */
+function progressLine(
+  { labels }: GlueTask,
+  records: readonly GlueRecord[],
+  total: number,
+  { out }: Context,
+): () => void {
+  const begin = performance.now();
+  const before = records.length;
+  let shown = 0;
+  let correct = records.filter(({ label, predicted }) => label === predicted).length;
+  return () => {
+    const last = records[records.length - 1];
+    if (last.label === last.predicted) correct++;
+    const now = performance.now();
+    if (now - shown < PROGRESS_MS) return;
+    shown = now;
+    const done = records.length;
+    const each = (now - begin) / 1000 / (done - before);
+    const full = Math.min(BAR, Math.floor((BAR * done) / total));
+    const share = labels.length > 0 ? `  ${((100 * correct) / done).toFixed(2)} % right` : '';
+    out.progress(
+      `[${'#'.repeat(full)}${'-'.repeat(BAR - full)}] ${done} of ${total}${share}  ` +
+        `${each.toPrecision(3)} s each, ${clock(each * Math.max(total - done, 0))} left`,
+    );
+  };
+}
+
+/** 3725 → "1:02:05". */
+function clock(seconds: number): string {
+  const whole = Math.round(seconds);
+  const two = (n: number): string => String(n).padStart(2, '0');
+  const minutes = Math.floor(whole / 60);
+  const hours = Math.floor(minutes / 60);
+  return hours > 0 ? `${hours}:${two(minutes % 60)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+}
+
+function interrupted(done: number, log: LogFile | undefined): string {
+  return `interrupted after ${done} samples: ` +
+    (log ? 'the same command with --resume goes on' : 'with --log FILE a run can be gone on with');
+}
+
+function lineText({ title, metrics: names }: GlueTask, split: string, file: string, result: GlueResult): string[] {
+  const { samples, metrics, confusion, spikesPerSample, microjoulesPerSample, secondsPerSample } = result;
+  const shown = names.map((name) => `${name} ${metrics[name]?.toFixed(4) ?? 'undefined'}`);
+  if (names.length > 1) shown.push(`mean ${result.score?.toFixed(4) ?? 'undefined'}`);
+  const lines = [`${title} ${split}: ${samples} samples of ${file}`, shown.join(', ')];
+  if (confusion) {
+    const { labels, counts } = confusion;
+    const rows = [['label', ...labels.map((label) => `said ${label}`)], ...counts.map((row, i) => [labels[i], ...row])];
+    const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => String(row[i]).length)));
+    for (const row of rows) lines.push(row.map((cell, i) => String(cell).padStart(widths[i])).join('  '));
+  }
+  const each = [`${secondsPerSample.toPrecision(3)} s`];
+  if (spikesPerSample !== null) each.push(`${Math.round(spikesPerSample)} spikes`);
+  if (microjoulesPerSample !== null) {
+    each.push(`${microjoulesPerSample.toPrecision(3)} µJ of operations (45 nm estimate)`);
+  }
+  return [...lines, `a sample: ${each.join(', ')}`];
+}
