@@ -4,7 +4,7 @@
  */
 import process from 'node:process';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { DistillEvent, DistillOptions, DistillResult } from '../distill.ts';
 import { type TrainSettings, trainSettings, UNLIMITED_STEPS } from '../distill/settings.ts';
 import { OptionError, TernspikeError } from '../errors.ts';
@@ -93,7 +93,14 @@ async function keep(dir: string, given: Given): Promise<void> {
   await mkdir(dir, { recursive: true });
   const files = await readdir(dir);
   if (files.some((name) => name.startsWith('checkpoint.'))) return;
-  await writeFile(join(dir, COMMAND_FILE), `${JSON.stringify(given, null, 2)}\n`);
+  await writeFile(join(dir, COMMAND_FILE), `${JSON.stringify({ ...given, ...absolute(given) }, null, 2)}\n`);
+}
+
+/** The paths among the options as they are from any folder; URLs stay. */
+function absolute(given: Given): Partial<Given> {
+  const paths = ['teacher', 'data', 'eval-data', 'student', 'out', 'cache'] as const;
+  const whole = (path: string): string => (/^[a-z]+:\/\//i.test(path) ? path : resolve(path));
+  return Object.fromEntries(paths.map((name) => [name, given[name]?.split(',').map(whole).join(',')]));
 }
 
 /** The options of a run, and over them those that are given now. */

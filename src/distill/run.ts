@@ -117,7 +117,9 @@ class Run {
     let last = this.#metrics.records.findLast((record): record is EvaluationRecord => record.kind === 'evaluation');
     try {
       // a run that is taken up where it would have measured may have been cut off before it did
-      if (!last || (last.step !== this.#step && this.#step % settings.evalEvery === 0)) last = await this.#evaluate(false);
+      if (!last || (last.step !== this.#step && this.#step % settings.evalEvery === 0)) {
+        last = await this.#evaluate(false);
+      }
       while (!this.#over()) {
         signal?.throwIfAborted();
         await this.#update();

@@ -96,7 +96,10 @@ suited('where none is whole, that is an error and not a fresh start', async () =
   await refuses(loadCheckpoint(folder), 'CHECKPOINT', 'memory', CURRENT);
   folder.files.set(CURRENT, joined(safetensorsParts(checkpoint(1).trainer.tensors, { format: 'pt' })));
   await refuses(loadCheckpoint(folder), 'CHECKPOINT', 'no checkpoint of a distillation');
-  folder.files.set(CURRENT, joined(safetensorsParts(new Map(), { format: 'ternspike-distill', version: '1', run: '{}', xxh32: '0' })));
+  folder.files.set(
+    CURRENT,
+    joined(safetensorsParts(new Map(), { format: 'ternspike-distill', version: '1', run: '{}', xxh32: '0' })),
+  );
   await refuses(loadCheckpoint(folder), 'CHECKPOINT', 'not complete');
 });
 

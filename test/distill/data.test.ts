@@ -51,7 +51,12 @@ data('every document begins with bos', () => {
 data('a long text is tokenised in parts that end with lines', () => {
   const tokenizer = tokenizerOf(spmMetadata());
   const seen: string[] = [];
-  const spy = { ...tokenizer, addBos: true, specials: tokenizer.specials, encode: (text: string) => (seen.push(text), [5]) };
+  const spy = {
+    ...tokenizer,
+    addBos: true,
+    specials: tokenizer.specials,
+    encode: (text: string) => (seen.push(text), [5]),
+  };
   const text = `${'a'.repeat(400_000)}\n`.repeat(3);
   assert.equal([...encodeDocuments(spy, [text])], [1, 5, 5, 5]);
   assert.is(seen.join(''), text);
@@ -102,7 +107,12 @@ data('the state of another text or another length is refused', async () => {
   const state = new Windows(counted(203), 10, 3).state();
   const restore = async (windows: Windows, from: typeof state): Promise<void> => windows.restore(from);
   await refuses(restore(new Windows(counted(204), 10, 3), state), 'CHECKPOINT', 'another text');
-  await refuses(restore(new Windows(counted(203), 100, 3), { ...state, taken: 15 }), 'CHECKPOINT', 'window 15', '--seq');
+  await refuses(
+    restore(new Windows(counted(203), 100, 3), { ...state, taken: 15 }),
+    'CHECKPOINT',
+    'window 15',
+    '--seq',
+  );
 });
 
 data('a text that is too short is refused', async () => {

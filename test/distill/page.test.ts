@@ -48,7 +48,9 @@ function records(): MetricsRecord[] {
 
 page('holds the curves, the numbers and the samples', () => {
   const html = pageOf(records(), FACTS);
-  for (const text of ['step 20 of 40', '1,234,567', 'Held-out perplexity', 'encoder', '1 feed-forward', 'sample of 20']) {
+  for (
+    const text of ['step 20 of 40', '1,234,567', 'Held-out perplexity', 'encoder', '1 feed-forward', 'sample of 20']
+  ) {
     assert.ok(html.includes(text), text);
   }
   assert.is(html.match(/<svg /g)?.length, 6);
@@ -86,7 +88,10 @@ page('every coordinate is a number within the picture', () => {
   });
   assert.not.match(odd, /NaN|Infinity/);
   assert.not.ok(odd.includes('zero and less'));
-  const many = chart({ title: 'many', lines: [{ label: 'x', points: Array.from({ length: 9999 }, (_, i) => [i, Math.sin(i)]) }] });
+  const many = chart({
+    title: 'many',
+    lines: [{ label: 'x', points: Array.from({ length: 9999 }, (_, i) => [i, Math.sin(i)]) }],
+  });
   const points = [...many.matchAll(/points="([^"]+)"/g)].flatMap(([, text]) => text!.split(' '));
   assert.ok(points.length > 100 && points.length < 500, `${points.length}`);
   for (const point of points) {

@@ -9,7 +9,7 @@ import { train, type TrainEvent, type TrainParts, type TrainResult } from '../..
 import { type TrainSettings, trainSettings } from '../../src/distill/settings.ts';
 import type { Batch } from '../../src/distill/types.ts';
 import { refuses } from '../refusal.ts';
-import { type Faults, fakeTrainer } from './fake-trainer.ts';
+import { fakeTrainer, type Faults } from './fake-trainer.ts';
 import { memoryFolder } from './memory-folder.ts';
 
 const run = suite('distill run');
@@ -79,7 +79,12 @@ run('a run that was interrupted goes on to the same numbers', async () => {
     const stop = (step: number): void => {
       if (step === at) controller.abort(new Error('enough'));
     };
-    const cut = start({ folder, settings: { saveEvery: 1e6 }, faults: { afterStep: stop }, parts: { signal: controller.signal } });
+    const cut = start({
+      folder,
+      settings: { saveEvery: 1e6 },
+      faults: { afterStep: stop },
+      parts: { signal: controller.signal },
+    });
     await cut.then(() => assert.unreachable(), (error: Error) => assert.is(error.message, 'enough'));
     assert.is((await loadCheckpoint(folder))?.run.step, at);
     assert.equal(essence(await start({ folder, resume: true })), whole, `cut off at ${at}`);
@@ -159,7 +164,13 @@ run('samples and the page are made at every measurement', async () => {
 });
 
 run('too little text to measure on is refused', async () => {
-  await refuses(start({ parts: { held: fixedWindows(IDS, 10, 1) } }), 'OPTION', '1 windows', 'one batch of 2', '--holdout');
+  await refuses(
+    start({ parts: { held: fixedWindows(IDS, 10, 1) } }),
+    'OPTION',
+    '1 windows',
+    'one batch of 2',
+    '--holdout',
+  );
 });
 
 run('an interrupt before the first step leaves a checkpoint of step 0', async () => {

@@ -1,0 +1,78 @@
+/** `distill`: what is refused before anything is trained, and a whole run where training is possible. */
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { DistillResult } from '../../src/distill.ts';
+import { folder, json, refused, speakingModel, ternspike } from './cli.ts';
+
+const distill = suite('cli distill');
+const files = folder();
+const teacher = files.file('teacher.gguf', speakingModel());
+const text = files.file('text.txt', 'hello world, a blow by a cold bear\n'.repeat(60));
+const student = files.file('student.json', '{"layers": 1, "width": 256, "ffn": 256, "heads": 4}');
+const out = join(files.path, 'student.gguf');
+const BASE = ['distill', '--teacher', teacher, '--data', text, '--out', out];
+
+distill.after(() => files.remove());
+
+distill('wrong usage ends with 2 and says what is wrong', async () => {
+  refused(await ternspike(['distill']), 2, 'USAGE', '--teacher FILE is missing');
+  refused(await ternspike(BASE.slice(0, 5)), 2, '--out FILE is missing');
+  refused(await ternspike([...BASE, '--alpha', '1.5']), 2, 'alpha is 1.5', '0 … 1');
+  refused(await ternspike([...BASE, '--steps', '0']), 2, '--steps', 'from 1 on');
+  refused(await ternspike([...BASE, '--holdout', '1']), 2, '--holdout', '0.9');
+  refused(await ternspike([...BASE, '--documents', 'pages']), 2, '--documents', 'marker');
+  refused(await ternspike([...BASE, 'more']), 2, 'more');
+});
+
+distill('files that are not there or not what they should be are refused', async () => {
+  const gone = join(files.path, 'gone');
+  refused(await ternspike(['distill', '--teacher', gone, '--data', text, '--out', out]), 1, 'IO', 'gone');
+  refused(await ternspike(['distill', '--teacher', teacher, '--data', gone, '--out', out]), 1, 'IO', 'gone');
+  refused(await ternspike([...BASE, '--student', text]), 1, 'OPTION', 'no JSON');
+  const odd = files.file('odd.json', '{"depth": 3}');
+  refused(await ternspike([...BASE, '--student', odd]), 1, 'OPTION', '"depth"', 'layers');
+  refused(await ternspike([...BASE, '--seq', '5000']), 1, 'OPTION', 'tokens', '--seq');
+  assert.not(existsSync(out));
+});
+
+distill('only a run that was begun can be gone on with', async () => {
+  refused(await ternspike(['distill', '--resume', join(files.path, 'nowhere')]), 1, 'CHECKPOINT', 'nowhere');
+  const begun = join(files.path, 'begun.run');
+  await ternspike([...BASE, '--dir', begun, '--seq', '5000']); // refused behind its first file
+  refused(await ternspike(['distill', '--resume', begun]), 1, 'CHECKPOINT', 'no checkpoint');
+});
+
+const RUN = [...BASE, '--student', student, '--steps', '2', '--batch', '2', '--seq', '16', '--eval-windows', '2'];
+
+if (typeof navigator === 'undefined') {
+  distill('training says which runtimes can', async () => {
+    refused(await ternspike(RUN), 1, 'TRAINER', 'Node 22');
+  });
+} else {
+  distill('a run makes a student that speaks, a page and measurements, and can be gone on with', async () => {
+    const made = await json<DistillResult>([...RUN, '--generate', '200', '--ctx', '32', '--name', 'tiny']);
+    assert.is(made.steps, 2);
+    assert.is(made.bytes, statSync(out).size);
+    assert.ok(made.perplexity.student.ppl > 1 && made.perplexity.teacher.ppl > 1);
+    const { dir } = made;
+    assert.ok(readFileSync(join(dir, 'index.html'), 'utf8').includes('tiny'));
+    const lines = readFileSync(join(dir, 'metrics.jsonl'), 'utf8').trim().split('\n');
+    assert.equal(lines.map((line) => (JSON.parse(line) as { kind: string }).kind), [
+      'evaluation',
+      'step',
+      'evaluation',
+    ]);
+    const spoken = await json<{ text: string }>(['run', '-m', out, 'hello', '-n', '4', '--temp', '0']);
+    assert.type(spoken.text, 'string');
+
+    refused(await ternspike(RUN), 1, 'CHECKPOINT', 'holds a run of 2 steps', 'resume');
+    const bytes = readFileSync(out);
+    const again = await json<DistillResult>(['distill', '--resume', dir], { cwd: '/' });
+    assert.equal({ ...again, seconds: 0 }, { ...made, seconds: 0 });
+    assert.equal(readFileSync(out), bytes);
+  });
+}
+
+distill.run();
