@@ -21,6 +21,8 @@ import type { SymbolicLightWeights } from './symboliclight-weights.ts';
 class State implements DecoderState {
   readonly context: number = MAX_POSITIONS;
   length = 0;
+  /** Positions that were written since all was clear, those of passes that failed included. */
+  written = 0;
   readonly memory: SymbolicLightState;
   readonly spikes: SpikeCounter;
 
@@ -95,30 +97,45 @@ export class SymbolicLightDecoder implements Decoder {
   }
 
   resetState(state: State): void {
-    this.#arena.u8(state.memory.base, state.memory.bytes).fill(0);
+    // nothing of a text outlives its session
+    for (const { at, bytes } of state.memory.runs(state.written)) this.#arena.u8(at, bytes).fill(0);
     state.length = 0;
+    state.written = 0;
   }
 
   forkState(state: State): State {
     const copy = this.createState();
-    const { base, bytes } = state.memory;
-    this.#arena.u8(0, this.#arena.used).copyWithin(copy.memory.base, base, base + bytes);
+    const all = this.#arena.u8(0, this.#arena.used);
+    const distance = copy.memory.base - state.memory.base;
+    for (const { at, bytes } of state.memory.runs(state.length)) all.copyWithin(at + distance, at, at + bytes);
     copy.length = state.length;
+    copy.written = state.length;
     return copy;
   }
 
-  /** The same for any length. */
-  stateBytes(): number {
-    return symbolicLightStateBytes(this.#m.d);
+  /** Grows until every slot is taken, and no further. */
+  stateBytes(length: number): number {
+    let sum = 0;
+    for (const { bytes } of new SymbolicLightState(this.#m.d, 0).runs(length)) sum += bytes;
+    return sum;
   }
 
   writeState(state: State, into: Uint8Array): void {
-    into.set(this.#arena.u8(state.memory.base, state.memory.bytes));
+    let done = 0;
+    for (const { at, bytes } of state.memory.runs(state.length)) {
+      into.set(this.#arena.u8(at, bytes), done);
+      done += bytes;
+    }
   }
 
   readState(state: State, from: Uint8Array, length: number): void {
-    this.#arena.u8(state.memory.base, state.memory.bytes).set(from);
+    let done = 0;
+    for (const { at, bytes } of state.memory.runs(length)) {
+      this.#arena.u8(at, bytes).set(from.subarray(done, done + bytes));
+      done += bytes;
+    }
     state.length = length;
+    state.written = Math.max(state.written, length);
   }
 
   forward(state: State, reading: Reading, first: number, n: number): void | Promise<void> {
@@ -130,6 +147,7 @@ export class SymbolicLightDecoder implements Decoder {
     const { k, d, b } = this.#m;
     const { memory } = state;
     let t = Math.max(0, from - first);
+    state.written = Math.max(state.written, state.length + n);
     this.#save(memory);
     b.spikeCounts.fill(0);
     this.#step.pass(memory.base, state.length, ids, first, n, blocks ?? d.layers, t < n ? t : -1);

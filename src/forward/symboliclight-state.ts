@@ -165,6 +165,21 @@ export class SymbolicLightState {
     return this.firedAt(block) + this.#slot(pos);
   }
 
+  /** What a session of `length` positions holds, in the order of its addresses: all of it once every slot is taken. */
+  *runs(length: number): Generator<{ readonly at: Ptr; readonly bytes: number }> {
+    const { layers, heads, headDim, attention } = this.#d;
+    if (length >= this.#slots) return yield { at: this.base, bytes: this.bytes };
+    yield { at: this.base, bytes: this.#vector };
+    const bytes = length * headDim * 4;
+    for (let i = 0; i < layers; i++) {
+      yield { at: this.decayAt(i), bytes: this.#vector };
+      if (!attention) continue;
+      for (let h = 0; h < heads; h++) yield { at: this.keysOf(i, h), bytes };
+      for (let h = 0; h < heads; h++) yield { at: this.valuesOf(i, h), bytes };
+      yield { at: this.firedAt(i), bytes: length };
+    }
+  }
+
   #slot(pos: number): number {
     const { anchors } = this.#d;
     return pos < anchors ? pos : anchors + ((pos - anchors) % this.ring);
