@@ -129,8 +129,8 @@ if (parts.includes('wllama') && programs.chromium) {
 }
 if (parts.includes('spiking')) {
   const path = await modelFile('q8_0', layers);
-  // a spiking model is taken whole or with as small a part of its layers as the dense one
-  const part = quick ? ['--layers', Math.max(1, Math.round((22 * layers) / 22))] : [];
+  // both shapes have 22 layers
+  const part = ['--layers', layers];
   for (const [type, head] of [['i8', 'i8'], ['tq2_0', 'q8_0'], ['tq2_0', 'tq2_0']]) {
     note(`native Q8_0 and SymbolicLight 0.8b, ${type}, head ${head}`);
     const shape = ['--shape', 'symboliclight-0.8b', '--type', type, '--head', head, '--sparsity', 0.94, ...part];
