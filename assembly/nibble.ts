@@ -32,13 +32,11 @@ export function nibble_tables(out: usize): void {
   }
 }
 
-/** Entry x of a table, for sixteen vectors. */
+/** Entries x of a table, for sixteen vectors. */
 // @ts-ignore: decorator
 @inline
-function look(table: v128, x: usize): v128 {
-  return ASC_FEATURE_RELAXED_SIMD
-    ? i8x16.relaxed_swizzle(table, v128.load(x))
-    : i8x16.swizzle(table, v128.load(x));
+function look(table: v128, x: v128): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? i8x16.relaxed_swizzle(table, x) : i8x16.swizzle(table, x);
 }
 
 /** The table that a byte of codes picks. */
@@ -56,51 +54,73 @@ function flush(sums: usize, a: v128): void {
   v128.store(sums, i16x8.add(v128.load(sums, 16), i16x8.shr_u(a, 8)), 16);
 }
 
-/** One chunk of a row against 128 vectors. */
-function chunk8(tables: usize, w: usize, x: usize, sums: usize): void {
-  let a = i8x16.splat(0), b = a, c = a, d = a, e = a, f = a, g = a, h = a;
-  for (const end = w + 16; w < end; w++, x += BLOCK) {
-    const t = table(tables, w);
-    a = i8x16.add(a, look(t, x)), b = i8x16.add(b, look(t, x + 16));
-    c = i8x16.add(c, look(t, x + 32)), d = i8x16.add(d, look(t, x + 48));
-    e = i8x16.add(e, look(t, x + 64)), f = i8x16.add(f, look(t, x + 80));
-    g = i8x16.add(g, look(t, x + 96)), h = i8x16.add(h, look(t, x + 112));
+/** Where the codes of a chunk begin: in the row, or of bits every other one of a pair of chunks, taken out to `codes`. */
+// @ts-ignore: decorator
+@inline
+function chunkAt(bits: i32, row: usize, chunk: i32, codes: usize): usize {
+  if (!bits) return row + (<usize>chunk << 6);
+  const pair = v128.load(row + (<usize>(chunk >> 1) << 6));
+  v128.store(codes, v128.and(i16x8.shr_u(pair, chunk & 1), i8x16.splat(0x55)));
+  return codes;
+}
+
+/** u16 sums of chunks from … end − 1 of a row against 128 vectors. */
+function sum8(bits: i32, tables: usize, row: usize, from: i32, end: i32, x: usize, sums: usize): void {
+  for (let i = 0; i < 256; i += 16) v128.store(sums + i, i8x16.splat(0));
+  for (let chunk = from; chunk < end; chunk++) {
+    let w = chunkAt(bits, row, chunk, sums + 256);
+    let xp = x + (<usize>chunk << 11);
+    let a = i8x16.splat(0), b = a, c = a, d = a, e = a, f = a, g = a, h = a;
+    for (const last = w + 16; w < last; w++, xp += BLOCK) {
+      const t = table(tables, w);
+      a = i8x16.add(a, look(t, v128.load(xp))), b = i8x16.add(b, look(t, v128.load(xp, 16)));
+      c = i8x16.add(c, look(t, v128.load(xp, 32))), d = i8x16.add(d, look(t, v128.load(xp, 48)));
+      e = i8x16.add(e, look(t, v128.load(xp, 64))), f = i8x16.add(f, look(t, v128.load(xp, 80)));
+      g = i8x16.add(g, look(t, v128.load(xp, 96))), h = i8x16.add(h, look(t, v128.load(xp, 112)));
+    }
+    flush(sums, a), flush(sums + 32, b), flush(sums + 64, c), flush(sums + 96, d);
+    flush(sums + 128, e), flush(sums + 160, f), flush(sums + 192, g), flush(sums + 224, h);
   }
-  flush(sums, a), flush(sums + 32, b), flush(sums + 64, c), flush(sums + 96, d);
-  flush(sums + 128, e), flush(sums + 160, f), flush(sums + 192, g), flush(sums + 224, h);
 }
 
 /** The same against 32 vectors. */
-function chunk2(tables: usize, w: usize, x: usize, sums: usize): void {
-  let a = i8x16.splat(0), b = a;
-  for (const end = w + 16; w < end; w++, x += BLOCK) {
-    const t = table(tables, w);
-    a = i8x16.add(a, look(t, x)), b = i8x16.add(b, look(t, x + 16));
+function sum2(bits: i32, tables: usize, row: usize, from: i32, end: i32, x: usize, sums: usize, codes: usize): void {
+  for (let i = 0; i < 64; i += 16) v128.store(sums + i, i8x16.splat(0));
+  for (let chunk = from; chunk < end; chunk++) {
+    let w = chunkAt(bits, row, chunk, codes);
+    let xp = x + (<usize>chunk << 11);
+    let a = i8x16.splat(0), b = a;
+    for (const last = w + 16; w < last; w++, xp += BLOCK) {
+      const t = table(tables, w);
+      a = i8x16.add(a, look(t, v128.load(xp))), b = i8x16.add(b, look(t, v128.load(xp, 16)));
+    }
+    flush(sums, a), flush(sums + 32, b);
   }
-  flush(sums, a), flush(sums + 32, b);
 }
 
-/** y[0 … 7] += s · eight exact sums. */
-function add8(y: usize, sum: v128, s: v128): void {
-  v128.store(y, f32x4.add(v128.load(y), f32x4.mul(s, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(sum)))));
-  v128.store(y, f32x4.add(v128.load(y, 16), f32x4.mul(s, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(sum)))), 16);
-}
-
-/** Sixteen exact sums as lanes and upper halves: y += s · (sum − offset). */
-// @ts-ignore: decorator
-@inline
-function finish(sums: usize, offset: v128, s: v128, y: usize): void {
-  const all = v128.load(sums), odd = v128.load(sums, 16);
-  const even = i16x8.sub(i16x8.sub(all, i16x8.shl(odd, 8)), offset);
-  const rest = i16x8.sub(odd, offset);
-  add8(y, v128.shuffle<i16>(even, rest, 0, 8, 1, 9, 2, 10, 3, 11), s);
-  add8(y + 32, v128.shuffle<i16>(even, rest, 4, 12, 5, 13, 6, 14, 7, 15), s);
+/** y[n] = s · (sum[n] − offset) + b, or with `more` plus y[n]; n < count. */
+function finish(sums: usize, offset: i32, s: v128, b: v128, y: usize, count: i32, more: bool): void {
+  const zero = i16x8.splat(<i16>offset);
+  for (let left = count; left > 0; left -= 16, sums += 32) {
+    // lanes and their upper halves
+    const all = v128.load(sums), odd = v128.load(sums, 16);
+    const even = i16x8.sub(i16x8.sub(all, i16x8.shl(odd, 8)), zero);
+    const rest = i16x8.sub(odd, zero);
+    let eight = v128.shuffle<i16>(even, rest, 0, 8, 1, 9, 2, 10, 3, 11);
+    for (let i = 0; i < min(left, 16); i += 4, y += 16) {
+      if (i == 8) eight = v128.shuffle<i16>(even, rest, 4, 12, 5, 13, 6, 14, 7, 15);
+      let out = f32x4.mul(s, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(eight)));
+      eight = v128.shuffle<i64>(eight, eight, 1, 0);
+      out = f32x4.add(more ? v128.load(y) : b, out);
+      v128.store(y, out);
+    }
+  }
 }
 
 /**
  * y[r − r0, n] = scale[r] · (Σ_c weight[r, c] · s[n, c]) + bias[r]                                  r0 ≤ r < r1, all n
  * bits 0: w codes as `trit2_gemm_i8`, weight = code − 1    1: w bits as `bit1_gemm_i8`, weight = 2·bit − 1
- * x nibbles    tables of `nibble_tables`    y (r1 − r0, yStride) f32    bias (r1) f32    scratch 784 bytes
+ * x nibbles    tables of `nibble_tables`    y (r1 − r0, yStride) f32    bias (r1) f32    scratch 272 bytes
  * scales, kind  as `trit2_gemm_i8`, of `blockChunks` chunks; a scale per block of columns: Σ_b scale[r, b] · (Σ_{c in b} …) + bias[r]
  * needs: n a multiple of 4; blockChunks at most 508 unless kind is 0; w, x, tables and scratch 16-aligned
  * exact: the integer sum, up to 2^24 columns; then f32: · scale, + bias, blocks in turn
@@ -111,41 +131,33 @@ export function nibble_gemm(
   bits: i32, w: usize, scales: usize, kind: i32, blockChunks: i32, chunks: i32, bias: usize, tables: usize,
   x: usize, y: usize, yStride: i32, r0: i32, r1: i32, n: i32, scratch: usize,
 ): void {
-  const sums = scratch + 512, codes = scratch + 768;
   const f16m = f16_mask(), f16s = f16_scale();
-  const low = i8x16.splat(0x55);
   const quad = <usize>chunks << (bits ? 5 : 6); // bytes of four rows
+  const none = f32x4.splat(0), one = f32x4.splat(1);
+  const whole = min(blockChunks, MAX_CHUNKS) == chunks; // one sum per row
   if (bits) tables += 4096;
   for (; n > 0; n -= BLOCK, x += <usize>chunks << 11, y += BLOCK * 4) {
     const count = min(n, BLOCK);
     let out = y;
     for (let r = r0; r < r1; r++, out += <usize>yStride << 2) {
       const row = w + <usize>(r >> 2) * quad + ((r & 3) << 4);
-      memory.fill(scratch, 0, 512);
-      let from = 0;
-      while (from < chunks) {
-        const end = min(chunks, from + min(blockChunks, MAX_CHUNKS));
-        const block = scales + (<usize>((r >> 2) * (chunks / blockChunks) + from / blockChunks) << 3) + ((r & 3) << 1);
-        const s = kind == 0 ? f32x4.splat(1) : f32x4.splat(f32x4.extract_lane(load_f16x4(block, f16m, f16s), 0));
-        memory.fill(sums, 0, 256);
-        const offset = i16x8.splat(<i16>((end - from) << 6));
-        for (; from < end; from++) {
-          let at = row + (<usize>from << 6);
-          if (bits) { // every other bit of a pair of chunks
-            at = row + (<usize>(from >> 1) << 6);
-            v128.store(codes, v128.and(i16x8.shr_u(v128.load(at), from & 1), low));
-            at = codes;
-          }
-          const xp = x + (<usize>from << 11);
-          if (count > 96) chunk8(tables, at, xp, sums);
-          else for (let i = 0; i < count; i += 32) chunk2(tables, at, xp + i, sums + (i << 1));
-        }
-        for (let i = 0; i < count; i += 16) finish(sums + (i << 1), offset, s, scratch + (i << 2));
-      }
-      const scale = kind == 0 ? v128.load32_splat(scales + (<usize>r << 2)) : f32x4.splat(1);
       const b = v128.load32_splat(bias + (<usize>r << 2));
+      const scale = kind == 0 ? v128.load32_splat(scales + (<usize>r << 2)) : one;
+      for (let from = 0; from < chunks;) {
+        const end = min(chunks, from + min(blockChunks, MAX_CHUNKS));
+        if (count > 96) sum8(bits, tables, row, from, end, x, scratch);
+        else for (let i = 0; i < count; i += 32) sum2(bits, tables, row, from, end, x + i, scratch + (i << 1), scratch + 256);
+        let s = whole ? scale : one;
+        if (kind != 0) {
+          const block = scales + (<usize>((r >> 2) * (chunks / blockChunks) + from / blockChunks) << 3) + ((r & 3) << 1);
+          s = f32x4.splat(f32x4.extract_lane(load_f16x4(block, f16m, f16s), 0));
+        }
+        finish(scratch, (end - from) << 6, s, whole ? b : none, out, count, from > 0);
+        from = end;
+      }
+      if (whole) continue;
       for (let i = 0; i < count << 2; i += 16) {
-        v128.store(out + i, f32x4.add(f32x4.mul(v128.load(scratch + i), scale), b));
+        v128.store(out + i, f32x4.add(f32x4.mul(v128.load(out + i), scale), b));
       }
     }
   }

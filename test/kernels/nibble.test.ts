@@ -107,7 +107,7 @@ function byNibbles(env: KernelEnv, kind: 'trit2' | 'bit1', m: SpikeMatrix, spike
   const x = arena.put(packNibbles(spikes, m.cols));
   const y = arena.alloc((m.rows - r0) * n4 * 4);
   const perScale = w.scaleKind === 0 ? w.units : m.block / 64;
-  const scratch = arena.alloc(784);
+  const scratch = arena.alloc(272);
   k.nibble_gemm(
     Number(kind === 'bit1'),
     w.data,
