@@ -84,6 +84,15 @@ export const SMALL = {
 };
 export type Config = typeof SMALL;
 
+/** A vocabulary as large as `SMALL` has it: letters alone and within words, and a few words. */
+export const VOCABULARY: readonly string[] = [
+  ...['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', ',', '.'],
+  ...'abcdefghijklmnopqrstuvwxyz',
+  ...Array.from('aeioutnsr', (letter) => `##${letter}`),
+  ...['the', 'good', 'bad', 'film', 'not', 'hello', 'world', 'very', 'dull', 'funny', 'and', 'but', 'was', 'is', 'it'],
+  ...['##ing', '##ed', '##ly'],
+];
+
 /** The numbers of a configuration as the reference takes them. */
 export function referenceConfig(config: Config): SpikingBertConfig {
   return {

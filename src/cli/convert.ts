@@ -3,15 +3,12 @@
  * @module
  */
 import { createFile } from '../bytes/sink.ts';
-import { TokenizerError } from '../errors.ts';
 import { builtinModule } from '../wasm/builtin.ts';
-import type { GgufEntry } from '../container/gguf-write.ts';
-import type { MetadataValue } from '../container/tensor.ts';
-import { MAX_TOKENIZER_BYTES } from '../limits.ts';
-import { isSentencePiece, sentencePieceMetadata } from '../tokenizer/sentencepiece.ts';
+import type { ClassifierNumbers } from '../model/spikingbert.ts';
 import { type ConvertedTensor, convertModel } from '../wasm/convert.ts';
 import { type Command, command, need } from './command.ts';
-import { readBytes, refuseSame, withSource } from './files.ts';
+import { besideEntries, tokenizerEntries } from './convert-tokenizer.ts';
+import { refuseSame, withSource } from './files.ts';
 import { bytesText, type Output, rounded } from './output.ts';
 
 const TYPES = ['f32', 'f16', 'i8', 'q8_0', 'tq2_0', 'tq1_0', 'q1_0'] as const;
@@ -22,7 +19,7 @@ export const convert: Command = command(
     summary: 'Writes a model in another type.',
     positionals: [{ name: 'IN' }, { name: 'OUT' }],
     options: {
-      type: { kind: 'choice', choices: TYPES, help: 'type of the matrices; i8 and q1_0 are for SymbolicLight' },
+      type: { kind: 'choice', choices: TYPES, help: 'type of the matrices; i8 and q1_0 are for models that spike' },
       head: {
         kind: 'choice',
         choices: TYPES,
@@ -30,19 +27,36 @@ export const convert: Command = command(
       },
       embedding: {
         kind: 'choice',
-        choices: ['f32', 'f16', 'i8', 'q8_0'],
-        help: "type of SymbolicLight's embedding; default as --type, f32 for i8, q8_0 below 8 bits",
+        choices: ['f32', 'f16', 'i8', 'q8_0', 'tq2_0', 'tq1_0'],
+        help:
+          "type of SymbolicLight's embedding: default as --type, f32 for i8, q8_0 below 8 bits; of a spiking BERT's " +
+          'tokens and positions: default f32, or f16',
       },
       scale: {
         kind: 'choice',
         choices: ['tensor', 'row'],
-        help: 'what shares one scale in ternary and binary matrices of SymbolicLight; tensor',
+        help: 'what shares one scale in ternary and binary matrices of models that spike; tensor',
       },
-      tokenizer: { kind: 'text', value: 'FILE', help: 'SentencePiece .model to be written into the file' },
+      ternary: {
+        kind: 'choice',
+        choices: ['absmean', 'spikelm'],
+        help:
+          'scale of ternary weights of a spiking BERT: the mean size (BitNet b1.58), or 4/3 of it (SpikeLM); absmean',
+      },
+      tokenizer: { kind: 'text', value: 'FILE', help: 'SentencePiece .model or vocab.txt to be written into the file' },
+      steps: { kind: 'integer', least: 1, value: 'T', help: 'time steps of a spiking BERT, to stand in the file' },
+      'v-th': { kind: 'number', value: 'V', help: 'its threshold, likewise' },
+      leak: { kind: 'number', least: 0, value: 'L', help: 'what is left of its membranes after a step, likewise' },
+      task: { kind: 'text', value: 'NAME', help: 'its task, such as sst-2, likewise' },
+      labels: { kind: 'text', value: 'A,B', help: 'names of its classes, likewise' },
     } as const,
     notes: [
-      'GGUF in, GGUF out; SymbolicLight models also from .pt and .safetensors. Vectors stay f32.',
-      'A matrix whose rows are no multiple of the block takes q8_0 or f16, in SymbolicLight i8.',
+      'GGUF in, GGUF out; models that spike also from .pt, .bin and .safetensors. IN may be a folder of a spiking BERT, whose ' +
+      'config.json and vocab.txt are read. Vectors stay f32.',
+      'A matrix whose rows are no multiple of the block takes q8_0 or f16, in SymbolicLight i8; in a spiking BERT rows are ' +
+      'filled up with zeros.',
+      'Matrices of a spiking BERT that are ternary or binary already are written as they are. Its tables of tokens and ' +
+      'positions are most of the file: --embedding i8 makes them a quarter.',
       'A model trained in floating point loses its quality below 8 bits; distil it for them instead.',
       'OUT appears when it is whole; until then it is OUT.part.',
     ],
@@ -50,12 +64,13 @@ export const convert: Command = command(
       'ternspike convert model-f16.gguf model-tq2_0.gguf --type tq2_0',
       'ternspike convert in.gguf out.gguf --type q8_0 --json',
       'ternspike convert checkpoint.pt symboliclight-i8.gguf --type i8 --tokenizer sl_tokenizer.model',
+      'ternspike convert spikingbert-sst2/ sst2.gguf --type tq2_0 --embedding i8 --steps 16',
     ],
   },
   async ({ values, positionals: [from, to] }, { out, signal }) => {
     const type = need(values.type, `--type ${TYPES.join('|')}`);
     await refuseSame([from], to, 'OUT');
-    const metadata = values.tokenizer === undefined ? undefined : await tokenizerEntries(values.tokenizer, signal);
+    const given = values.tokenizer === undefined ? undefined : await tokenizerEntries(values.tokenizer, signal);
     const { module } = await builtinModule();
     const { bytes, tensors } = await withSource(from, signal, async (source) => {
       const sink = await createFile(to);
@@ -65,7 +80,9 @@ export const convert: Command = command(
           head: values.head,
           embedding: values.embedding,
           scale: values.scale,
-          metadata,
+          ternary: values.ternary,
+          classifier: numbersOf(values),
+          metadata: given ?? await besideEntries(source, signal),
           signal,
           onProgress: ({ done, total, tensor }) => out.progress(`${Math.round((done / total) * 100)} %  ${tensor}`),
         });
@@ -96,24 +113,18 @@ export const convert: Command = command(
   },
 );
 
-/** What a GGUF file says of a SentencePiece vocabulary. @throws {TokenizerError} `TOKENIZER` for any other file */
-async function tokenizerEntries(path: string, signal: AbortSignal): Promise<Map<string, GgufEntry>> {
-  const bytes = await withSource(path, signal, (source) => readBytes(source, MAX_TOKENIZER_BYTES, signal));
-  if (!isSentencePiece(bytes)) {
-    throw new TokenizerError('TOKENIZER', `${path} is no SentencePiece model; only these can be written into a file`);
-  }
-  return new Map(
-    [...sentencePieceMetadata(bytes, path)].map(([key, value]) => [key, { type: typeOf(key, value), value }]),
-  );
-}
-
-/** As llama.cpp stores the entry. */
-function typeOf(key: string, value: MetadataValue): GgufEntry['type'] {
-  if (key.endsWith('.tokens')) return 'string[]';
-  if (key.endsWith('.scores')) return 'float32[]';
-  if (key.endsWith('.precompiled_charsmap')) return 'uint8[]';
-  if (Array.isArray(value)) return 'int32[]';
-  return typeof value === 'string' ? 'string' : typeof value === 'boolean' ? 'bool' : 'uint32';
+/** Numbers of a classifier that were given, or nothing. */
+function numbersOf(
+  { steps, leak, task, labels, 'v-th': threshold }: {
+    readonly steps?: number;
+    readonly leak?: number;
+    readonly task?: string;
+    readonly labels?: string;
+    readonly 'v-th'?: number;
+  },
+): ClassifierNumbers | undefined {
+  if ([steps, leak, task, labels, threshold].every((value) => value === undefined)) return undefined;
+  return { steps, leak, task, threshold, labels: labels?.split(',') };
 }
 
 /** What lost something when IN was made, and lost more now. */

@@ -2,11 +2,11 @@
  * `inspect`: what a file holds, without loading weights.
  * @module
  */
-import { openContainer } from '../container/open.ts';
 import type { MetadataValue } from '../container/tensor.ts';
 import { TernspikeError } from '../errors.ts';
 import { MAX_MEMORY_BYTES } from '../limits.ts';
 import type { ModelDescription } from '../model/description.ts';
+import { openModelContainer } from '../model/config.ts';
 import { describe, planModel } from '../model/describe.ts';
 import { defaultContext, type MemoryPlan } from '../model/plan.ts';
 import { samplerBytes } from '../sample/sampler.ts';
@@ -32,7 +32,7 @@ export const inspect: Command = command(
     examples: ['ternspike inspect model.gguf', 'ternspike inspect model.gguf --ctx 4096 --json'],
   },
   async ({ values, positionals: [path] }, { out, signal }) => {
-    const container = await withSource(path, signal, (source) => openContainer(source, { signal }));
+    const container = await withSource(path, signal, (source) => openModelContainer(source, { signal }));
     const tensors = [...container.tensors.values()].map(({ name, type, shape, byteLength }) => ({
       name,
       type,

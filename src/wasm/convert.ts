@@ -68,8 +68,12 @@ export async function convertModel(
   const { signal, onProgress } = options;
   checkTypes(options, SYMBOLICLIGHT_CONVERT_TYPES);
   const container = await openModelContainer(source, { signal, config: options.config });
-  if (isSymbolicLight(container)) return convertSymbolicLight(modules, source, container, sink, options);
   if (isSpikingBert(container)) return convertSpikingBert(modules, source, container, sink, options);
+  for (const name of ['ternary', 'classifier'] as const) {
+    if (options[name] === undefined) continue;
+    throw new OptionError('OPTION', `${name} is for spiking BERTs, this is a file of another model; leave it out`);
+  }
+  if (isSymbolicLight(container)) return convertSymbolicLight(modules, source, container, sink, options);
   if (container.format !== 'gguf') {
     throw new ModelFileError(
       'UNKNOWN_FORMAT',
