@@ -43,15 +43,14 @@ export type Tables = {
 export interface GraphShape {
   readonly batch: number;
   readonly length: number;
-  /** Whether activations are rounded to int8 before ternary, binary and int8 matrices, and in what spans. */
+  /** Whether activations are rounded to int8 before ternary and binary matrices. */
   readonly activations: boolean;
 }
 
 /** Powers of the decay below e^-40 are dropped: subnormal numbers are an order of magnitude slower. */
 const LEAST_POWER = -40;
-/** Columns of ternary and binary matrices, and of int8 tables, that share a scale of activations. */
+/** Columns of ternary and binary matrices that share a scale of activations. */
 const MATRIX_SPAN = 256;
-const TABLE_SPAN = 32;
 
 /** Everything `studentGraph` finds. */
 export interface GraphResult {
@@ -83,10 +82,12 @@ export function studentGraph(
   const headDim = width / heads;
   const rows = batch * length;
   const coded = config.quantisation !== 'none' && shape.activations;
-  const tabled = config.tables !== 'none' && shape.activations;
   const rounded = (x: Tensor): Tensor => (coded ? roundActivations(jax, x, MATRIX_SPAN) : x);
+  // int8 tables take int16, whose rounding is as good as none
   const intoTable = (x: Tensor): Tensor =>
-    tabled ? roundActivations(jax, x, config.tables === 'ternary' ? MATRIX_SPAN : TABLE_SPAN) : x;
+    config.tables === 'ternary' && shape.activations && x.shape[1] % MATRIX_SPAN === 0
+      ? roundActivations(jax, x, MATRIX_SPAN)
+      : x;
   const fire = (x: Tensor): Tensor => thresholded(jax, x, config);
   const split = (x: Tensor): Tensor => x.reshape([batch, length, heads, headDim]);
   const rotate = (x: Tensor): Tensor => {

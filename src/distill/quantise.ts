@@ -80,10 +80,16 @@ function ternary(w: Float32Array, out: Float32Array): void {
   let size = 0;
   for (let i = 0; i < w.length; i++) size += Math.abs(w[i]);
   const scale = roundHalf(size / w.length);
-  // round(w / γ) is ±1 from γ/2 on; halves go to the even 0. The doubled weight is exact, so this is the same cut.
+  if (scale === 0) {
+    out.fill(0);
+    return;
+  }
+  // round(w / γ) is ±1 beyond γ/2, whose own half goes to the even 0: w·halves is then over 1 and cut to a whole number,
+  // of which the sign counts. Signs of weights are as good as random, so that branches would cost more than all the rest.
+  const halves = (2 / scale) * (1 - 2 ** -40);
   for (let i = 0; i < w.length; i++) {
-    const twice = 2 * w[i];
-    out[i] = twice > scale ? scale : twice < -scale ? -scale : 0;
+    const cut = (w[i] * halves) | 0;
+    out[i] = ((cut >> 31) | (-cut >>> 31)) * scale;
   }
 }
 
