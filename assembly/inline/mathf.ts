@@ -158,6 +158,40 @@ export function gelu4(x: v128): v128 {
   return f32x4.sub(f32x4.pmax(x, f32x4.splat(0)), f32x4.mul(a, p));
 }
 
+/**
+ * `gelu4` of sixteen elements in place, the same bits. Four vectors take each step of the polynomials together: one alone waits
+ * for its own last result most of the time.
+ */
+export function gelu16(x: usize): void {
+  const top = at(GELU, 0);
+  let t = f32x4.pmin(f32x4.abs(v128.load(x)), top), u = f32x4.pmin(f32x4.abs(v128.load(x, 16)), top);
+  let v = f32x4.pmin(f32x4.abs(v128.load(x, 32)), top), w = f32x4.pmin(f32x4.abs(v128.load(x, 48)), top);
+  let p = at(GELU, 9), q = p, r = p, s = p;
+  for (let i: usize = 8; i >= 1; i--) {
+    const c = at(GELU, i);
+    p = step(p, t, c), q = step(q, u, c), r = step(r, v, c), s = step(s, w, c);
+  }
+  const round = at(EXP, 3);
+  const e = f32x4.add(p, round), f = f32x4.add(q, round), g = f32x4.add(r, round), h = f32x4.add(s, round);
+  t = f32x4.sub(p, f32x4.sub(e, round)), u = f32x4.sub(q, f32x4.sub(f, round));
+  v = f32x4.sub(r, f32x4.sub(g, round)), w = f32x4.sub(s, f32x4.sub(h, round));
+  p = at(GELU, 15), q = p, r = p, s = p;
+  for (let i: usize = 14; i >= 10; i--) {
+    const c = at(GELU, i);
+    p = step(p, t, c), q = step(q, u, c), r = step(r, v, c), s = step(s, w, c);
+  }
+  const one = at(EXP, 11);
+  half(x, i32x4.add(step(p, t, one), i32x4.shl(e, 23))), half(x + 16, i32x4.add(step(q, u, one), i32x4.shl(f, 23)));
+  half(x + 32, i32x4.add(step(r, v, one), i32x4.shl(g, 23))), half(x + 48, i32x4.add(step(s, w, one), i32x4.shl(h, 23)));
+}
+
+/** x ← max(x, 0) − |x| · e, four elements. */
+@inline
+function half(x: usize, e: v128): void {
+  const v = v128.load(x);
+  v128.store(x, f32x4.sub(f32x4.pmax(v, f32x4.splat(0)), f32x4.mul(f32x4.abs(v), e)));
+}
+
 /** Lane 0 of `exp4`. */
 export function expf(x: f32): f32 {
   return f32x4.extract_lane(exp4(f32x4.splat(x)), 0);
