@@ -11,6 +11,7 @@ import { SpikingBertRun } from './forward/spikingbert-run.ts';
 import { spikingBertWeights } from './forward/spikingbert-weights.ts';
 import { MAX_STEPS } from './limits.ts';
 import type { SpikingBertDescription } from './model/description.ts';
+import { layerFeatures } from './model/spikingbert-run.ts';
 import type { CallOptions } from './session/session.ts';
 import { encodeSegments } from './tokenizer/bert-pair.ts';
 import type { Tokenizer } from './tokenizer/tokenizer.ts';
@@ -282,8 +283,8 @@ export class Classifier {
 }
 
 /** Neurons of a token in each layer. */
-function neuronsOf({ layers, width, hidden }: SpikingBert['d']): number[] {
-  return Array.from({ length: 6 * layers + 1 }, (_, j) => (j % 6 === 5 ? hidden : width));
+function neuronsOf(d: SpikingBertDescription): number[] {
+  return Array.from({ length: 6 * d.layers + 1 }, (_, j) => layerFeatures(d, j));
 }
 
 /** Says at each look whether the answer is settled. */

@@ -8,6 +8,7 @@
  */
 import type { SpikingBertDescription } from '../model/description.ts';
 import { SPIKINGBERT_LINEARS } from '../model/spikingbert.ts';
+import { layerFeatures } from '../model/spikingbert-run.ts';
 import type { Matrix } from '../wasm/matrix.ts';
 import { ENERGY_PICOJOULES, type SynapticOperations } from './spikes.ts';
 
@@ -86,7 +87,7 @@ export function classifySpikes(
 ): ClassifySpikes {
   const { tokens, visible, steps } = run;
   const instants = tokens * steps;
-  const widths = classifyLayerNames(d.layers).map((_, j) => (j % 6 === 5 ? d.hidden : d.width));
+  const widths = classifyLayerNames(d.layers).map((_, j) => layerFeatures(d, j));
   const acs = widths.map(() => 0);
   const denseAcs = widths.map(() => 0);
   const attention = { effectiveAcs: 0, denseAcs: 0 };

@@ -14,9 +14,11 @@ import {
   packedSize,
   rowScaledSize,
   rowScales,
+  TILE_BYTES,
   VECTOR_PAD,
 } from './layout.ts';
-import { isRowScaled, spikingBertRunBytes, spikingBertTensors } from './spikingbert.ts';
+import { isRowScaled, spikingBertTensors } from './spikingbert.ts';
+import { spikingBertRunBytes } from './spikingbert-run.ts';
 
 /** How keys and values are kept. */
 export type KvType = 'f16' | 'f32';
@@ -94,7 +96,7 @@ function llamaScratchBytes(d: LlamaDescription, context: number, lanes: number):
   const own = vectorBytes(d.width) + vectorBytes(q) + vectorBytes(d.hidden);
   const lane = own + 2 * codeVectorBytes(widest) + int8VectorBytes(widest);
   const rope = vectorBytes(d.rope.dims);
-  return PREFILL_BATCH * (shared + rope + lanes * lane) + lanes * vectorBytes(d.headDim + context) +
+  return PREFILL_BATCH * (shared + rope + lanes * lane) + lanes * (TILE_BYTES + vectorBytes(d.headDim + context)) +
     vectorBytes(d.rope.dims) + vectorBytes(d.vocab) +
     64 * 64;
 }
@@ -152,7 +154,7 @@ function symbolicLightScratchBytes(d: SymbolicLightDescription, lanes: number): 
   const batch = 6 * vectorBytes(d.width) + vectorBytes(d.width / 32) + vectorBytes(d.hidden) + vectorBytes(d.headDim);
   const own = 2 * vectorBytes(d.width) + vectorBytes(d.hidden) + 2 * codeVectorBytes(widest) + int8VectorBytes(widest);
   const lane = PREFILL_BATCH * own + vectorBytes(widest / 32) + vectorBytes(d.width / 4) + vectorBytes(d.headDim) +
-    vectorBytes(d.anchors + d.window + 1);
+    vectorBytes(d.anchors + d.window + 1) + TILE_BYTES;
   const saved = (1 + d.layers) * vectorBytes(d.width);
   return PREFILL_BATCH * batch + lanes * lane + saved + 2 * vectorBytes(d.vocab) + vectorBytes(d.width / 4) +
     vectorBytes(d.headDim) + 2 * vectorBytes(widest) + 64 * 64;

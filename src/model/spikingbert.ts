@@ -15,7 +15,6 @@ import type { Container, MetadataValue, TensorInfo } from '../container/tensor.t
 import { DescriptionError, ModelFileError } from '../errors.ts';
 import { MAX_CLASSES, MAX_CONTEXT, MAX_HEADS, MAX_LAYERS, MAX_STEPS, MAX_VOCAB, MAX_WIDTH } from '../limits.ts';
 import { Metadata, type SpikingBertDescription } from './description.ts';
-export { spikingBertRunBytes } from './spikingbert-run.ts';
 import { isCodes, rowScales, scaleName } from './layout.ts';
 
 /** Name of the architecture in GGUF files. */
