@@ -2,11 +2,11 @@
  * The run of one text through a spiking BERT: steps as they are asked for, and what has fired so far.
  * @module
  */
-import { SOLO } from '../lanes/lane.ts';
+import { type Crew, solo } from '../lanes/crew.ts';
 import { layerFeatures, spikingBertRunBytes } from '../model/spikingbert-run.ts';
 import type { Ptr } from '../wasm/arena.ts';
 import { strideOf } from './matmul.ts';
-import { forward, type SpikingBert } from './spikingbert.ts';
+import { type SpikingBert, spikingBertProgram, writeChunk } from './spikingbert.ts';
 import { SpikingBertState } from './spikingbert-state.ts';
 
 /** How a text is run. */
@@ -24,6 +24,7 @@ export class SpikingBertRun {
   /** Spikes of every layer in every step: `stepSpikes[t · layers + j]`. */
   readonly stepSpikes: Float64Array;
   readonly #m: SpikingBert;
+  readonly #crew: Crew;
   readonly #state: SpikingBertState;
   readonly #mark: Ptr;
   /** Which neurons of the last layer fired at the first token in each step: (steps, width). */
@@ -38,9 +39,11 @@ export class SpikingBertRun {
     const { d, arena } = m;
     const { steps, threshold, leak, visible = ids.length } = options;
     this.#m = m;
+    this.#crew = m.crew ?? alone(m);
+    const lanes = this.#crew.size;
     this.#mark = arena.mark();
-    const base = arena.alloc(spikingBertRunBytes(d, ids.length, steps), `run of ${ids.length} tokens`);
-    this.#state = new SpikingBertState(d, base, { tokens: ids.length, steps, threshold, leak, visible }, SOLO.count);
+    const base = arena.alloc(spikingBertRunBytes(d, ids.length, steps, lanes), `run of ${ids.length} tokens`);
+    this.#state = new SpikingBertState(d, base, { tokens: ids.length, steps, threshold, leak, visible }, lanes);
     this.#state.prepare(m, ids, typeIds);
     this.stepSpikes = new Float64Array(steps * this.#state.layers);
     this.#first = new Uint8Array(steps * d.width);
@@ -52,11 +55,16 @@ export class SpikingBertRun {
     return this.#done;
   }
 
-  /** n more steps. */
-  advance(n: number): void {
+  /** n more steps. @returns a promise where this thread may not wait for other lanes @throws {SessionError} `WORKER_DIED` */
+  advance(n: number): void | Promise<void> {
+    return this.#crew.run(this.#chunks(n));
+  }
+
+  *#chunks(n: number): Generator<void> {
     for (const end = this.#done + n; this.#done < end;) {
       const steps = Math.min(this.#state.size.chunk, end - this.#done);
-      forward(this.#m, this.#state, steps, SOLO);
+      writeChunk(this.#crew.words, this.#state, steps);
+      yield;
       this.#collect(steps);
       this.#done += steps;
     }
@@ -111,6 +119,13 @@ export class SpikingBertRun {
   free(): void {
     this.#m.arena.release(this.#mark);
   }
+}
+
+/** A crew of this thread. */
+function alone(m: SpikingBert): Crew {
+  const crew = solo();
+  crew.bind(spikingBertProgram(m, crew.words), {});
+  return crew;
 }
 
 /** Wc·rates + bc */

@@ -18,14 +18,15 @@
  * nothing is transposed. Every matrix but the classifier takes spikes, and multiplies nothing.
  * @module
  */
-import { firstUnit, type Lane } from '../lanes/lane.ts';
+import type { Crew } from '../lanes/crew.ts';
+import { firstUnit, type Lane, type Program } from '../lanes/lane.ts';
 import type { SpikingBertDescription } from '../model/description.ts';
 import { layerFeatures, UNIT_ROWS } from '../model/spikingbert-run.ts';
 import type { Arena, Ptr } from '../wasm/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import type { Matrix } from '../wasm/weights.ts';
 import { listSpikes, multiplySpikes, type SpikeBatch, type Spikes, takesLists } from './spike-matmul.ts';
-import type { LaneScratch, SpikingBertState } from './spikingbert-state.ts';
+import { type LaneScratch, SpikingBertState } from './spikingbert-state.ts';
 import type { SpikingBertWeights } from './spikingbert-weights.ts';
 
 /** All that a run reads. */
@@ -34,6 +35,37 @@ export interface SpikingBert {
   readonly d: SpikingBertDescription;
   readonly w: SpikingBertWeights;
   readonly arena: Arena;
+  /** Runs the chunks, bound to `spikingBertProgram`; without it this thread alone does. */
+  readonly crew?: Crew;
+}
+
+/** What a lane needs to make its own `SpikingBert`. */
+export interface SpikingBertRecipe {
+  readonly kind: 'spikingbert';
+  readonly d: SpikingBertDescription;
+  readonly w: SpikingBertWeights;
+}
+
+/**
+ * A chunk, written down in words that all lanes see:
+ *
+ *   0 state │ 1 lanes there are buffers for │ 2 steps of the chunk │ 3 tokens │ 4 steps in all │ 5 tokens attended to
+ *   6 threshold, f32 │ 7 leak, f32
+ */
+export function writeChunk(words: Int32Array, s: SpikingBertState, steps: number): void {
+  const { tokens, steps: all, visible, threshold, leak } = s.numbers;
+  words.set([s.base, s.lanes.length, steps, tokens, all, visible]);
+  new Float32Array(words.buffer, words.byteOffset, 8).set([threshold, leak], 6);
+}
+
+/** What a lane does: the chunk that stands in `words`. */
+export function spikingBertProgram(m: SpikingBert, words: Int32Array): Program {
+  const floats = new Float32Array(words.buffer, words.byteOffset, 8);
+  return (lane) => {
+    const [base, lanes, count, tokens, steps, visible] = words;
+    const numbers = { tokens, steps, visible, threshold: floats[6], leak: floats[7] };
+    forward(m, new SpikingBertState(m.d, base >>> 0, numbers, lanes), count, lane);
+  };
 }
 
 /**

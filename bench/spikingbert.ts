@@ -1,0 +1,185 @@
+/**
+ * Speed of the spiking BERT over random weights of the released shape, 4 encoders of 768 and 3072, against the same network
+ * with dense f32 products: `node build/bench/spikingbert.js [tokens] [steps,steps]`.
+ *
+ * Dense is what a runtime without spikes does: each step multiplies all weights. Its products alone are timed, of one step,
+ * and taken times the steps; neurons, norms and attention would come on top. Minima of several runs; look at the load before
+ * believing a figure.
+ * @module
+ */
+import { loadavg } from 'node:os';
+import { strideOf } from '../src/forward/matmul.ts';
+import type { SpikingBert } from '../src/forward/spikingbert.ts';
+import { SpikingBertRun } from '../src/forward/spikingbert-run.ts';
+import type { SpikingBertEncoder } from '../src/forward/spikingbert-weights.ts';
+import type { SpikingBertDescription } from '../src/model/description.ts';
+import type { Layout } from '../src/model/layout.ts';
+import { Arena, type Ptr } from '../src/wasm/arena.ts';
+import { builtinModule } from '../src/wasm/builtin.ts';
+import { instantiate } from '../src/wasm/instantiate.ts';
+import type { Kernels } from '../src/wasm/kernels.ts';
+import type { Matrix } from '../src/wasm/weights.ts';
+
+type SpikeLayout = Extract<Layout, 'trit2' | 'bit1' | 'i8' | 'f32'>;
+
+const D: SpikingBertDescription = {
+  kind: 'spikingbert',
+  architecture: 'spikingbert',
+  name: 'random',
+  layers: 4,
+  width: 768,
+  hidden: 3072,
+  heads: 12,
+  headDim: 64,
+  vocab: 512,
+  trainedContext: 512,
+  segments: 2,
+  normEps: 1e-12,
+  threshold: 1,
+  leak: 1,
+  steps: 100,
+  classes: 2,
+  labels: ['0', '1'],
+  task: 'sst-2',
+  parameters: 0,
+};
+
+/** Standard deviation of weights, as BERT begins. */
+const DEVIATION = 0.02;
+
+let state = 1;
+/** 0 ≤ u < 1 */
+function uniform(): number {
+  state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+  return state / 2 ** 32;
+}
+
+/** Bytes and scale of a layout whose weights deviate as wanted. */
+const FORMS: Record<SpikeLayout, { units: (cols: number) => number; unitBytes: number; scale: number }> = {
+  trit2: { units: (cols) => cols / 64, unitBytes: 16, scale: DEVIATION / Math.sqrt(2 / 3) },
+  bit1: { units: (cols) => cols / 64, unitBytes: 8, scale: DEVIATION },
+  i8: { units: (cols) => cols / 32, unitBytes: 32, scale: DEVIATION / 37 },
+  f32: { units: (cols) => cols, unitBytes: 4, scale: 0 },
+};
+
+function randomMatrix(arena: Arena, layout: SpikeLayout, rows: number, cols: number): Matrix {
+  const { units, unitBytes, scale } = FORMS[layout];
+  const paddedRows = Math.ceil(rows / 4) * 4;
+  const dataBytes = paddedRows * units(cols) * unitBytes;
+  const data = arena.alloc(dataBytes, 'weights');
+  if (layout === 'f32') {
+    arena.f32(data, dataBytes / 4).forEach((_, i, all) => all[i] = DEVIATION * Math.sqrt(12) * (uniform() - 0.5));
+  } else {
+    const trits = (): number => [0, 2, 4, 6].reduce((byte, shift) => byte | (Math.floor(uniform() * 3) << shift), 0);
+    const byte = (): number => Math.floor(uniform() * 256);
+    const make = { trit2: trits, bit1: byte, i8: () => (byte() >> 1) - 64 }[layout];
+    arena.u8(data, dataBytes).forEach((_, i, all) => all[i] = make());
+  }
+  const scales = layout === 'f32' ? 0 : arena.alloc(paddedRows * 4, 'scales');
+  if (scales) arena.f32(scales, paddedRows).fill(scale);
+  const shape = { rows, cols, paddedRows, units: units(cols), unitsPerScale: units(cols), dataBytes, scaleBytes: 0 };
+  return { ...shape, layout, name: layout, data, scales, scaleKind: 0, exact: false } as Matrix;
+}
+
+function randomModel(k: Kernels, arena: Arena, layout: SpikeLayout): SpikingBert {
+  const d = D;
+  const vector = (n: number, value: number): Ptr => {
+    const at = arena.alloc(strideOf(n) * 4, 'vector');
+    arena.f32(at, n).fill(value);
+    return at;
+  };
+  const table = (rows: number): Matrix => randomMatrix(arena, 'f32', rows, d.width);
+  const encoders = Array.from({ length: d.layers }, (): SpikingBertEncoder => ({
+    key: randomMatrix(arena, layout, d.width, d.width),
+    value: randomMatrix(arena, layout, d.width, d.width),
+    query: randomMatrix(arena, layout, d.width, d.width),
+    out: randomMatrix(arena, layout, d.width, d.width),
+    up: randomMatrix(arena, layout, d.hidden, d.width),
+    down: randomMatrix(arena, layout, d.width, d.hidden),
+    keyBias: vector(d.width, 0),
+    valueBias: vector(d.width, 0),
+    queryBias: vector(d.width, 0),
+    outBias: vector(d.width, 0),
+    upBias: vector(d.hidden, 0),
+    downBias: vector(d.width, 0),
+    outNorm: vector(d.width, 1),
+    outNormBias: vector(d.width, 0),
+    downNorm: vector(d.width, 1),
+    downNormBias: vector(d.width, 0),
+  }));
+  const w = {
+    words: table(d.vocab),
+    positions: table(d.trainedContext),
+    segments: table(d.segments),
+    norm: vector(d.width, 1),
+    normBias: vector(d.width, 0),
+    encoders,
+    classifier: randomMatrix(arena, 'f32', d.classes, d.width),
+    classifierBias: vector(d.classes, 0),
+  };
+  return { k, d, w, arena };
+}
+
+/** Least time of `run` in ms, within about two seconds. */
+function least(run: () => void): number {
+  let best = Infinity;
+  for (let i = 0, spent = 0; i < 2 || (spent < 2000 && i < 20); i++) {
+    const begin = performance.now();
+    run();
+    const ms = performance.now() - begin;
+    spent += ms;
+    best = Math.min(best, ms);
+  }
+  return best;
+}
+
+/** Products of one step, all weights f32. */
+function dense(k: Kernels, arena: Arena, tokens: number): number {
+  const mark = arena.mark();
+  const x = arena.alloc(tokens * D.hidden * 4, 'x');
+  arena.f32(x, tokens * D.hidden).fill(1);
+  const y = arena.alloc(tokens * D.hidden * 4, 'y');
+  const square = randomMatrix(arena, 'f32', D.width, D.width);
+  const up = randomMatrix(arena, 'f32', D.hidden, D.width);
+  const down = randomMatrix(arena, 'f32', D.width, D.hidden);
+  const ms = least(() => {
+    for (const m of [square, square, square, square, up, down]) {
+      k.f32_gemm(m.data, m.units, x, m.cols, y, m.rows, 0, m.rows, tokens);
+    }
+  });
+  arena.release(mark);
+  return ms * D.layers;
+}
+
+const tokens = Number(process.argv[2] ?? 32);
+const lengths = (process.argv[3] ?? '16,100').split(',').map(Number);
+const { module, build } = await builtinModule();
+console.log(`${tokens} tokens, ${build} build, node ${process.version}, load ${loadavg()[0].toFixed(2)}`);
+for (const layout of ['trit2', 'bit1', 'i8', 'f32'] as const) {
+  const arena = new Arena(new WebAssembly.Memory({ initial: 1 }));
+  const k = instantiate(module, arena.memory);
+  const m = randomModel(k, arena, layout);
+  const ids = Array.from({ length: tokens }, (_, i) => i % D.vocab);
+  const types = ids.map(() => 0);
+  for (const steps of lengths) {
+    let rates = '';
+    const ms = least(() => {
+      const run = new SpikingBertRun(m, ids, types, { steps, threshold: D.threshold, leak: D.leak });
+      run.advance(steps);
+      const layers = 6 * D.layers + 1;
+      const fired = Array.from({ length: 7 }, (_, j) => {
+        let sum = 0;
+        for (let t = 0; t < steps; t++) sum += run.stepSpikes[t * layers + 6 * (D.layers - 1) + j];
+        return sum / (steps * tokens * (j === 5 ? D.hidden : D.width));
+      });
+      rates = fired.map((rate) => `${(rate * 100).toFixed(0)}`).join(' ');
+      run.free();
+    });
+    const plain = dense(k, arena, tokens) * steps;
+    const pairs = 4 * (4 * D.width * D.width + 2 * D.width * D.hidden) * tokens * steps;
+    console.log(
+      `${layout.padEnd(6)} T=${String(steps).padEnd(4)} ${ms.toFixed(1)} ms   ${(pairs / ms / 1e6).toFixed(0)} G pairs/s   ` +
+        `dense f32 products ${plain.toFixed(0)} ms: ${(plain / ms).toFixed(1)} x   fired, last encoder: ${rates} %`,
+    );
+  }
+}
