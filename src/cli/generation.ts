@@ -115,6 +115,7 @@ export async function generate(model: Model, task: Task, { out, signal }: Contex
     `prompt ${ids.length} tokens, ${speed(timings.prefillTps)}; ` +
       `answer ${answer.length} tokens, ${speed(timings.decodeTps)}; loaded in ${Math.round(loadMs)} ms`,
   );
+  if (saved !== null) out.note(`session kept: ${saved} positions`);
   if (spikes) { for (const line of spikeLines(spikes)) out.note(line); }
 }
 

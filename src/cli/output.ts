@@ -62,7 +62,7 @@ function written(text: string): Promise<void> {
 }
 
 /** JSON in which big integers are strings and typed arrays are arrays. */
-function toJson(value: unknown): string {
+export function toJson(value: unknown): string {
   return JSON.stringify(value, (_, item: unknown) => {
     if (typeof item === 'bigint') return String(item);
     return ArrayBuffer.isView(item) ? Array.from(item as unknown as ArrayLike<number>) : item;

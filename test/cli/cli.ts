@@ -8,6 +8,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import * as assert from 'uvu/assert';
+import { UsageError } from '../../src/cli/args.ts';
+import type { Command } from '../../src/cli/command.ts';
+import { chosenCommand } from '../../src/cli/commands.ts';
+import { oneLine, toJson } from '../../src/cli/output.ts';
+import { TernspikeError } from '../../src/errors.ts';
 import { checkout } from '../house/checkout.ts';
 import { type LlamaChoices, llamaFile } from '../llama-files.ts';
 import { SPM_PIECES } from '../tokenizer/builders.ts';
@@ -75,7 +80,43 @@ export function ternspike(
 
 /** Runs with `--json`; checks that it succeeded and wrote one line with one object, and returns that. */
 export async function json<T>(args: readonly string[], options?: RunOptions): Promise<T> {
-  const ran = await ternspike([...args, '--json'], options);
+  return parsed(await ternspike([...args, '--json'], options));
+}
+
+/**
+ * Runs a command within this process, as `main` does it: for the many cases of a command whose way through a process is
+ * tested once.
+ */
+export async function here(args: readonly string[], signal: AbortSignal = new AbortController().signal): Promise<Ran> {
+  const ran = { code: 0, stdout: '', stderr: '' };
+  const { command, rest } = chosenCommand(args) as { command: Command; rest: readonly string[] };
+  try {
+    const { json: wanted, run } = command.prepare(rest);
+    const text = (part: string): Promise<void> => Promise.resolve(void (ran.stdout += part));
+    await run({
+      out: {
+        json: wanted,
+        text,
+        result: (object, lines) => text(wanted ? `${toJson(object)}\n` : lines().map((line) => `${line}\n`).join('')),
+        note: (line) => void (ran.stderr += `${line}\n`),
+        progress: () => {},
+      },
+      signal,
+    });
+  } catch (error) {
+    if (!(error instanceof UsageError || error instanceof TernspikeError)) throw error;
+    ran.code = error instanceof UsageError ? 2 : 1;
+    ran.stderr += `ternspike: ${error instanceof UsageError ? 'USAGE: ' : ''}${oneLine(error.message, 2000)}\n`;
+  }
+  return ran;
+}
+
+/** As `json`, within this process. */
+export async function jsonHere<T>(args: readonly string[]): Promise<T> {
+  return parsed(await here([...args, '--json']));
+}
+
+function parsed<T>(ran: Ran): T {
   assert.is(ran.code, 0, ran.stderr);
   assert.match(ran.stdout, /^\{.*\}\n$/);
   return JSON.parse(ran.stdout) as T;

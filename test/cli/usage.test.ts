@@ -189,8 +189,21 @@ usage('wrong usage of a command is found before anything is opened', async () =>
     [['convert', 'a', 'b'], '--type'],
     [['convert', 'a', 'b', '--type', 'q4_0'], '"q4_0"', 'tq2_0'],
     [['classify', '-m', 'x'], '--text, --ids and --file'],
+    [['classify', '-m', 'x', '--text', 'a', '--ids', '1'], '--text, --ids and --file'],
+    [['classify', '-m', 'x', '--ids', '1', '--pair', 'a'], '--pair needs --text'],
+    [['classify', '-m', 'x', '--text', 'a', '--mask', '1'], 'belong to --ids'],
+    [['classify', '-m', 'x', '--ids', ''], '--ids is empty'],
+    [['classify', '-m', 'x', '--ids', '2,3', '--mask', '1'], '--mask has 1 numbers, --ids 2'],
+    [['classify', '-m', 'x', '--ids', '2,3', '--type-ids', '0,0,0'], '--type-ids has 3'],
+    [['classify', '-m', 'x', '--file', 'x', '--spike-counts'], '--spike-counts'],
+    [['classify', '-m', 'x', '--text', 'a', '--rate', '--spike-counts'], '--spike-counts'],
+    [['classify', '-m', 'x', '--text', 'a', '--rate', '--steps', '3'], '--rate has no time steps'],
     [['eval', 'glue', '-m', 'x', '--task', 'sst2'], '--data'],
+    [['eval', 'glue', '-m', 'x', '--data', 'x'], '--task'],
     [['eval', 'glue', '-m', 'x', '--data', 'x', '--task', 'sst'], '"sst"', 'cola, sst2'],
+    [['eval', 'glue', '--data', 'x', '--task', 'rte', '--split', 'dev-matched'], 'split', 'train, dev, test'],
+    [['eval', 'glue', '--data', 'x', '--task', 'rte', '--resume'], '--log'],
+    [['eval', 'glue', '--data', 'x', '--task', 'rte', '--exit-every', '4'], '--early-exit'],
     [['bench'], '--shape'],
     [['bench', '-m', 'a', '--type', 'q8_0'], '--shape'],
     [['bench', '--shape', 'toString'], '"toString"', 'tinyllama'],
@@ -204,11 +217,27 @@ usage('wrong usage of a command is found before anything is opened', async () =>
   }
 });
 
+usage('help about a word that several commands begin with names them', async () => {
+  const [group, ask, one, about] = await Promise.all([
+    ternspike(['eval', '--help']),
+    ternspike(['help', 'eval']),
+    ternspike(['eval', 'glue', '-h']),
+    ternspike(['help', 'eval', 'glue']),
+  ]);
+  assert.match(group.stdout, /^ternspike eval COMMAND .*\n\n {2}eval glue {2}Evaluates/);
+  assert.equal([ask.stdout, group.code], [group.stdout, 0]);
+  assert.match(one.stdout, /^ternspike eval glue \[OPTIONS\]\n/);
+  assert.is(about.stdout, one.stdout);
+});
+
 usage('wrong usage ends with 2 and one line that points to the help', async () => {
   const cases: readonly (readonly [string[], ...string[]])[] = [
     [[], 'no command', 'ternspike --help'],
     [['walk', '--json'], '"walk"', 'run, logits', 'ternspike --help'],
     [['run'], 'PROMPT', 'ternspike run --help'],
+    [['eval'], 'eval has commands of its own', 'eval glue', 'ternspike eval --help'],
+    [['eval', 'super', '-h2'], 'unknown command "eval super"', 'eval glue', 'ternspike eval --help'],
+    [['eval', 'glue'], '--task', 'ternspike eval glue --help'],
     [['bench', '--shape', 'tiny', '-n', '0'], '--tokens', 'ternspike bench --help'],
   ];
   const ran = await Promise.all(cases.map(([args]) => ternspike(args)));
