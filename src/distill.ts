@@ -18,9 +18,9 @@ import { pageOf } from './distill/page.ts';
 import { prepare, type TextOptions } from './distill/prepare.ts';
 import { train, type TrainEvent } from './distill/run.ts';
 import { joined } from './distill/safetensors-write.ts';
-import { type TrainSettings, trainSettings } from './distill/settings.ts';
+import { hiddenPairs, type TrainSettings, trainSettings } from './distill/settings.ts';
 import { Teacher } from './distill/teacher.ts';
-import type { StudentConfig, Trainer, TrainerState } from './distill/types.ts';
+import type { LossWeights, StudentConfig, Trainer, TrainerState } from './distill/types.ts';
 import { DistillError, OptionError } from './errors.ts';
 import { perplexity, type PerplexityResult } from './eval/perplexity.ts';
 import { open } from './index.ts';
@@ -45,6 +45,8 @@ export interface DistillOptions extends Partial<TrainSettings>, TextOptions {
   readonly cache?: string;
   /** Type of ternary matrices in the file: `tq2_0` (default) or `tq1_0`, smaller; both hold the same weights. */
   readonly type?: 'tq2_0' | 'tq1_0';
+  /** Which student blocks learn which teacher layers, where `hidden` is not 0; default: all, by their share of the depth. */
+  readonly hiddenPairs?: LossWeights['hiddenPairs'];
   /** What the file says of itself. */
   readonly name?: string;
   readonly license?: string;
@@ -118,8 +120,9 @@ export async function distill(options: DistillOptions): Promise<DistillResult> {
   const settings = trainSettings({ ...(from?.run.options.settings as Partial<TrainSettings>), ...given(options) });
   const contextLength = Math.max(512, settings.seq, options.perplexityContext ?? 0);
   await using teacher = await open(options.teacher, { signal, contextLength, kv: 'f32' });
-  const { vocab, name: teacherName } = teacher.describe();
+  const { vocab, name: teacherName, layers } = teacher.describe();
   const config = studentConfig(from?.run.options.student ?? options.student ?? {}, vocab);
+  const pairs = hiddenPairs(settings, config.layers, layers, options.hiddenPairs);
   const more = await generated(teacher, folder, options, settings.seed);
   const data = prepare(teacher.tokenizer, options, more, settings);
   const create = options.trainer ?? (await import('./distill/trainer.ts')).createTrainer;
@@ -130,14 +133,14 @@ export async function distill(options: DistillOptions): Promise<DistillResult> {
     const { parameters } = trainer;
     const { trainTokens, heldTokens } = data;
     onEvent?.({ kind: 'begin', parameters, trainTokens, heldTokens, step: from?.run.step ?? 0 });
-    const answers = new Teacher(teacher, vocab);
+    const answers = new Teacher(teacher, vocab, pairs.map((pair) => pair.teacher));
     const name = options.name ?? `${teacherName || 'teacher'}-spiking`;
     const result = await train({
       trainer,
       windows: data.windows,
       held: data.held,
       batch: (ids) => answers.batch(ids, settings.seq, signal),
-      hiddenPairs: [],
+      hiddenPairs: pairs,
       folder,
       settings,
       options: { student: config, settings },

@@ -76,6 +76,9 @@ export interface LogitsOptions {
   /** For SymbolicLight: the blocks end behind the first after which the entropy of the last position is below this many
    *  nats, for all positions, as the public code of the 194M variant has it with 0.3. Default: all blocks run. */
   readonly entropyExit?: number;
+  /** For llama-shaped models: sees the residual stream of ids[i] behind each layer, `width` floats that are valid during
+   *  the call. Every batch is then read twice. */
+  readonly onHidden?: (layer: number, i: number, stream: Float32Array) => void;
 }
 
 /** The part of a model that says one token after the other. */

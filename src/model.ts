@@ -22,7 +22,7 @@ import type {
 } from './model-types.ts';
 import { samplerOptionsFor } from './sample/defaults.ts';
 import { entropyAt, Sampler } from './sample/sampler.ts';
-import { Session, type SessionOptions } from './session/session.ts';
+import { type ReadOptions, Session, type SessionOptions } from './session/session.ts';
 import type { ChatMessage, ChatOptions } from './tokenizer/template.ts';
 import { StopMatcher } from './tokenizer/stop.ts';
 import type { Tokenizer, TokenStream } from './tokenizer/tokenizer.ts';
@@ -223,20 +223,40 @@ export class Model {
   /**
    * Logits behind every id, teacher-forced: one array of `vocab` floats per id.
    * @throws {SessionError}
-   * @throws {OptionError} for an `entropyExit` that is no number of nats, or of a model that has no such exit
+   * @throws {OptionError} for an `entropyExit` that is no number of nats, or an option that is not for this kind of model
    */
   async logits(ids: readonly number[], options: LogitsOptions = {}): Promise<Float32Array[]> {
     const { decoder, arena } = this.#generator();
-    const { signal, from = 0, entropyExit } = options;
+    const { signal, from = 0, entropyExit, onHidden } = options;
+    const afterLayer = onHidden && this.#hidden(onHidden);
     const blocks = entropyExit === undefined ? undefined : await this.#exit(ids, entropyExit, signal);
     const session = this.session();
     try {
       const rows: Float32Array[] = [];
-      await session.read(ids, { signal, blocks }, from, (at) => void rows.push(arena.f32(at, decoder.vocab).slice()));
+      await session.read(
+        ids,
+        { signal, blocks, afterLayer },
+        from,
+        (at) => void rows.push(arena.f32(at, decoder.vocab).slice()),
+      );
       return rows;
     } finally {
       session.dispose();
     }
+  }
+
+  /** Hands out residual streams one by one. */
+  #hidden(see: NonNullable<LogitsOptions['onHidden']>): ReadOptions['afterLayer'] {
+    const { arena, description } = this.#generator();
+    if (description.kind !== 'llama') {
+      throw new OptionError(
+        'OPTION',
+        `onHidden is for llama-shaped models, this is a ${description.architecture} model`,
+      );
+    }
+    return (layer, first, n, stream, stride) => {
+      for (let t = 0; t < n; t++) see(layer, first + t, arena.f32(stream + t * stride, description.width));
+    };
   }
 
   /** After how many blocks the head is sure of the last of `ids`. */
@@ -281,6 +301,7 @@ export class Model {
   /** Ends every session and gives the memory back. Harmless when called twice. */
   dispose(): void {
     for (const session of this.#sessions) session.dispose();
+    this.#parts?.classifier?.dispose();
     this.#parts?.crew.dispose();
     this.#parts = null;
   }

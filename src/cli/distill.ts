@@ -34,6 +34,11 @@ const OPTIONS = {
   alpha: { kind: 'number', least: 0, help: "weight of the teacher's distribution against the text; default 0.9" },
   temperature: { kind: 'number', least: 0, help: 'softens both distributions; default 1' },
   hidden: { kind: 'number', least: 0, help: 'weight of hidden states; default 0' },
+  'hidden-pairs': {
+    kind: 'text',
+    value: 'PAIRS',
+    help: 'BLOCK:LAYER of student and teacher, from 0, with commas; default all by depth',
+  },
   rate: { kind: 'number', least: 0, help: 'weight of (firing rate - target)²; default 0' },
   'target-rate': { kind: 'number', least: 0, help: 'the target; default 0.15' },
   generate: { kind: 'integer', least: 0, help: 'tokens that the teacher writes as further text; default 0' },
@@ -143,6 +148,15 @@ function settingsOf(given: Given): Partial<TrainSettings> {
   };
 }
 
+/** `0:1,2:4` → pairs. @throws {UsageError} */
+function pairsOf(text: string): DistillOptions['hiddenPairs'] {
+  return text.split(',').map((part) => {
+    const found = /^(\d{1,4}):(\d{1,4})$/.exec(part.trim());
+    if (!found) throw new UsageError(`--hidden-pairs has ${JSON.stringify(part.slice(0, 40))}, expected BLOCK:LAYER`);
+    return { student: Number(found[1]), teacher: Number(found[2]) };
+  });
+}
+
 /** @throws {UsageError} for a number out of range */
 function checkNumbers(given: Given): void {
   asUsage(() => trainSettings(settingsOf(given)));
@@ -167,6 +181,7 @@ async function read(given: Given, resume: boolean, { out, signal }: Context): Pr
     texts: await texts(files),
     evalTexts: given['eval-data'] === undefined ? undefined : await texts(given['eval-data'].split(',')),
     student: given.student === undefined ? undefined : await studentFile(given.student, signal),
+    hiddenPairs: given['hidden-pairs'] === undefined ? undefined : pairsOf(given['hidden-pairs']),
     generate: given.generate,
     generateTemperature: given['generate-temp'],
     cache: given.cache,

@@ -119,3 +119,27 @@ export function lossWeights(
 ): LossWeights {
   return { alpha, temperature, hidden, hiddenPairs, rate, targetRate };
 }
+
+/**
+ * Which student block learns which teacher layer: those given, or every block that at its share of the depth.
+ * @throws {OptionError} `OPTION` for a block or layer that is not there
+ */
+export function hiddenPairs(
+  { hidden }: TrainSettings,
+  student: number,
+  teacher: number,
+  given?: LossWeights['hiddenPairs'],
+): LossWeights['hiddenPairs'] {
+  if (hidden === 0) return [];
+  const pairs = given ??
+    Array.from({ length: student }, (_, i) => ({ student: i, teacher: Math.round(((i + 1) * teacher) / student) - 1 }));
+  for (const pair of pairs) {
+    const within = (n: number, count: number): boolean => Number.isInteger(n) && n >= 0 && n < count;
+    if (within(pair.student, student) && within(pair.teacher, teacher)) continue;
+    throw new OptionError(
+      'OPTION',
+      `hidden pair ${pair.student}:${pair.teacher}, expected a block below ${student} and a layer below ${teacher}`,
+    );
+  }
+  return pairs;
+}

@@ -11,7 +11,13 @@ import type { Batch } from './types.ts';
 export interface TeacherModel {
   readonly tokenizer: Tokenizer;
   describe(): { readonly vocab: number; readonly trainedContext: number };
-  logits(ids: readonly number[], options: { readonly signal?: AbortSignal }): Promise<Float32Array[]>;
+  logits(
+    ids: readonly number[],
+    options: {
+      readonly signal?: AbortSignal;
+      readonly onHidden?: (layer: number, i: number, stream: Float32Array) => void;
+    },
+  ): Promise<Float32Array[]>;
   generate(
     prompt: readonly number[],
     options: { maxTokens: number; temperature: number; topK: number; topP: number; seed: number; signal?: AbortSignal },
@@ -22,17 +28,22 @@ export interface TeacherModel {
 export class Teacher {
   readonly #model: TeacherModel;
   readonly #vocab: number;
+  readonly #layers: readonly number[];
 
-  /** @param vocab logits of a row of a batch; those behind the teacher's own are so low that they count for nothing */
-  constructor(model: TeacherModel, vocab: number) {
+  /**
+   * @param layers whose residual streams are wanted too
+   * @param vocab logits of a row of a batch; those behind the teacher's own are so low that they count for nothing
+   */
+  constructor(model: TeacherModel, vocab: number, layers: readonly number[] = []) {
     const own = model.describe().vocab;
     if (vocab < own) throw new OptionError('OPTION', `the student has ${vocab} tokens, the teacher ${own}`);
     this.#model = model;
     this.#vocab = vocab;
+    this.#layers = layers;
   }
 
   /**
-   * A batch with the teacher's logits.
+   * A batch with the teacher's logits, and with its residual streams behind the layers that are wanted.
    * @param ids batch × (length + 1); the teacher reads the first `length` of each row from an empty context
    * @throws {SessionError} for ids it has not, or more than its context holds; the signal's reason
    */
@@ -40,11 +51,21 @@ export class Teacher {
     const row = length + 1;
     const batch = ids.length / row;
     const teacherLogits = new Float32Array(batch * length * this.#vocab).fill(UNSAID);
+    const hidden: (Float32Array | undefined)[] = this.#layers.map(() => undefined);
     for (let b = 0; b < batch; b++) {
-      const rows = await this.#model.logits(Array.from(ids.subarray(b * row, b * row + length)), { signal });
+      const see = (layer: number, i: number, stream: Float32Array): void => {
+        for (let n = 0; n < hidden.length; n++) {
+          if (this.#layers[n] !== layer) continue;
+          const all = (hidden[n] ??= new Float32Array(batch * length * stream.length));
+          all.set(stream, (b * length + i) * stream.length);
+        }
+      };
+      const read = Array.from(ids.subarray(b * row, b * row + length));
+      const rows = await this.#model.logits(read, { signal, ...(hidden.length > 0 && { onHidden: see }) });
       for (let t = 0; t < length; t++) teacherLogits.set(rows[t], (b * length + t) * this.#vocab);
     }
-    return { batch, length, ids, teacherLogits };
+    const teacherHidden = hidden.filter((values) => values !== undefined);
+    return { batch, length, ids, teacherLogits, ...(hidden.length > 0 && { teacherHidden }) };
   }
 }
 

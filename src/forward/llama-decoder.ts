@@ -135,13 +135,17 @@ export class LlamaDecoder implements Decoder {
   }
 
   /** The pass with the first head that is wanted, then the other heads. */
-  *#steps(state: State, { ids, from, see }: Reading, first: number, n: number): Generator<void> {
+  *#steps(state: State, { ids, from, see, afterLayer }: Reading, first: number, n: number): Generator<void> {
     const { k, d, b } = this.#m;
     let t = Math.max(0, from - first);
     state.written = Math.max(state.written, state.length + n);
     this.#step.pass(state.base, state.length, ids, first, n, d.layers, t < n ? t : -1);
     yield;
     if (this.#notFinite(n) >= 0) this.#blame(state, n);
+    if (afterLayer) {
+      const look = (layer: number): void => afterLayer(layer, first, n, b.x, strideOf(d.width) * 4);
+      forward(this.#m, state.cache, this.#step.ids, n, state.length, SOLO, look);
+    }
     state.length += n;
     for (; t < n; t++) {
       if (k.not_finite_f32(b.logits, d.vocab) >= 0) throw headNotFinite();

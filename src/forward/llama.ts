@@ -58,7 +58,7 @@ export function llamaProgram(k: Kernels, { d, w, b, context, kv }: LlamaRecipe, 
 
 /**
  * Runs the first n of `ids` at positions `pos` … of `state`. The residual streams of the batch stay in `b.x` for `head`.
- * @param afterLayer called after each layer; only for finding the layer at fault, on one lane
+ * @param afterLayer called after each layer; on one lane only
  */
 export function forward(
   m: Llama,

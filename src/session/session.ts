@@ -32,6 +32,8 @@ export interface CallOptions {
 export interface ReadOptions extends CallOptions {
   /** End every pass behind this many blocks, where the model's `Decoder` has `blocks`. A session stays at one depth. */
   readonly blocks?: number;
+  /** Sees the residual streams behind each layer; see `Reading`. */
+  readonly afterLayer?: Reading['afterLayer'];
 }
 
 /** What the sessions of one model share. */
@@ -170,7 +172,7 @@ export class Session {
     this.#busy = true;
     try {
       const pace = new Pace(options.signal, checkStretch(options.stretchMs));
-      const reading: Reading = { ids, from, see, blocks: options.blocks };
+      const reading: Reading = { ids, from, see, blocks: options.blocks, afterLayer: options.afterLayer };
       for (let done = 0; done < ids.length;) {
         await pace.breathe();
         this.#alive();

@@ -23,6 +23,7 @@ distill('wrong usage ends with 2 and says what is wrong', async () => {
   refused(await ternspike([...BASE, '--steps', '0']), 2, '--steps', 'from 1 on');
   refused(await ternspike([...BASE, '--holdout', '1']), 2, '--holdout', '0.9');
   refused(await ternspike([...BASE, '--documents', 'pages']), 2, '--documents', 'marker');
+  refused(await ternspike([...BASE, '--hidden-pairs', '0-1']), 2, '--hidden-pairs', 'BLOCK:LAYER');
   refused(await ternspike([...BASE, 'more']), 2, 'more');
 });
 

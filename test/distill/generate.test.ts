@@ -121,6 +121,16 @@ generate('a real model writes, and answers with its logits', async () => {
   assert.ok(batch.teacherLogits![at + vocab] < -1000, 'tokens that the teacher does not have');
   await refuses((async () => new Teacher(model, vocab - 1))(), 'OPTION', String(vocab));
   assert.is(await teacherDigest(model), await teacherDigest(model));
+
+  const { teacherHidden } = await new Teacher(model, vocab, [1, 0]).batch(rows, 5);
+  const streams = new Map<string, Float32Array>();
+  await model.logits([...rows.subarray(6, 11)], {
+    onHidden: (layer, i, x) => void streams.set(`${layer} ${i}`, x.slice()),
+  });
+  const width = streams.get('0 0')!.length;
+  assert.equal(teacherHidden!.map(({ length }) => length), [10 * width, 10 * width]);
+  assert.equal(teacherHidden![0].slice(7 * width, 8 * width), streams.get('1 2'));
+  assert.equal(teacherHidden![1].slice(5 * width, 6 * width), streams.get('0 0'));
 });
 
 generate.run();

@@ -4,7 +4,13 @@ import * as assert from 'uvu/assert';
 import { studentConfig } from '../../src/distill/config.ts';
 import { type EvaluationRecord, Means, Metrics } from '../../src/distill/metrics.ts';
 import { learningRate } from '../../src/distill/schedule.ts';
-import { DEFAULT_SETTINGS, type TrainSettings, trainSettings, UNLIMITED_STEPS } from '../../src/distill/settings.ts';
+import {
+  DEFAULT_SETTINGS,
+  hiddenPairs,
+  type TrainSettings,
+  trainSettings,
+  UNLIMITED_STEPS,
+} from '../../src/distill/settings.ts';
 import { refuses } from '../refusal.ts';
 import { memoryFolder } from './memory-folder.ts';
 
@@ -85,6 +91,22 @@ metrics('settings have defaults and bounds', async () => {
   await refuses(wrong({ batch: 2.5 }), 'OPTION', 'batch is 2.5', 'whole');
   await refuses(wrong({ lr: NaN }), 'OPTION', 'lr is NaN');
   await refuses(wrong({ steps: '5' as unknown as number }), 'OPTION', 'steps is 5');
+});
+
+metrics('hidden pairs cover the depth unless they are given', async () => {
+  const settings = trainSettings({ hidden: 1 });
+  const text = (student: number, teacher: number): string =>
+    hiddenPairs(settings, student, teacher).map((pair) => `${pair.student}:${pair.teacher}`).join(' ');
+  assert.is(text(3, 5), '0:1 1:2 2:4');
+  assert.is(text(4, 4), '0:0 1:1 2:2 3:3');
+  assert.is(text(4, 2), '0:0 1:0 2:1 3:1');
+  assert.equal(hiddenPairs(trainSettings({}), 3, 5), []);
+  const given = [{ student: 1, teacher: 3 }];
+  assert.equal(hiddenPairs(settings, 2, 4, given), given);
+  const wrong = async (student: number, teacher: number): Promise<unknown> =>
+    hiddenPairs(settings, student, teacher, given);
+  await refuses(wrong(1, 4), 'OPTION', '1:3', 'block below 1');
+  await refuses(wrong(2, 3), 'OPTION', '1:3', 'layer below 3');
 });
 
 metrics('a student is described by what differs from the defaults', async () => {
