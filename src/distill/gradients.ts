@@ -24,8 +24,8 @@ export interface BatchReport {
   readonly hard: number;
   readonly hidden: number;
   readonly rates: readonly number[];
-  /** Largest |x| behind each block, and of the logits. */
-  readonly tops: readonly number[];
+  /** Mean of x² behind each block, and of the logits. */
+  readonly sizes: readonly number[];
 }
 
 /** Losses for counting only. */
@@ -78,7 +78,7 @@ export class Gradients {
     );
     const values: Float32Array[] = [];
     for (const result of results) values.push(await result.data() as Float32Array);
-    const [report, rates, tops, dStream, dSpikes, ...grads] = values;
+    const [report, rates, sizes, dStream, dSpikes, ...grads] = values;
     out.fill(0);
     const keys = inner.map(({ key }) => key).sort();
     const at = new Map(slots.map((slot) => [slot.key, slot]));
@@ -98,7 +98,7 @@ export class Gradients {
       { embedding: to[EMBEDDING], weight: to[ENCODER_WEIGHT], bias: to[ENCODER_BIAS] },
     );
     const [loss, soft, hard, hidden] = report;
-    return { loss, soft, hard, hidden, rates: [meanOf(encoded.spikes), ...rates], tops: [...tops] };
+    return { loss, soft, hard, hidden, rates: [meanOf(encoded.spikes), ...rates], sizes: [...sizes] };
   }
 
   /** Forward pass alone. `batch.ids` hold the id behind every position; gradients of nothing. */
@@ -129,10 +129,10 @@ export class Gradients {
     );
     const values: Float32Array[] = [];
     for (const result of results) values.push(await result.data() as Float32Array);
-    const [report, rates, tops, logits, ...spikes] = values;
+    const [report, rates, sizes, logits, ...spikes] = values;
     const [loss, soft, hard, hidden] = report;
     return {
-      report: { loss, soft, hard, hidden, rates: [meanOf(encoded.spikes), ...rates], tops: [...tops] },
+      report: { loss, soft, hard, hidden, rates: [meanOf(encoded.spikes), ...rates], sizes: [...sizes] },
       logits,
       spikes: [encoded.spikes, ...spikes],
     };
@@ -154,15 +154,15 @@ export class Gradients {
       studentGraph(this.#jax, this.#options.config, shape, losses, w, inputs, tables);
     const compiled = what === 'forward'
       ? jit((w: Record<string, Tensor>, inputs: GraphInputs, tables: Tables): Tensor[] => {
-        const { report, rates, finite, logits, spikes, objective } = run(w, inputs, tables);
+        const { report, rates, sizes, logits, spikes, objective } = run(w, inputs, tables);
         objective.dispose();
-        return [report, rates, finite, logits, ...spikes];
+        return [report, rates, sizes, logits, ...spikes];
       })
       : jit((w: Record<string, Tensor>, inputs: GraphInputs, tables: Tables): Tensor[] => {
         const { stream, spikes, ...fixed } = inputs;
         const f = (w: Record<string, Tensor>, stream: Tensor, spikes: Tensor): [Tensor, Tensor[]] => {
           const r = run(w, { stream, spikes, ...fixed }, tables);
-          return [r.objective, [r.report, r.rates, r.finite]];
+          return [r.objective, [r.report, r.rates, r.sizes]];
         };
         const [[objective, aux], [dw, dStream, dSpikes]] = valueAndGrad(f, { argnums: [0, 1, 2], hasAux: true })(
           w,

@@ -7,7 +7,7 @@
 import type { Array as Tensor } from '@jax-js/jax';
 import type { Jax } from './jax.ts';
 import { distillation } from './losses.ts';
-import { layerNorm, linear, roundActivations, softmax, UNSEEN } from './ops.ts';
+import { layerNorm, linear, meanRows, roundActivations, softmax, UNSEEN } from './ops.ts';
 import { thresholded } from './surrogate.ts';
 import type { LossWeights, StudentConfig } from './types.ts';
 
@@ -62,8 +62,8 @@ export interface GraphResult {
   readonly rates: Tensor;
   readonly logits: Tensor;
   readonly spikes: readonly Tensor[];
-  /** Largest |x| behind each block and of the logits: NaN or infinite where a value is. */
-  readonly finite: Tensor;
+  /** Mean of x² behind each block and of the logits: NaN or infinite where a value is. */
+  readonly sizes: Tensor;
 }
 
 /** The forward pass, top to bottom. Consumes its tensors. */
@@ -97,17 +97,20 @@ export function studentGraph(
     return split(halves.ref.mul(cos).add(np.flip(halves, 3).mul(sin)));
   };
 
+  const sizeOf = (x: Tensor): Tensor => np.mean(meanRows(jax, np.square(lax.stopGradient(x))));
+
   let c = inputs.stream;
   let s = inputs.spikes.ref;
   const spikes: Tensor[] = [];
   const hidden: Tensor[] = [];
-  const tops: Tensor[] = [];
+  const sizes: Tensor[] = [];
   for (let i = 0; i < config.layers; i++) {
     const at = (name: string): Tensor => w[`blocks.${i}.${name}`].ref;
 
     // what decays: (1 − a) Σ a^(t−j) · (Wtcam s_j), a Toeplitz matrix of powers per head
     const keep = jax.nn.sigmoid(at('tcam.decay_raw')).reshape([heads, 1, 1]);
-    const exponent = np.log(keep.ref).mul(tables.lags.ref);
+    const exponent = np.matmul(np.log(keep.ref).reshape([heads, 1]), tables.lags.ref.reshape([1, length * length]))
+      .reshape([heads, length, length]);
     const reach = np.where(np.less(lax.stopGradient(exponent.ref), LEAST_POWER), 0, tables.past.ref);
     const powers = np.exp(np.maximum(exponent, LEAST_POWER)).mul(reach).mul(np.subtract(1, keep));
     const tcam = split(linear(jax, s.ref, at('tcam.tcam_proj.weight'))).transpose([0, 2, 1, 3]);
@@ -142,7 +145,7 @@ export function studentGraph(
     s = fire(c.ref);
     spikes.push(s.ref);
     hidden.push(c.ref);
-    tops.push(np.max(np.absolute(lax.stopGradient(c.ref))));
+    sizes.push(sizeOf(c.ref));
   }
   s.dispose();
 
@@ -151,7 +154,7 @@ export function studentGraph(
   const prior = linear(jax, intoTable(inner), w['output_head.prior_net.2.weight'].ref);
   const logits = linear(jax, x, w['output_head.output_proj.weight'].ref)
     .add(prior.mul(w['output_head.prior_weight'].ref.reshape([1, 1])));
-  tops.push(np.max(np.absolute(lax.stopGradient(logits.ref))));
+  sizes.push(sizeOf(logits.ref));
 
   const rates = spikes.map((y) => np.sum(np.matmul(np.full([1, rows], 1 / rows), y.ref)).mul(1 / y.shape[1]));
   const { objective, report } = distillation(jax, losses, w, logits.ref, inputs, hidden, rates);
@@ -161,6 +164,6 @@ export function studentGraph(
     rates: lax.stopGradient(np.stack(rates)),
     logits: lax.stopGradient(logits),
     spikes: spikes.map((y) => lax.stopGradient(y)),
-    finite: np.stack(tops),
+    sizes: np.stack(sizes),
   };
 }

@@ -19,13 +19,18 @@ export function projectionKey(n: number): string {
   return `projection.${n}`;
 }
 
-/** log softmax over rows, and softmax. No derivatives. */
-function softmaxRows(jax: Jax, z: Tensor): { p: Tensor; log: Tensor } {
+/** Softmax over rows: z − max, e^(z − max) over its sum, and the logarithm of that sum, (N, 1). No derivatives. */
+function softmaxRows(jax: Jax, z: Tensor): { shifted: Tensor; p: Tensor; logSum: Tensor } {
   const { np } = jax;
   const shifted = z.ref.sub(np.max(z, 1, { keepdims: true }));
   const powers = fastExp(jax, shifted.ref);
   const total = np.sum(powers.ref, 1, { keepdims: true });
-  return { p: powers.mul(np.reciprocal(total.ref)), log: shifted.sub(np.log(total)) };
+  return { shifted, p: powers.mul(np.reciprocal(total.ref)), logSum: np.log(total) };
+}
+
+/** Σ over rows of H(p, softmax z): rows first, for a sum to one number has no SIMD form. */
+function crossEntropy({ np }: Jax, p: Tensor, { shifted, logSum }: { shifted: Tensor; logSum: Tensor }): Tensor {
+  return np.sum(logSum).sub(np.sum(np.sum(shifted.mul(p), 1)));
 }
 
 /**
@@ -48,17 +53,18 @@ export function distillation(
   const rows = logits.shape[0];
   const z = lax.stopGradient(logits.ref);
   const student = softmaxRows(jax, z.ref);
-  const hard = np.sum(student.log.mul(inputs.labels.ref)).mul(-1 / rows);
+  const hard = crossEntropy(jax, inputs.labels.ref, student).mul(1 / rows);
   let slope = student.p.sub(inputs.labels).mul((1 - alpha) / rows);
   let soft: Tensor = np.array(0);
   if (alpha > 0) {
     const teacher = softmaxRows(jax, inputs.teacher.mul(1 / temperature));
     const warm = softmaxRows(jax, z.ref.mul(1 / temperature));
-    soft = np.sum(warm.log.mul(teacher.p.ref)).mul(-(temperature ** 2) / rows);
-    slope = slope.add(warm.p.sub(teacher.p).mul((alpha * temperature) / rows));
-    teacher.log.dispose();
+    slope = slope.add(warm.p.sub(teacher.p.ref).mul((alpha * temperature) / rows));
+    soft = crossEntropy(jax, teacher.p, warm).mul(temperature ** 2 / rows);
+    teacher.shifted.dispose();
+    teacher.logSum.dispose();
   } else inputs.teacher.dispose();
-  let objective = np.sum(logits.mul(slope.ref)).sub(lax.stopGradient(np.sum(z.mul(slope))));
+  let objective = np.sum(np.sum(logits.mul(slope.ref), 1)).sub(np.sum(np.sum(z.mul(slope), 1)));
 
   let distance: Tensor = np.array(0);
   if (weights.hidden > 0) {

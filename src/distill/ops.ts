@@ -24,7 +24,7 @@ export function fastExp({ np }: Jax, x: Tensor): Tensor {
 }
 
 /** Mean over the last axis of (N, n), as (N, 1). */
-function meanRows({ np }: Jax, x: Tensor): Tensor {
+export function meanRows({ np }: Jax, x: Tensor): Tensor {
   const n = x.shape[1];
   return np.matmul(x, np.full([n, 1], 1 / n));
 }

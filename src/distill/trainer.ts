@@ -235,10 +235,10 @@ class StudentTrainer implements Trainer {
     return sum;
   }
 
-  #checkForward({ tops, loss }: BatchReport): void {
-    const at = tops.findIndex((top) => !Number.isFinite(top));
+  #checkForward({ sizes, loss }: BatchReport): void {
+    const at = sizes.findIndex((size) => !Number.isFinite(size));
     if (at < 0 && Number.isFinite(loss)) return;
-    const where = at < 0 ? 'the loss' : at === tops.length - 1 ? 'the logits' : `block ${at}`;
+    const where = at < 0 ? 'the loss' : at === sizes.length - 1 ? 'the logits' : `block ${at}`;
     throw new DistillError(
       'NOT_FINITE',
       `step ${
