@@ -178,7 +178,9 @@ for (const layout of ['trit2', 'bit1', 'i8', 'f32'] as const) {
     const plain = dense(k, arena, tokens) * steps;
     const pairs = 4 * (4 * D.width * D.width + 2 * D.width * D.hidden) * tokens * steps;
     console.log(
-      `${layout.padEnd(6)} T=${String(steps).padEnd(4)} ${ms.toFixed(1)} ms   ${(pairs / ms / 1e6).toFixed(0)} G pairs/s   ` +
+      `${layout.padEnd(6)} T=${String(steps).padEnd(4)} ${ms.toFixed(1)} ms   ${
+        (pairs / ms / 1e6).toFixed(0)
+      } G pairs/s   ` +
         `dense f32 products ${plain.toFixed(0)} ms: ${(plain / ms).toFixed(1)} x   fired, last encoder: ${rates} %`,
     );
   }
