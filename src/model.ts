@@ -22,7 +22,8 @@ import type {
 } from './model-types.ts';
 import { samplerOptionsFor } from './sample/defaults.ts';
 import { entropyAt, Sampler } from './sample/sampler.ts';
-import { type ReadOptions, Session, type SessionOptions } from './session/session.ts';
+import { Session, type SessionOptions } from './session/session.ts';
+import { eachStream } from './session/streams.ts';
 import type { ChatMessage, ChatOptions } from './tokenizer/template.ts';
 import { StopMatcher } from './tokenizer/stop.ts';
 import type { Tokenizer, TokenStream } from './tokenizer/tokenizer.ts';
@@ -226,9 +227,9 @@ export class Model {
    * @throws {OptionError} for an `entropyExit` that is no number of nats, or an option that is not for this kind of model
    */
   async logits(ids: readonly number[], options: LogitsOptions = {}): Promise<Float32Array[]> {
-    const { decoder, arena } = this.#generator();
+    const { decoder, arena, description } = this.#generator();
     const { signal, from = 0, entropyExit, onHidden } = options;
-    const afterLayer = onHidden && this.#hidden(onHidden);
+    const afterLayer = onHidden && eachStream(arena, description, onHidden);
     const blocks = entropyExit === undefined ? undefined : await this.#exit(ids, entropyExit, signal);
     const session = this.session();
     try {
@@ -243,20 +244,6 @@ export class Model {
     } finally {
       session.dispose();
     }
-  }
-
-  /** Hands out residual streams one by one. */
-  #hidden(see: NonNullable<LogitsOptions['onHidden']>): ReadOptions['afterLayer'] {
-    const { arena, description } = this.#generator();
-    if (description.kind !== 'llama') {
-      throw new OptionError(
-        'OPTION',
-        `onHidden is for llama-shaped models, this is a ${description.architecture} model`,
-      );
-    }
-    return (layer, first, n, stream, stride) => {
-      for (let t = 0; t < n; t++) see(layer, first + t, arena.f32(stream + t * stride, description.width));
-    };
   }
 
   /** After how many blocks the head is sure of the last of `ids`. */
