@@ -1,7 +1,8 @@
 // The exports of base.wasm, which holds every kernel; nothing else. relaxed.ts compiles some of them a second time.
-export { quantize_absmax_i8, quantize_block32_i16 } from './quantize';
+export { quantize_absmax_i8, quantize_absmax_batch, quantize_block32_i16 } from './quantize';
 export { trit2_gemm_i8, bit1_gemm_i8 } from './ternary';
-export { int8_gemm_i16, int8_gemm_f32 } from './int8';
+export { trit2_gemm_lookup, bit1_gemm_lookup } from './lookup';
+export { int8_gemm_i16, int8_gemm_tile, int8_gemm_f32 } from './int8';
 export { f32_gemm, f16_gemm, bf16_gemm } from './dense';
 export { attention_f32, attention_f16 } from './attention';
 export { rope_freqs_f64, rope_table_f32, rope_apply_f32 } from './rope';

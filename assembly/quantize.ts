@@ -1,7 +1,9 @@
 // f32 activations → int8 or int16, as the packed-code and the int8 kernels read them. Rounding is half to even, as PyTorch
 // does.
 
-import { CHUNK, CHUNKS_PER_SCALE, x_chunk_bytes, x_data_offset, x_sums_offset } from './inline/codes';
+import {
+  batch_data_offset, batch_width, CHUNK, CHUNKS_PER_SCALE, x_chunk_bytes, x_data_offset, x_sums_offset,
+} from './inline/codes';
 import { reduce_i32 } from './inline/lanes';
 
 /** Below this a vector counts as zero: 32767 / absmax must stay finite. */
@@ -29,6 +31,26 @@ function quantized(x: usize, inverse: v128): v128 {
   return i32x4.trunc_sat_f32x4_s(f32x4.nearest(f32x4.mul(v128.load(x), inverse)));
 }
 
+/** The inverse scale of `span` chunks from chunk c of a vector of n; their scale goes to `scale`. */
+// @ts-ignore: decorator
+@inline
+function span_inverse(x: usize, n: i32, c: i32, span: i32, scale: usize): v128 {
+  const left = n - c * CHUNK;
+  const max = absmax(x + (<usize>(c * CHUNK) << 2), min(span * CHUNK, left > 0 ? left : 0));
+  store<f32>(scale, max / 127);
+  return f32x4.splat(max >= ABSMAX_FLOOR ? <f32>127 / max : 0);
+}
+
+/** Sixteen activations as i8. */
+// @ts-ignore: decorator
+@inline
+function quantized16(x: usize, inverse: v128): v128 {
+  return i8x16.narrow_i16x8_s(
+    i16x8.narrow_i32x4_s(quantized(x, inverse), quantized(x + 16, inverse)),
+    i16x8.narrow_i32x4_s(quantized(x + 32, inverse), quantized(x + 48, inverse)),
+  );
+}
+
 /**
  * s[b] = absmax(x in block b) / 127,   q[i] = round(x[i] · 127 / absmax)              per vector of `count`, blocks of `span`
  * x (count, xStride) f32, zero from n to the next multiple of 128     out (count, outStride bytes)
@@ -48,17 +70,11 @@ export function quantize_absmax_i8(
     for (let c = 0; c < chunks; c++, to += x_chunk_bytes()) {
       if (c == until) {
         until += span;
-        const left = n - c * CHUNK;
-        const max = absmax(x + (<usize>(c * CHUNK) << 2), min(span * CHUNK, left > 0 ? left : 0));
-        store<f32>(out + (c / CHUNKS_PER_SCALE << 2), max / 127);
-        inverse = f32x4.splat(max >= ABSMAX_FLOOR ? <f32>127 / max : 0);
+        inverse = span_inverse(x, n, c, span, out + (c / CHUNKS_PER_SCALE << 2));
       }
       let sum = i32x4.splat(0);
       for (let k = 0; k < 4; k++) {
-        const from = x + (((c * CHUNK) + (k << 4)) << 2);
-        const low = i16x8.narrow_i32x4_s(quantized(from, inverse), quantized(from + 16, inverse));
-        const high = i16x8.narrow_i32x4_s(quantized(from + 32, inverse), quantized(from + 48, inverse));
-        const q = i8x16.narrow_i16x8_s(low, high);
+        const q = quantized16(x + (((c * CHUNK) + (k << 4)) << 2), inverse);
         sum = i32x4.add(sum, i32x4.extadd_pairwise_i16x8_s(i16x8.extadd_pairwise_i8x16_s(q)));
         if (ASC_FEATURE_RELAXED_SIMD) {
           v128.store(to + (k << 4), q);
@@ -69,6 +85,39 @@ export function quantize_absmax_i8(
         }
       }
       store<i32>(out + x_sums_offset(chunks) + (c << 2), reduce_i32(sum));
+    }
+  }
+}
+
+/**
+ * The same values for `trit2_gemm_lookup` and `bit1_gemm_lookup`: column by column, the tokens side by side.
+ * x (count, xStride) f32 as above, count ≤ 32    out: drawn in lookup.ts; scales of tokens that are not there are 0
+ * needs: out of batch_data_offset + chunks · 64 · width bytes, 16-aligned
+ * equals: `quantize_absmax_i8`, bit for bit.   cost: 3 ops per element, most of them to write one byte each
+ */
+export function quantize_absmax_batch(x: usize, xStride: i32, n: i32, chunks: i32, span: i32, out: usize, count: i32): void {
+  const width = batch_width(count);
+  const data = out + batch_data_offset(chunks, width);
+  memory.fill(out, 0, data - out);
+  for (let t = 0; t < count; t++, x += <usize>xStride << 2) {
+    let inverse = f32x4.splat(0);
+    let until = 0;
+    let to = data + t;
+    for (let c = 0; c < chunks; c++) {
+      if (c == until) {
+        until += span;
+        inverse = span_inverse(x, n, c, span, out + ((c / CHUNKS_PER_SCALE * width + t) << 2));
+      }
+      for (let k = 0; k < 4; k++) {
+        let q = quantized16(x + (((c * CHUNK) + (k << 4)) << 2), inverse);
+        for (let i = 0; i < 4; i++) {
+          v128.store_lane<u8>(to, q, 0), to += width;
+          v128.store_lane<u8>(to, q, 1), to += width;
+          v128.store_lane<u8>(to, q, 2), to += width;
+          v128.store_lane<u8>(to, q, 3), to += width;
+          q = v128.shuffle<i32>(q, q, 1, 2, 3, 0);
+        }
+      }
     }
   }
 }

@@ -37,6 +37,18 @@ export function x_data_offset(chunks: i32): i32 {
   return (x_sums_offset(chunks) + (chunks << 2) + 63) & ~63;
 }
 
+/** Tokens that a batch of n ≤ 32 is laid out for. */
+@inline
+export function batch_width(n: i32): i32 {
+  return n > 16 ? 32 : 16;
+}
+
+/** Where the activations of a batch begin: behind one scale per 256 columns and token. */
+@inline
+export function batch_data_offset(chunks: i32, width: i32): i32 {
+  return (chunks + CHUNKS_PER_SCALE - 1) / CHUNKS_PER_SCALE * width << 2;
+}
+
 /** One sixteen-column group k of a chunk, relaxed build: adds eight sums of two products to `acc`. */
 @inline
 export function dot_codes(acc: v128, x: v128, v: v128, k: i32, mask: v128): v128 {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { LlamaDescription } from '../model/description.ts';
-import { codeVectorBytes, int8VectorBytes } from '../model/layout.ts';
+import { codeVectorBytes, int8VectorBytes, TILE_BYTES } from '../model/layout.ts';
 import { type KvType, llamaStateBytes, PREFILL_BATCH, vectorBytes } from '../model/plan.ts';
 import type { Arena, Ptr } from '../wasm/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
@@ -71,6 +71,7 @@ export function llamaBuffers(
       codes: arena.alloc(PREFILL_BATCH * codeVectorBytes(widest), 'quantised activations'),
       blocks: arena.alloc(PREFILL_BATCH * codeVectorBytes(widest), 'quantised activations'),
       ints: arena.alloc(PREFILL_BATCH * int8VectorBytes(widest), 'quantised activations'),
+      tile: arena.alloc(TILE_BYTES, 'tables of a batch'),
       scores: arena.alloc(vectorBytes(d.headDim + context), 'scores'),
     })),
   };

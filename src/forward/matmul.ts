@@ -4,6 +4,7 @@
  */
 import { firstRow, type Lane } from '../lanes/lane.ts';
 import { codeVectorBytes, int8VectorBytes, VECTOR_PAD } from '../model/layout.ts';
+import { PREFILL_BATCH } from '../model/plan.ts';
 import { alignUp } from '../bytes/align.ts';
 import type { Ptr } from '../wasm/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
@@ -22,7 +23,14 @@ export interface Activations {
   readonly blocks: Ptr;
   /** Vectors of `quantize_block32_i16`, for int8 rows. */
   readonly ints: Ptr;
+  /** Scratch of the kernels for batches, `TILE_BYTES`; 0 where every vector is to be multiplied by itself. */
+  readonly tile: Ptr;
 }
+
+/** Vectors from which the tables of lookup.ts cost less than they save: they are made for at least 16. */
+const LOOKUP_VECTORS = 8;
+/** Vectors from which widening eight rows of int8 pays: four meet them at a time. */
+const TILE_VECTORS = 4;
 
 /**
  * Quantises n vectors of `cols` floats once for all matrices that will read them. Every lane does it for itself: that
@@ -36,9 +44,12 @@ export function quantize(k: Kernels, to: Activations, x: Ptr, n: number, matrice
     done |= form;
     const { cols, units } = m;
     if (form === INTS) k.quantize_block32_i16(x, strideOf(cols), units, to.ints, int8VectorBytes(cols), n, m.top);
-    else if (form === CODES) {
-      k.quantize_absmax_i8(x, strideOf(cols), cols, units, units, to.codes, codeVectorBytes(cols), n);
-    } else k.quantize_absmax_i8(x, strideOf(cols), cols, units, UNITS_PER_SCALE, to.blocks, codeVectorBytes(cols), n);
+    else {
+      const span = form === CODES ? units : UNITS_PER_SCALE;
+      const out = form === CODES ? to.codes : to.blocks;
+      if (byTables(to, n)) k.quantize_absmax_batch(x, strideOf(cols), cols, units, span, out, n);
+      else k.quantize_absmax_i8(x, strideOf(cols), cols, units, span, out, codeVectorBytes(cols), n);
+    }
   }
 }
 
@@ -54,59 +65,43 @@ function formOf({ layout, scaleKind, exact }: Matrix): number {
   return layout === 'i8' && !exact ? INTS : 0;
 }
 
-/** y[t] = m · x[t] for n vectors, this lane's rows only. `quantize` has seen m and x. */
+/** Whether packed codes take n vectors as one batch: its activations are laid out in another way. */
+function byTables({ tile }: Activations, n: number): boolean {
+  return tile !== 0 && n >= LOOKUP_VECTORS && n <= PREFILL_BATCH;
+}
+
+/**
+ * y[t] = m · x[t] for n vectors, this lane's rows only. `quantize` has seen m and x. Which kernel serves depends on n, the
+ * bits do not.
+ */
 export function matmul(k: Kernels, m: Matrix, x: Ptr, from: Activations, y: Ptr, n: number, lane: Lane): void {
   const r0 = firstRow(m.paddedRows, lane.index, lane.count);
   const r1 = firstRow(m.paddedRows, lane.index + 1, lane.count);
   const out = strideOf(m.rows);
   switch (m.layout) {
     case 'trit2':
-      return k.trit2_gemm_i8(
-        m.data,
-        m.scales,
-        m.scaleKind,
-        m.unitsPerScale,
-        m.units,
-        m.scaleKind === 0 ? from.codes : from.blocks,
-        codeVectorBytes(m.cols),
-        y,
-        out,
-        r0,
-        r1,
-        n,
-      );
-    case 'bit1':
-      return k.bit1_gemm_i8(
-        m.data,
-        m.scales,
-        m.scaleKind,
-        m.unitsPerScale / 2,
-        m.units,
-        m.scaleKind === 0 ? from.codes : from.blocks,
-        codeVectorBytes(m.cols),
-        y,
-        out,
-        r0,
-        r1,
-        n,
-      );
-    case 'i8':
-      if (m.exact) {
-        return k.int8_gemm_f32(m.data, m.scales, m.scaleKind, m.units, x, strideOf(m.cols), y, out, r0, r1, n);
+    case 'bit1': {
+      const codes = m.scaleKind === 0 ? from.codes : from.blocks;
+      const bytes = codeVectorBytes(m.cols);
+      const { data, scales, scaleKind, units } = m;
+      // pairs of chunks are the unit of bits
+      const span = m.layout === 'bit1' ? m.unitsPerScale / 2 : m.unitsPerScale;
+      if (byTables(from, n)) {
+        const lookup = m.layout === 'bit1' ? k.bit1_gemm_lookup : k.trit2_gemm_lookup;
+        return lookup(data, scales, scaleKind, span, units, codes, y, out, r0, r1, n, from.tile);
       }
-      return k.int8_gemm_i16(
-        m.data,
-        m.scales,
-        m.scaleKind,
-        m.units,
-        from.ints,
-        int8VectorBytes(m.cols),
-        y,
-        out,
-        r0,
-        r1,
-        n,
-      );
+      const gemm = m.layout === 'bit1' ? k.bit1_gemm_i8 : k.trit2_gemm_i8;
+      return gemm(data, scales, scaleKind, span, units, codes, bytes, y, out, r0, r1, n);
+    }
+    case 'i8': {
+      const { data, scales, scaleKind, units } = m;
+      if (m.exact) return k.int8_gemm_f32(data, scales, scaleKind, units, x, strideOf(m.cols), y, out, r0, r1, n);
+      const bytes = int8VectorBytes(m.cols);
+      if (from.tile !== 0 && n >= TILE_VECTORS) {
+        return k.int8_gemm_tile(data, scales, scaleKind, units, from.ints, bytes, y, out, r0, r1, n, from.tile);
+      }
+      return k.int8_gemm_i16(data, scales, scaleKind, units, from.ints, bytes, y, out, r0, r1, n);
+    }
     case 'f32':
       return k.f32_gemm(m.data, m.units, x, strideOf(m.cols), y, out, r0, r1, n);
     case 'f16':

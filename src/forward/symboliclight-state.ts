@@ -6,7 +6,7 @@
 import { alignUp } from '../bytes/align.ts';
 import type { Crew } from '../lanes/crew.ts';
 import type { SymbolicLightDescription } from '../model/description.ts';
-import { codeVectorBytes, int8VectorBytes } from '../model/layout.ts';
+import { codeVectorBytes, int8VectorBytes, TILE_BYTES } from '../model/layout.ts';
 import { PREFILL_BATCH, ringOf, symbolicLightStateBytes, vectorBytes } from '../model/plan.ts';
 import type { Arena, Ptr } from '../wasm/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
@@ -95,6 +95,7 @@ export function symbolicLightBuffers(
       codes: arena.alloc(PREFILL_BATCH * codeVectorBytes(widest), 'quantised activations'),
       blocks: arena.alloc(PREFILL_BATCH * codeVectorBytes(widest), 'quantised activations'),
       ints: arena.alloc(PREFILL_BATCH * int8VectorBytes(widest), 'quantised activations'),
+      tile: arena.alloc(TILE_BYTES, 'tables of a batch'),
       att: arena.alloc(vectorBytes(d.headDim), 'attention'),
       scores: arena.alloc(vectorBytes(d.anchors + d.window + 1), 'scores'),
     })),

@@ -128,3 +128,6 @@ export function int8VectorBytes(cols: number): number {
   const blocks = Math.ceil(cols / 32);
   return alignUp(blocks * 4, 64) + blocks * 64;
 }
+
+/** Bytes of the scratch of `trit2_gemm_lookup`, `bit1_gemm_lookup` and `int8_gemm_tile`, of which the first two need it all. */
+export const TILE_BYTES = 284160;

@@ -10,6 +10,11 @@ type CodeGemm = (
   w: Ptr, scales: Ptr, kind: number, blockChunks: number, chunks: number,
   x: Ptr, xStride: number, y: Ptr, yStride: number, r0: number, r1: number, n: number,
 ) => void;
+/** A batch of n ≤ 32 vectors, which lie side by side in `x`. */
+type CodeLookup = (
+  w: Ptr, scales: Ptr, kind: number, blockChunks: number, chunks: number,
+  x: Ptr, y: Ptr, yStride: number, r0: number, r1: number, n: number, scratch: Ptr,
+) => void;
 type DenseGemm = (
   w: Ptr, stride: number, x: Ptr, xStride: number, y: Ptr, yStride: number, r0: number, r1: number, n: number,
 ) => void;
@@ -45,12 +50,21 @@ export interface Kernels {
   quantize_block32_i16(
     x: Ptr, xStride: number, blocks: number, out: Ptr, outStride: number, count: number, top: number,
   ): void;
-  // ternary.ts, int8.ts, dense.ts
+  quantize_absmax_batch(
+    x: Ptr, xStride: number, n: number, chunks: number, span: number, out: Ptr, count: number,
+  ): void;
+  // ternary.ts, lookup.ts, int8.ts, dense.ts
   trit2_gemm_i8: CodeGemm;
   bit1_gemm_i8: CodeGemm;
+  trit2_gemm_lookup: CodeLookup;
+  bit1_gemm_lookup: CodeLookup;
   int8_gemm_i16(
     w: Ptr, scales: Ptr, kind: number, blocks: number,
     x: Ptr, xStride: number, y: Ptr, yStride: number, r0: number, r1: number, n: number,
+  ): void;
+  int8_gemm_tile(
+    w: Ptr, scales: Ptr, kind: number, blocks: number,
+    x: Ptr, xStride: number, y: Ptr, yStride: number, r0: number, r1: number, n: number, scratch: Ptr,
   ): void;
   int8_gemm_f32(
     w: Ptr, scales: Ptr, kind: number, blocks: number,
