@@ -17,10 +17,11 @@ export function cores(): number {
 /** Why several lanes cannot run here, in words for a user; null where they can. */
 export function obstacle(): string | null {
   const { SharedArrayBuffer, crossOriginIsolated, Worker } = globalThis as Partial<typeof globalThis>;
-  if (typeof SharedArrayBuffer !== 'function' || crossOriginIsolated === false) {
+  if (crossOriginIsolated === false) {
     return 'this page is not cross-origin isolated (it needs the headers Cross-Origin-Opener-Policy: same-origin and ' +
       'Cross-Origin-Embedder-Policy: require-corp)';
   }
+  if (typeof SharedArrayBuffer !== 'function') return 'this host has no shared memory';
   if (typeof Worker === 'function' || hostModule('node:worker_threads')) return null;
   return 'this host has no worker threads';
 }

@@ -32,7 +32,6 @@ interface NodeThreads {
 export interface Port {
   postMessage(message: unknown): void;
   onmessage: ((event: { data: unknown }) => void) | null;
-  close(): void;
 }
 
 /** A module of the host by name; undefined in browsers. */
@@ -46,6 +45,12 @@ const nodeThreads = (): NodeThreads | undefined => hostModule<NodeThreads>('node
 /** This thread's way to its owner. */
 export function ownerPort(): Port {
   return nodeThreads()?.parentPort ?? (globalThis as unknown as Port);
+}
+
+/** Ends this thread. */
+export function leave(): void {
+  const ends = [nodeThreads()?.parentPort, globalThis] as { close?: () => void }[]; // Deno's port has no close
+  ends.find((end) => end?.close)?.close?.();
 }
 
 /** Starts lane.js, which lies one folder above this file, in the sources as in the bundles. */

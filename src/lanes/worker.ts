@@ -7,7 +7,7 @@ import { instantiate, type KernelModules } from '../wasm/instantiate.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import { fail, TeamLane } from './control.ts';
 import type { Program } from './lane.ts';
-import { ownerPort } from './thread.ts';
+import { leave, ownerPort } from './thread.ts';
 
 /** What a lane is told; all of it can be sent to a thread. */
 export interface Orders {
@@ -55,6 +55,6 @@ export function serve(make: MakeProgram): void {
       fail(control, fault);
       say({ fault });
     }
-    port.close();
+    leave();
   };
 }

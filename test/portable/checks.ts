@@ -51,6 +51,7 @@ const simple = (env: Env): Way => ({ build: env.builds.at(-1)!, threads: 1 });
 async function lend(env: Env, source: ModelSource, way: Way, run: (model: Model) => Promise<void>): Promise<void> {
   const model = await env.open(source, way);
   try {
+    equal(model.stats().threads, way.threads, 'threads');
     await run(model);
   } finally {
     model.dispose();
@@ -164,6 +165,29 @@ export const checks: Check[] = [
         equal(pieces, 3, 'pieces before the end');
         equal(await text(model, PROMPT, { maxTokens: 16, temperature: 0 }), expected, 'text after the abort');
       });
+    },
+  },
+  {
+    name: 'several threads where memory can be shared, else one and a notice; sessions side by side do not mix',
+    async run(env) {
+      const notices: string[] = [];
+      const several = env.threads.length > 1;
+      const way = { ...simple(env), threads: 3, onNotice: (text: string): void => void notices.push(text) };
+      const model = await env.open(await randomModel('symboliclight-tiny', 'i8', 1), way);
+      try {
+        equal(model.stats().threads, several ? 3 : 1, 'threads');
+        equal(notices.length, several ? 0 : 1, 'notices');
+        const alone = fnv1aFloats(joined(await model.logits(IDS)));
+        const sessions = [model.session(), model.session()];
+        const rows = await Promise.all(sessions.map((session) => session.prefill(IDS)));
+        // a new session's memory may have grown the shared one
+        const all = await Promise.all([model.logits(IDS), model.logits(IDS.slice(0, 5)), model.logits(IDS)]);
+        equal(fnv1aFloats(joined(all[0])), alone, 'first of three');
+        equal(fnv1aFloats(joined(all[2])), alone, 'last of three');
+        for (const row of rows) equal(fnv1aFloats(row), fnv1aFloats(all[0][IDS.length - 1]), 'sessions');
+      } finally {
+        model.dispose();
+      }
     },
   },
 ];

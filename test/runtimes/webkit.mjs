@@ -61,6 +61,7 @@ export async function launch({ webkitDriver, miniBrowser, xvfb }) {
         XDG_DATA_HOME: home,
         LIBGL_ALWAYS_SOFTWARE: '1',
         NO_AT_BRIDGE: '1', // no accessibility bus
+        JSC_useSharedArrayBuffer: '1', // as in Safari; WebKitGTK leaves it out of isolated pages too
         http_proxy: 'http://127.0.0.1:9', // nothing but loopback can be reached
         https_proxy: 'http://127.0.0.1:9',
         no_proxy: '127.0.0.1,localhost',

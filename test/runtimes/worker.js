@@ -13,7 +13,7 @@ export default {
     try {
       const report = await main({
         runtime: 'workerd',
-        open: (source, { build, signal }) => ternspike.open(source, { module: modules[build], signal }),
+        open: (source, { build, ...options }) => ternspike.open(source, { ...options, module: modules[build] }),
         fixture: (path) => Promise.resolve(fixtures.has(path) ? new Uint8Array(fixtures.get(path)) : null),
         builds: ['base', 'relaxed'],
         threads: [1],
