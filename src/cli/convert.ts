@@ -28,9 +28,7 @@ export const convert: Command = command(
       embedding: {
         kind: 'choice',
         choices: ['f32', 'f16', 'i8', 'q8_0', 'tq2_0', 'tq1_0'],
-        help:
-          "type of SymbolicLight's embedding: default as --type, f32 for i8, q8_0 below 8 bits; of a spiking BERT's " +
-          'tokens and positions: default f32, or f16',
+        help: 'type of the embedding; default as --type, f32 for i8, q8_0 below 8 bits; spiking BERT f32 or f16',
       },
       scale: {
         kind: 'choice',
@@ -40,8 +38,7 @@ export const convert: Command = command(
       ternary: {
         kind: 'choice',
         choices: ['absmean', 'spikelm'],
-        help:
-          'scale of ternary weights of a spiking BERT: the mean size (BitNet b1.58), or 4/3 of it (SpikeLM); absmean',
+        help: 'scale of ternary weights of a spiking BERT: the mean size, or 4/3 of it (SpikeLM); absmean',
       },
       tokenizer: { kind: 'text', value: 'FILE', help: 'SentencePiece .model or vocab.txt to be written into the file' },
       steps: { kind: 'integer', least: 1, value: 'T', help: 'time steps of a spiking BERT, to stand in the file' },
