@@ -125,17 +125,30 @@ export class Classifier {
   readonly #m: SpikingBert;
   readonly #tokenizer: Tokenizer | null;
   #last: Promise<unknown> = Promise.resolve();
+  #disposed = false;
 
   constructor(m: SpikingBert, tokenizer: Tokenizer | null) {
     this.#m = m;
     this.#tokenizer = tokenizer;
   }
 
+  /** Ends the run that is under way, and those that wait. */
+  dispose(): void {
+    this.#disposed = true;
+  }
+
+  #alive(): void {
+    if (this.#disposed) throw new SessionError('DISPOSED', 'the model was disposed of while it classified');
+  }
+
   /** See `Model.classify`. */
   async classify(input: ClassifyInput, options: ClassifyOptions = {}): Promise<Classification> {
     options.signal?.throwIfAborted();
     const job = this.#job(input, options);
-    const turn = this.#last.then(() => (options.rate === true ? this.#rates(job) : this.#run(job, options)));
+    const turn = this.#last.then(() => {
+      this.#alive();
+      return options.rate === true ? this.#rates(job) : this.#run(job, options);
+    });
     this.#last = turn.catch(() => {});
     return await turn;
   }
@@ -152,10 +165,11 @@ export class Classifier {
       const exit = earlyExit && exitRule(earlyExit.margin);
       while (run.done < steps) {
         await pace.breathe();
+        this.#alive();
         const from = run.done;
         const most = Math.min(steps - from, exit ? every - (from % every) : steps);
         const stretch = pace.next(most);
-        run.advance(from === 0 ? Math.min(most, Math.max(stretch, Math.ceil(FIRST_STRETCH / tokens))) : stretch);
+        await run.advance(from === 0 ? Math.min(most, Math.max(stretch, Math.ceil(FIRST_STRETCH / tokens))) : stretch);
         pace.done(run.done - from);
         for (let t = from; onStep && t < run.done; t++) {
           const firingRates = neuronsOf(d).map((n, j) => run.stepSpikes[t * (6 * d.layers + 1) + j] / (n * tokens));
@@ -230,10 +244,11 @@ export class Classifier {
 
   #ids(input: ClassifyInput, maxLength: number | undefined): Pick<Job, 'ids' | 'typeIds' | 'visible'> {
     const { d } = this.#m;
-    if (typeof input === 'string' || Array.isArray(input)) {
-      const texts: readonly string[] = typeof input === 'string' ? [input] : (input as readonly string[]);
-      if (!(texts.length <= 2 && texts.length > 0 && texts.every((text) => typeof text === 'string'))) {
-        throw new OptionError('OPTION', 'the input is no text, pair of texts or { ids }; classifyAll takes many');
+    const texts: readonly unknown[] | null = typeof input === 'string' ? [input] : Array.isArray(input) ? input : null;
+    if (texts) {
+      const [first, second] = texts;
+      if (texts.length > 2 || typeof first !== 'string' || (texts.length === 2 && typeof second !== 'string')) {
+        throw new OptionError('OPTION', 'the input is no text and no pair of texts; classifyAll takes many');
       }
       if (!this.#tokenizer) {
         throw new TokenizerError(
@@ -244,10 +259,11 @@ export class Classifier {
       if (maxLength !== undefined && maxLength > d.trainedContext) {
         throw new OptionError('OPTION', `maxLength is ${maxLength}, the model has ${d.trainedContext} positions`);
       }
-      const { ids, typeIds } = encodeSegments(this.#tokenizer, texts[0], texts[1], maxLength);
+      const { ids, typeIds } = encodeSegments(this.#tokenizer, first, second as string | undefined, maxLength);
       return this.#checked(ids, typeIds, ids.length);
     }
-    const { ids, typeIds, mask } = input as ClassifyIds;
+    const { ids, typeIds, mask } = (input ?? {}) as Partial<ClassifyIds>;
+    if (!Array.isArray(ids)) throw new OptionError('OPTION', 'the input is no text, pair of texts or { ids }');
     for (const [name, list] of Object.entries({ ids, typeIds: typeIds ?? ids, mask: mask ?? ids })) {
       if (Array.isArray(list) && list.length === ids.length && ids.length > 0) continue;
       throw new OptionError('OPTION', `${name} is no list of numbers, one for each id`);
