@@ -189,7 +189,7 @@ export function commandHelp(spec: CommandSpec): string {
     '',
     'Options:',
     ...columns(rows),
-    ...(spec.notes ?? []).flatMap((note) => ['', note]),
+    ...(spec.notes ?? []).flatMap((note) => ['', ...wrapped(note, WIDTH)]),
     '',
     'Examples:',
     ...spec.examples.map((line) => `  ${line}`),
@@ -201,10 +201,28 @@ function defaultPlaceholder({ kind }: OptionSpec): string {
   return kind === 'number' ? 'X' : kind === 'integer' ? 'N' : kind === 'ids' ? 'IDS' : 'TEXT';
 }
 
-/** Two columns; a row whose first is too wide takes two lines. */
+/** Characters of a line of help. */
+const WIDTH = 128;
+
+/** Two columns; a row whose first is too wide begins with a line of its own. */
 export function columns(rows: readonly (readonly [string, string])[]): string[] {
   const width = Math.min(34, Math.max(...rows.map(([left]) => left.length)));
-  return rows.flatMap(([left, right]) =>
-    left.length <= width ? [`  ${left.padEnd(width)}  ${right}`] : [`  ${left}`, `  ${' '.repeat(width)}  ${right}`]
-  );
+  return rows.flatMap(([left, right]) => {
+    const lines = wrapped(right, WIDTH - width - 4);
+    const beside = left.length <= width ? lines.shift() : '';
+    const rest = lines.map((line) => `  ${' '.repeat(width)}  ${line}`);
+    return [`  ${left.padEnd(width)}  ${beside}`.trimEnd(), ...rest];
+  });
+}
+
+/** Lines of at most so many characters, broken between words. */
+function wrapped(text: string, most: number): string[] {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const last = lines[lines.length - 1];
+    if (last === '') lines[lines.length - 1] = word;
+    else if (last.length + 1 + word.length <= most) lines[lines.length - 1] += ` ${word}`;
+    else lines.push(word);
+  }
+  return lines;
 }

@@ -28,7 +28,7 @@ export const convert: Command = command(
       embedding: {
         kind: 'choice',
         choices: ['f32', 'f16', 'i8', 'q8_0', 'tq2_0', 'tq1_0'],
-        help: 'type of the embedding; default as --type, f32 for i8, q8_0 below 8 bits; spiking BERT f32 or f16',
+        help: 'of the embedding; as --type, f32 for i8, q8_0 below 8 bits; spiking BERT f32 or f16',
       },
       scale: {
         kind: 'choice',

@@ -89,7 +89,7 @@ export const run: Command = command(
     options: OPTIONS,
     notes: [
       'The text is streamed to stdout; counts and speeds stand on stderr.',
-      'A session keeps what the model has read, not how it draws: options and seed are those of each run. A prompt goes on\n' +
+      'A session keeps what the model has read, not how it draws: options and seed are those of each run. A prompt goes on ' +
       'where the session ended, without bos. -n 0 --save-session only reads. FILE appears when it is whole.',
     ],
     examples: [

@@ -85,6 +85,19 @@ usage('malformed values are refused with the option, the value and what is expec
   wrong(['x', '--no-on=1'], '--no-on');
 });
 
+usage('help breaks long lines between words, beside what they explain', () => {
+  const long = Array.from({ length: 40 }, (_, i) => `word${i}`).join(' ');
+  const options = {
+    text: { kind: 'text', help: long },
+    'a-name-that-takes-the-whole-column': { kind: 'flag', help: 'b' },
+  };
+  const help = commandHelp({ ...SPEC, options: options as CommandSpec['options'], notes: [long] });
+  for (const line of help.split('\n')) assert.ok(line.length <= 128 && line === line.trimEnd(), line);
+  assert.is(help.replace(/\s+/g, ' ').split(long).length, 3);
+  assert.match(help, /^ {6}--text TEXT {21}word0 .*\n {38}word\d+ .*$/m);
+  assert.match(help, /^ {6}--a-name-that-takes-the-whole-column\n {38}b$/m);
+});
+
 usage('help lists every option and example', () => {
   const help = commandHelp(SPEC);
   for (
