@@ -13,7 +13,6 @@ import type { ErrorCode } from '../../src/errors.ts';
 import { type Classification, open, type OpenOptions, type SpikingBertDescription } from '../../src/index.ts';
 import { builtinModule } from '../../src/wasm/builtin.ts';
 import { convertModel, type ConvertOptions, type ConvertResult } from '../../src/wasm/convert.ts';
-import { builds } from '../kernels/harness.ts';
 import { encodeQ8, f16, f16Bits, roundEven, unpackQ8 } from '../reference.ts';
 import { refuses } from '../refusal.ts';
 import { json, shared, sharedTest } from '../shared.ts';
@@ -89,12 +88,11 @@ for (const name of CASES) {
         assert.ok(result.tensors.every(({ maxError }) => maxError === 0), `${type}: weights moved`);
         assert.is(container.metadata.get('general.architecture'), 'spikingbert');
         await equalsCase(bytes, name);
-        // and on to every other type that holds them
-        for (const next of EXACT[name]) {
-          const again = await convert(bytes, { type: next });
-          assert.ok(again.result.tensors.every(({ maxError }) => maxError === 0), `${type} to ${next}: weights moved`);
-          await equalsCase(again.bytes, name);
-        }
+        // and on to the next type that holds them
+        const next = EXACT[name][(EXACT[name].indexOf(type) + 1) % EXACT[name].length];
+        const again = await convert(bytes, { type: next });
+        assert.ok(again.result.tensors.every(({ maxError }) => maxError === 0), `${type} to ${next}: weights moved`);
+        await equalsCase(again.bytes, name);
       }
     },
   );
@@ -184,19 +182,16 @@ for (const [name, [options, formula]] of Object.entries(LINEAR)) {
       );
       assert.ok(rmsError <= maxError);
     }
-    for (const build of builds) {
-      const packed = await run(bytes, { build });
-      const floats = await run(checkpointBytes(meant), { build, config: SMALL });
-      sameSpikes(packed, floats, `${name} (${build})`);
-      const active = packed.firingRates.filter((rate) => rate > 0.01 && rate < 0.99).length;
-      assert.ok(active > 8, 'the model is dead or always on');
-    }
+    const packed = await run(bytes);
+    sameSpikes(packed, await run(checkpointBytes(meant), { config: SMALL }), name);
+    const active = packed.firingRates.filter((rate) => rate > 0.01 && rate < 0.99).length;
+    assert.ok(active > 8, 'the model is dead or always on');
     // a second conversion to the same type copies
     const again = await convert(bytes, { ...options });
     assert.ok(again.result.tensors.every(({ maxError }) => maxError === 0));
-    sameSpikes(await run(again.bytes), await run(bytes), 'again');
+    assert.equal(again.bytes, bytes);
     // and to f32 writes what the types stand for
-    sameSpikes(await run((await convert(bytes, { type: 'f32' })).bytes), await run(bytes), 'as f32');
+    sameSpikes(await run((await convert(bytes, { type: 'f32' })).bytes), packed, 'as f32');
   });
 }
 
