@@ -1,5 +1,5 @@
 /** Float formats of files ↔ f32. Eight elements a step, then one by one through the same code. */
-import { bf16FromF32, f16FromF32, f32FromF16 } from './inline/half';
+import { f16FromF32, f32FromF16 } from './inline/half';
 
 @inline
 function store8(dst: usize, a: v128, b: v128): void {
@@ -54,20 +54,4 @@ export function bf16_to_f32(src: usize, dst: usize, n: i32): void {
     v128.store(dst, i32x4.shl(i32x4.extend_high_i16x8_u(h), 16), 16);
   }
   for (; n > 0; --n, src += 2, dst += 4) store<u32>(dst, <u32>load<u16>(src) << 16);
-}
-
-/**
- * dst[i] = bf16(src[i]), nearest, ties to even                                                             0 ≤ i < n
- * src (n) f32    dst (n) bf16
- * layout: plain vectors; must not overlap
- * needs: nothing of alignment or length.   range: overflow gives ±∞ as in PyTorch; NaN gets quiet
- * equals: reference.bf16Bits, bit for bit, in every build.   cost: 6 bytes, 3 operations per element
- */
-export function f32_to_bf16(src: usize, dst: usize, n: i32): void {
-  for (; n >= 8; n -= 8, src += 32, dst += 16) {
-    store8(dst, bf16FromF32(v128.load(src)), bf16FromF32(v128.load(src, 16)));
-  }
-  for (; n > 0; --n, src += 4, dst += 2) {
-    store<u16>(dst, <u16>i32x4.extract_lane(bf16FromF32(v128.load_splat<u32>(src)), 0));
-  }
 }

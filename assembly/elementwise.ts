@@ -26,18 +26,6 @@ export function add_f32(y: usize, x: usize, n: i32): void {
 }
 
 /**
- * y[i] *= x[i]                                                                                             0 ≤ i < n
- * y (n) f32, in place    x (n) f32, may be y
- * layout: plain vectors
- * needs: nothing of alignment or length.   range: all f32
- * equals: reference.mul, bit for bit, in every build.   cost: 12 bytes, 1 operation per element
- */
-export function mul_f32(y: usize, x: usize, n: i32): void {
-  for (; n >= 4; n -= 4, x += 16, y += 16) v128.store(y, f32x4.mul(v128.load(y), v128.load(x)));
-  if (n > 0) storeHead(y, f32x4.mul(loadHead(y, n), loadHead(x, n)), n);
-}
-
-/**
  * y[i] *= s                                                                                                0 ≤ i < n
  * y (n) f32, in place    s f32
  * layout: plain vector
@@ -51,23 +39,12 @@ export function scale_f32(y: usize, s: f32, n: i32): void {
 }
 
 /**
- * x[i] = x[i] / (1 + e^−x[i])                                                                              0 ≤ i < n
- * x (n) f32, in place
- * layout: plain vector
- * needs: nothing of alignment or length.   range: finite x; −0 below −88.72283; −∞ gives NaN as in PyTorch
- * equals: f64 SiLU within 2.5 ulp (under −87: 2^-121 absolute), the same bits in every build
- * cost: 8 bytes, about 29 vector operations per 4
- */
-export function silu_f32(x: usize, n: i32): void {
-  for (; n > 0; n -= 4, x += 16) store4(x, silu4(load4(x, n)), n);
-}
-
-/**
  * gate[i] = silu(gate[i]) · up[i]                                                                          0 ≤ i < n
  * gate (n) f32, in place    up (n) f32
  * layout: plain vectors
- * needs: nothing of alignment or length.   range: finite
- * equals: silu_f32, then mul_f32, bit for bit.   cost: 12 bytes, about 30 vector operations per 4
+ * needs: nothing of alignment or length.   range: finite; silu is −0 below −88.72283, and of −∞ NaN as in PyTorch
+ * equals: f64 SiLU within 2.5 ulp (under −87: 2^-121 absolute), then a product rounded once; the same bits in every build
+ * cost: 12 bytes, about 30 vector operations per 4
  */
 export function silu_mul_f32(gate: usize, up: usize, n: i32): void {
   for (; n > 0; n -= 4, gate += 16, up += 16) store4(gate, f32x4.mul(silu4(load4(gate, n)), load4(up, n)), n);
@@ -90,22 +67,10 @@ export function gelu_f32(x: usize, n: i32): void {
  * gate (n) f32, in place    up (n) f32
  * layout: plain vectors
  * needs: nothing of alignment or length.   range: finite
- * equals: gelu_f32, then mul_f32, bit for bit.   cost: 12 bytes, about 41 vector operations per 4
+ * equals: gelu_f32, then reference.mul, bit for bit.   cost: 12 bytes, about 41 vector operations per 4
  */
 export function gelu_mul_f32(gate: usize, up: usize, n: i32): void {
   for (; n > 0; n -= 4, gate += 16, up += 16) store4(gate, f32x4.mul(gelu4(load4(gate, n)), load4(up, n)), n);
-}
-
-/**
- * x[i] = max(x[i], 0)²                                                                                     0 ≤ i < n
- * x (n) f32, in place
- * layout: plain vector
- * needs: nothing of alignment or length.   range: all f32; NaN stays NaN
- * equals: reference.relu2, bit for bit, in every build.   cost: 8 bytes, 2 operations per element
- */
-export function relu2_f32(x: usize, n: i32): void {
-  for (; n >= 4; n -= 4, x += 16) v128.store(x, relu2(v128.load(x)));
-  if (n > 0) storeHead(x, relu2(loadHead(x, n)), n);
 }
 
 /**

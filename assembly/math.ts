@@ -1,40 +1,7 @@
-/** The functions of inline/mathf.ts over vectors, and the double-precision sine and cosine behind the RoPE tables. */
+/** The logistic function over vectors, and the double-precision sine and cosine behind the RoPE tables. */
 import { cos64 } from './inline/mathd';
-import { erf4, exp4, sigmoid4, tanh4 } from './inline/mathf';
+import { sigmoid4 } from './inline/mathf';
 import { load4, store4 } from './inline/tail';
-
-/**
- * y[i] = e^x[i]                                                                                            0 ≤ i < n
- * x (n) f32    y (n) f32, may be x
- * layout: plain vectors
- * needs: nothing of alignment or length.   range: all f32; results under 2^−126 are 0, over the largest f32 are +∞
- * equals: f64 e^x within 1.0 ulp, the same bits in every build.   cost: 8 bytes, about 26 vector operations per 4
- */
-export function math_exp_f32(x: usize, y: usize, n: i32): void {
-  for (; n > 0; n -= 4, x += 16, y += 16) store4(y, exp4(load4(x, n)), n);
-}
-
-/**
- * y[i] = tanh x[i]                                                                                         0 ≤ i < n
- * x (n) f32    y (n) f32, may be x
- * layout: plain vectors
- * needs: nothing of alignment or length.   range: all f32, −0 kept
- * equals: f64 tanh within 1.5 ulp, the same bits in every build.   cost: 8 bytes, about 48 vector operations per 4
- */
-export function math_tanh_f32(x: usize, y: usize, n: i32): void {
-  for (; n > 0; n -= 4, x += 16, y += 16) store4(y, tanh4(load4(x, n)), n);
-}
-
-/**
- * y[i] = erf x[i]                                                                                          0 ≤ i < n
- * x (n) f32    y (n) f32, may be x
- * layout: plain vectors
- * needs: nothing of alignment or length.   range: all f32, −0 kept
- * equals: f64 erf within 1.5 ulp, the same bits in every build.   cost: 8 bytes, about 58 vector operations per 4
- */
-export function math_erf_f32(x: usize, y: usize, n: i32): void {
-  for (; n > 0; n -= 4, x += 16, y += 16) store4(y, erf4(load4(x, n)), n);
-}
 
 /**
  * y[i] = 1 / (1 + e^−x[i])                                                                                 0 ≤ i < n

@@ -30,15 +30,6 @@ export function f16FromF32(x: v128): v128 {
   return v128.or(v128.bitselect(special, finite, i32x4.gt_s(a, i32x4.splat(0x7f7fffff))), sign);
 }
 
-/** Four bf16 in u32 lanes: nearest, ties to even (overflow to ±∞, as PyTorch does); NaN becomes quiet. */
-@inline
-export function bf16FromF32(x: v128): v128 {
-  const odd = v128.and(i32x4.shr_u(x, 16), i32x4.splat(1));
-  const rounded = i32x4.shr_u(i32x4.add(i32x4.add(x, i32x4.splat(0x7fff)), odd), 16);
-  const quiet = v128.or(i32x4.shr_u(x, 16), i32x4.splat(0x40));
-  return v128.bitselect(quiet, rounded, f32x4.ne(x, x));
-}
-
 /** Whether f16 bits stand for NaN or ±∞. */
 @inline
 export function isSpecialF16(h: i32): bool {

@@ -7,8 +7,6 @@
  *            largest error    at the ends
  *   exp      1.0 ulp          exp(−∞) = 0, 0 below −87.33654 (results under 2^−126 are flushed), +∞ above 88.72283
  *   sigmoid  2.5 ulp          0 below −88.72283, 1 above 17
- *   tanh     1.5 ulp          ±0 kept, ±1 beyond 9.02
- *   erf      1.5 ulp          ±0 kept, ±1 beyond 4
  *   gelu     1e-7 · |x|       ±0 kept; ±∞ does not become finite
  * NaN gives NaN.
  */
@@ -23,17 +21,6 @@ const EXP: usize = memory.data<f32>([
   EXP_LOW, EXP_HIGH, 1.44269504, ROUND, 0.693359375, -2.12194440e-4,
   0.49999994, 0.16666521, 0.04166839, 0.0083687454, 0.001381454,
   1, 2, Infinity,
-], 16);
-
-// tanh: (tanh a − a) / a³ as a polynomial in a² on a ≤ 0.625
-const TANH: usize = memory.data<f32>([
-  0.625, -0.33333334, 0.1333321, -0.053947207, 0.021702979, -0.0081827007, 0.0021475588,
-], 16);
-
-// erf: erf(a) / a − 1 in a² on a ≤ 1; log erfc(a) in a on 1 ≤ a ≤ 4
-const ERF: usize = memory.data<f32>([
-  1, 0.12837917, -0.37612626, 0.112835854, -0.02685381, 0.0051883277, -8.010193e-4, 7.853858e-5,
-  4, -3.5382508e-4, -1.1270396, -0.63822645, -0.10303665, 0.021804957, -0.0029395116, 1.8556363e-4,
 ], 16);
 
 // gelu: log2(erfc(a / √2) / 2) as a polynomial in a on a ≤ 8; (2^f − 1) / f in f on |f| ≤ 1/2
@@ -88,46 +75,6 @@ export function sigmoid4(x: v128): v128 {
 @inline
 export function silu4(x: v128): v128 {
   return f32x4.div(x, f32x4.add(at(EXP, 11), exp4(f32x4.neg(x))));
-}
-
-/** tanh: a polynomial up to 0.625, then 1 − 2 / (e^2a + 1); the sign of x is put back at the end. */
-@inline
-export function tanh4(x: v128): v128 {
-  const a = f32x4.abs(x);
-  const s = f32x4.mul(a, a);
-  let p = step(at(TANH, 6), s, at(TANH, 5));
-  p = step(p, s, at(TANH, 4));
-  p = step(p, s, at(TANH, 3));
-  p = step(p, s, at(TANH, 2));
-  p = step(p, s, at(TANH, 1));
-  p = f32x4.add(a, f32x4.mul(a, f32x4.mul(s, p)));
-  const one = at(EXP, 11);
-  const e = exp4(f32x4.add(a, a));
-  const tail = f32x4.sub(one, f32x4.div(at(EXP, 12), f32x4.add(e, one)));
-  return v128.or(v128.bitselect(p, tail, f32x4.lt(a, at(TANH, 0))), v128.xor(x, a));
-}
-
-/** erf: a polynomial up to 1, then 1 − e^(log erfc a); the sign of x is put back at the end. */
-@inline
-export function erf4(x: v128): v128 {
-  const a = f32x4.abs(x);
-  const s = f32x4.mul(a, a);
-  let p = step(at(ERF, 7), s, at(ERF, 6));
-  p = step(p, s, at(ERF, 5));
-  p = step(p, s, at(ERF, 4));
-  p = step(p, s, at(ERF, 3));
-  p = step(p, s, at(ERF, 2));
-  p = step(p, s, at(ERF, 1));
-  p = step(p, a, a);
-  const t = f32x4.pmin(a, at(ERF, 8));
-  let q = step(at(ERF, 15), t, at(ERF, 14));
-  q = step(q, t, at(ERF, 13));
-  q = step(q, t, at(ERF, 12));
-  q = step(q, t, at(ERF, 11));
-  q = step(q, t, at(ERF, 10));
-  q = step(q, t, at(ERF, 9));
-  q = f32x4.sub(at(EXP, 11), exp4(q));
-  return v128.or(v128.bitselect(p, q, f32x4.lt(a, at(ERF, 0))), v128.xor(x, a));
 }
 
 /**
@@ -195,14 +142,4 @@ function half(x: usize, e: v128): void {
 /** Lane 0 of `exp4`. */
 export function expf(x: f32): f32 {
   return f32x4.extract_lane(exp4(f32x4.splat(x)), 0);
-}
-
-/** Lane 0 of `tanh4`. */
-export function tanhf(x: f32): f32 {
-  return f32x4.extract_lane(tanh4(f32x4.splat(x)), 0);
-}
-
-/** Lane 0 of `sigmoid4`. */
-export function sigmoidf(x: f32): f32 {
-  return f32x4.extract_lane(sigmoid4(f32x4.splat(x)), 0);
 }

@@ -94,21 +94,15 @@ export interface Kernels {
   layer_norm_f32(x: Ptr, weight: Ptr, bias: Ptr, y: Ptr, n: number, eps: number): void;
   // elementwise.ts
   add_f32: Pairwise;
-  mul_f32: Pairwise;
   scale_f32(y: Ptr, s: number, n: number): void;
-  silu_f32: InPlace;
   silu_mul_f32: Pairwise;
   gelu_f32: InPlace;
   gelu_mul_f32: Pairwise;
-  relu2_f32: InPlace;
   relu2_mul_f32: Pairwise;
   softmax_f32: InPlace;
   /** Index of the first NaN or ±∞, or −1. */
   not_finite_f32(x: Ptr, n: number): number;
   // math.ts
-  math_exp_f32: Convert;
-  math_tanh_f32: Convert;
-  math_erf_f32: Convert;
   math_sigmoid_f32: Convert;
   /** Writes sin x and cos x, two f64. */
   math_cossin_f64(x: number, out: Ptr): void;
@@ -116,7 +110,6 @@ export interface Kernels {
   f16_to_f32: Convert;
   f32_to_f16: Convert;
   bf16_to_f32: Convert;
-  f32_to_bf16: Convert;
   // unpack.ts
   unpack_tq1_0: Unpack;
   unpack_tq2_0: Unpack;

@@ -1,4 +1,4 @@
-/** Half precision and bfloat16: every pattern read, and rounding to nearest even when written. */
+/** Half precision and bfloat16: every pattern read; half precision rounded to nearest even when written. */
 import * as assert from 'uvu/assert';
 import * as reference from '../reference.ts';
 import { kernelSuite, LENGTHS, normals, random, sameBits } from './harness.ts';
@@ -32,11 +32,7 @@ await kernelSuite('float formats', ({ k, arena }, test) => {
 
   test('what was read is written back as it was; signalling NaN becomes quiet', () => {
     const f16 = write(k.f32_to_f16, read(k.f16_to_f32, ALL));
-    const bf16 = write(k.f32_to_bf16, read(k.bf16_to_f32, ALL));
-    for (let h = 0; h < 65536; h++) {
-      assert.is(f16[h], (h & 0x7fff) > 0x7c00 ? h | 0x200 : h);
-      assert.is(bf16[h], (h & 0x7fff) > 0x7f80 ? h | 0x40 : h);
-    }
+    for (let h = 0; h < 65536; h++) assert.is(f16[h], (h & 0x7fff) > 0x7c00 ? h | 0x200 : h);
   });
 
   test('f32_to_f16 rounds to nearest even, at and around every midpoint', () => {
@@ -68,23 +64,6 @@ await kernelSuite('float formats', ({ k, arena }, test) => {
       [-0, 0x8000],
     ];
     sameBits(write(k.f32_to_f16, Float32Array.from(cases, ([x]) => x)), cases.map(([, bits]) => bits));
-  });
-
-  test('f32_to_bf16 rounds to nearest even and overflows to infinity', () => {
-    const cases = [
-      [0x3f800000, 0x3f80],
-      [0x3f808000, 0x3f80],
-      [0x3f808001, 0x3f81],
-      [0x3f818000, 0x3f82],
-      [0x3f817fff, 0x3f81],
-      [0x7f7fffff, 0x7f80],
-      [0xff7f8000, 0xff80],
-      [0x7f800000, 0x7f80],
-      [0x80000001, 0x8000],
-      [0x00008001, 1],
-    ];
-    const src = new Float32Array(Uint32Array.from(cases, ([bits]) => bits).buffer);
-    sameBits(write(k.f32_to_bf16, src), cases.map(([, bits]) => bits));
   });
 
   test('every length gives the same elements, and nothing beyond is read', () => {
