@@ -155,7 +155,6 @@ if (typeof navigator === 'undefined') {
       await using model = await open(await file(config, await trainer.save()), {
         contextLength: 256,
         kv: 'f32',
-        activations: 'int8', // as the trainer rounds them
       });
       const rows = await model.logits(ids);
       const worst = rows.map((row, t) =>
