@@ -11,7 +11,7 @@ import { packedSize } from '../model/layout.ts';
 import { type OptionTable, UsageError } from './args.ts';
 import { type Command, command, type Context } from './command.ts';
 import { withSource } from './files.ts';
-import { CONTEXT_OPTIONS, load, memoryOf, MODEL_OPTIONS, noteThreads, runtime } from './load.ts';
+import { CONTEXT_OPTIONS, load, memoryOf, MODEL_OPTIONS, runtime } from './load.ts';
 import { rounded } from './output.ts';
 import { spikeLines } from './spikes.ts';
 
@@ -21,7 +21,12 @@ const DEFAULT_ROUNDS = 3;
 
 const OPTIONS = {
   ...MODEL_OPTIONS,
-  threads: { kind: 'text', short: 't', value: 'N,…', help: 'threads; this version computes on one' },
+  threads: {
+    kind: 'text',
+    short: 't',
+    value: 'N,…',
+    help: 'threads, each number measured in turn; default what is fastest',
+  },
   shape: { kind: 'text', value: RANDOM_SHAPES.join('|'), help: 'a random model of this shape, made in memory' },
   type: {
     kind: 'text',
@@ -69,27 +74,28 @@ export const bench: Command = command(
     if (sparsity !== undefined && !(sparsity >= 0 && sparsity <= 1)) {
       throw new UsageError(`--sparsity is ${sparsity}, expected a number in 0 … 1`);
     }
-    noteThreads(mostThreads(values.threads), out);
+    const numbers = threadNumbers(values.threads);
+    const threads = numbers && Math.max(...numbers);
     const counts = { prompt: values.prompt ?? DEFAULT_PROMPT, tokens: values.tokens ?? DEFAULT_TOKENS };
     const contextLength = values.ctx ?? counts.prompt + counts.tokens;
     const open = async (source: ByteSource): Promise<{ model: Model; fileBytes: number }> => ({
-      model: await load(source, { build, kv, activations, contextLength, forcedSparsity: sparsity }, context),
+      model: await load(source, { build, kv, activations, threads, contextLength, forcedSparsity: sparsity }, context),
       fileBytes: source.size,
     });
     const { model, fileBytes } = path !== undefined
       ? await withSource(path, signal, open)
       : await open(await randomSource(shape ?? '', type, values.layers, values.head));
-    const { prefillTps, decodeTps } = await measure(model, counts, rounds, context);
+    const speeds = await measure(model, numbers ?? [model.stats().threads], counts, rounds, context);
     const bytesPerToken = bytesRead(model, values.kv ?? 'f16', counts);
     const { loadMs, build: used, spikes } = model.stats(); // of the last round's decoding
-    const line = {
-      threads: 1,
+    const lines = speeds.map(({ threads, prefillTps, decodeTps }) => ({
+      threads,
       prefillTps: rounded(prefillTps),
       decodeTps: rounded(decodeTps),
       msPerToken: rounded(1000 / decodeTps),
       bytesPerToken,
       gbPerSecond: rounded((bytesPerToken * decodeTps) / 1e9),
-    };
+    }));
     await out.result(
       {
         model: path ?? `random ${shape}`,
@@ -99,7 +105,7 @@ export const bench: Command = command(
         runtime: runtime(),
         ...counts,
         rounds,
-        threads: [line],
+        threads: lines,
         sparsity,
         spikes,
         loadMs: rounded(loadMs),
@@ -109,14 +115,13 @@ export const bench: Command = command(
         machine: { cpu: cpus()[0]?.model ?? 'unknown', cores: availableParallelism(), loadAverage: loadavg() },
       },
       () => [
-        `${path ?? `random ${shape}`} ${
-          path === undefined ? type : typesOf(model)
-        }, ${used} build, ${runtime()}, 1 thread`,
-        `prefill ${counts.prompt}: ${line.prefillTps.toPrecision(4)} tokens/s`,
-        `decode ${counts.tokens}: ${line.decodeTps.toPrecision(4)} tokens/s, ` +
-        `${line.msPerToken.toPrecision(4)} ms and ${(bytesPerToken / 1e6).toPrecision(4)} MB a token, ${
-          line.gbPerSecond.toPrecision(4)
-        } GB/s`,
+        `${path ?? `random ${shape}`} ${path === undefined ? type : typesOf(model)}, ${used} build, ${runtime()}`,
+        ...lines.flatMap((line) => [
+          `prefill ${counts.prompt}: ${line.prefillTps.toPrecision(4)} tokens/s on ${threadsText(line.threads)}`,
+          `decode ${counts.tokens}: ${line.decodeTps.toPrecision(4)} tokens/s, ` +
+          `${line.msPerToken.toPrecision(4)} ms and ${(bytesPerToken / 1e6).toPrecision(4)} MB a token, ` +
+          `${line.gbPerSecond.toPrecision(4)} GB/s`,
+        ]),
         `load ${Math.round(loadMs)} ms, ${(fileBytes / loadMs / 1e6).toPrecision(3)} GB/s`,
         ...(spikes ? spikeLines(spikes) : []),
       ],
@@ -143,41 +148,62 @@ async function randomSource(shape: string, type: string, layers?: number, head?:
   }
 }
 
-/** `1,2` → 2. @throws {UsageError} */
-function mostThreads(text: string | undefined): number | undefined {
+/** `1,2` → [1, 2]. @throws {UsageError} */
+function threadNumbers(text: string | undefined): number[] | undefined {
   if (text === undefined) return undefined;
-  if (/^[1-9]\d{0,3}(,[1-9]\d{0,3})*$/.test(text)) return Math.max(...text.split(',').map(Number));
+  if (/^[1-9]\d{0,3}(,[1-9]\d{0,3})*$/.test(text)) return text.split(',').map(Number);
   throw new UsageError(`--threads is ${JSON.stringify(text.slice(0, 60))}, expected numbers such as 1,2`);
 }
 
-/** Medians over the rounds, after a short one that lets the host compile. */
-async function measure(model: Model, { prompt, tokens }: Counts, rounds: number, { out, signal }: Context): Promise<{
-  prefillTps: number;
-  decodeTps: number;
-}> {
+const threadsText = (threads: number): string => (threads === 1 ? '1 thread' : `${threads} threads`);
+
+/** Speeds on a number of threads. */
+interface Speed {
+  readonly threads: number;
+  readonly prefillTps: number;
+  readonly decodeTps: number;
+}
+
+/** Medians over the rounds, after a short one that lets the host compile; every round takes all numbers of threads in turn. */
+async function measure(
+  model: Model,
+  numbers: readonly number[],
+  { prompt, tokens }: Counts,
+  rounds: number,
+  { out, signal }: Context,
+): Promise<Speed[]> {
   const { vocab } = model.describe();
   // spread over the vocabulary and the same in every run
   const ids = Array.from({ length: prompt + tokens }, (_, i) => Math.imul(i + 1, 2654435761) % vocab).map(Math.abs);
   using session = model.session();
   await session.prefill(ids.slice(0, Math.min(8, prompt)), { signal });
-  const prefill: number[] = [];
-  const decode: number[] = [];
+  const measured = new Map<number, { prefill: number[]; decode: number[] }>();
   const ignore = (): void => {};
   for (let round = 0; round < rounds; round++) {
     out.progress(`round ${round + 1} of ${rounds}`);
-    session.reset();
-    const start = performance.now();
-    await session.read(ids.slice(0, prompt), { signal, stretchMs: STRETCH_MS }, prompt - 1, ignore);
-    const middle = performance.now();
-    model.resetStats();
-    for (let i = prompt; i < prompt + tokens; i++) {
-      await session.read([ids[i]], { signal }, 0, ignore);
+    for (const number of numbers) {
+      model.useThreads(number);
+      const { threads } = model.stats(); // as many as there are
+      const { prefill, decode } = measured.get(threads) ?? { prefill: [], decode: [] };
+      measured.set(threads, { prefill, decode });
+      session.reset();
+      const start = performance.now();
+      await session.read(ids.slice(0, prompt), { signal, stretchMs: STRETCH_MS }, prompt - 1, ignore);
+      const middle = performance.now();
+      model.resetStats();
+      for (let i = prompt; i < prompt + tokens; i++) {
+        await session.read([ids[i]], { signal }, 0, ignore);
+      }
+      const end = performance.now();
+      prefill.push((prompt / (middle - start)) * 1000);
+      decode.push((tokens / (end - middle)) * 1000);
     }
-    const end = performance.now();
-    prefill.push((prompt / (middle - start)) * 1000);
-    decode.push((tokens / (end - middle)) * 1000);
   }
-  return { prefillTps: median(prefill), decodeTps: median(decode) };
+  return [...measured].map(([threads, { prefill, decode }]) => ({
+    threads,
+    prefillTps: median(prefill),
+    decodeTps: median(decode),
+  }));
 }
 
 function median(values: readonly number[]): number {

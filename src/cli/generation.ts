@@ -85,7 +85,7 @@ export async function generate(model: Model, task: Task, { out, signal }: Contex
   const saved = keeps ? await save(session, sink, { unread, read }, out) : null;
   const prefillMs = (first || end) - start;
   const decodeMs = first ? end - first : 0;
-  const { loadMs } = model.stats();
+  const { loadMs, threads } = model.stats();
   const timings = {
     loadMs: rounded(loadMs),
     prefillMs: rounded(prefillMs),
@@ -102,6 +102,7 @@ export async function generate(model: Model, task: Task, { out, signal }: Contex
       completionTokens: answer.length,
       finishReason,
       timings,
+      threads,
       memory: memoryOf(model),
       spikes: spikes ?? model.stats().spikes, // the latter where it was interrupted, or only read
       session: session && { loaded: held, saved },
@@ -113,7 +114,8 @@ export async function generate(model: Model, task: Task, { out, signal }: Contex
   const speed = (tps: number): string => `${tps.toPrecision(4)} tokens/s`;
   out.note(
     `prompt ${ids.length} tokens, ${speed(timings.prefillTps)}; ` +
-      `answer ${answer.length} tokens, ${speed(timings.decodeTps)}; loaded in ${Math.round(loadMs)} ms`,
+      `answer ${answer.length} tokens, ${speed(timings.decodeTps)}; loaded in ${Math.round(loadMs)} ms` +
+      (threads > 1 ? `; ${threads} threads` : ''),
   );
   if (saved !== null) out.note(`session kept: ${saved} positions`);
   if (spikes) { for (const line of spikeLines(spikes)) out.note(line); }

@@ -29,7 +29,7 @@ export const MODEL_OPTIONS = {
     choices: ['int8', 'int16', 'f32'],
     help: 'inputs of int8 rows: quantised, or as they are; default int8, int16 for SymbolicLight',
   },
-  threads: { kind: 'integer', short: 't', least: 1, help: 'threads; this version computes on one' },
+  threads: { kind: 'integer', short: 't', least: 1, help: 'threads; default what is fastest, 1 for small models' },
 } as const;
 
 /** Options of commands whose session length matters. */
@@ -49,6 +49,7 @@ export interface LoadOptions {
   readonly kv?: KvType;
   readonly tokenizer?: Tokenizer;
   readonly forcedSparsity?: number;
+  readonly threads?: number;
 }
 
 /** The model's path. @throws {TernspikeError} `OPTION` with a way to get one */
@@ -62,6 +63,7 @@ export async function load(source: ByteSource, options: LoadOptions, { out, sign
   const model = await open(source, {
     ...options,
     signal,
+    onNotice: (notice) => out.note(notice),
     onProgress: ({ phase, loaded, total, fraction }) => {
       if (phase === 'weights') {
         out.progress(`loading ${Math.round(fraction * 100)} %  ${bytesText(loaded)} of ${bytesText(total)}`);
@@ -72,10 +74,10 @@ export async function load(source: ByteSource, options: LoadOptions, { out, sign
   return model;
 }
 
-/** Says once that more than one thread has no effect. */
+/** Says once that a classifier does not use more than one thread. */
 export function noteThreads(threads: number | undefined, out: Output): void {
   if (threads !== undefined && threads > 1) {
-    out.note(`this version runs single-laned; --threads ${threads} is taken as 1`);
+    out.note(`classifiers compute on one thread; --threads ${threads} is taken as 1`);
   }
 }
 

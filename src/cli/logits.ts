@@ -6,7 +6,7 @@ import type { Model } from '../model.ts';
 import { UsageError } from './args.ts';
 import { type Command, command, need } from './command.ts';
 import { withSource } from './files.ts';
-import { CONTEXT_OPTIONS, load, MODEL_OPTIONS, modelPath, noteThreads } from './load.ts';
+import { CONTEXT_OPTIONS, load, MODEL_OPTIONS, modelPath } from './load.ts';
 import { oneLine } from './output.ts';
 import { defaultContext } from '../model/plan.ts';
 
@@ -43,7 +43,7 @@ export const logits: Command = command(
   },
   async ({ values }, context) => {
     const ids = need(values.ids, '--ids');
-    const { prefill, build, kv, activations, ctx } = values;
+    const { prefill, build, kv, activations, threads, ctx } = values;
     if (ids.length === 0) throw new UsageError('--ids is empty');
     if (prefill !== undefined && prefill > ids.length) {
       throw new UsageError(`--prefill is ${prefill}, expected at most the ${ids.length} ids`);
@@ -53,14 +53,13 @@ export const logits: Command = command(
       throw new UsageError('--entropy-exit looks at the whole sequence at once; leave --prefill out');
     }
     const { out, signal } = context;
-    noteThreads(values.threads, out);
     // a context of any length gives the same logits; more ids than the default holds need a longer one
     const contextLength = ctx ?? (ids.length > defaultContext(0) ? ids.length : undefined);
     const path = modelPath(values.model);
     using model = await withSource(
       path,
       signal,
-      (source) => load(source, { build, kv, activations, contextLength }, context),
+      (source) => load(source, { build, kv, activations, threads, contextLength }, context),
     );
     const from = prefill === undefined ? 0 : prefill - 1;
     const rows = prefill === undefined

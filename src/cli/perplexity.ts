@@ -5,7 +5,7 @@
 import { perplexity } from '../eval/perplexity.ts';
 import { type Command, command, need } from './command.ts';
 import { readText, withSource } from './files.ts';
-import { CONTEXT_OPTIONS, load, MODEL_OPTIONS, modelPath, noteThreads } from './load.ts';
+import { CONTEXT_OPTIONS, load, MODEL_OPTIONS, modelPath } from './load.ts';
 import { rounded } from './output.ts';
 import { tokenizerOfFile } from './tokenizer-file.ts';
 
@@ -32,15 +32,14 @@ export const perplexityCommand: Command = command(
   async ({ values }, context) => {
     const { out, signal } = context;
     const file = need(values.file, '-f TEXT');
-    const { build, kv, activations, chunks, bytes, ctx: contextLength = DEFAULT_WINDOW } = values;
-    noteThreads(values.threads, out);
+    const { build, kv, activations, threads, chunks, bytes, ctx: contextLength = DEFAULT_WINDOW } = values;
     const path = modelPath(values.model);
     const text = await readText(file, bytes, signal);
     const tokenizer = values.tokenizer === undefined ? undefined : await tokenizerOfFile(values.tokenizer, signal);
     using model = await withSource(
       path,
       signal,
-      (source) => load(source, { build, kv, activations, contextLength, tokenizer }, context),
+      (source) => load(source, { build, kv, activations, threads, contextLength, tokenizer }, context),
     );
     const result = await perplexity(model, text, {
       contextLength,

@@ -10,7 +10,7 @@ import { type OptionTable, UsageError, type Values } from './args.ts';
 import { asUsage, type Command, command, type Context } from './command.ts';
 import { withSource } from './files.ts';
 import { generate } from './generation.ts';
-import { CONTEXT_OPTIONS, load, MODEL_OPTIONS, modelPath, noteThreads } from './load.ts';
+import { CONTEXT_OPTIONS, load, MODEL_OPTIONS, modelPath } from './load.ts';
 import { contextFor, type Prompt } from './prompt.ts';
 import { beginSessionFile, lookAtSession, openSession, type SessionFile } from './session-file.ts';
 import { tokenizerOfFile } from './tokenizer-file.ts';
@@ -104,7 +104,6 @@ export const run: Command = command(
     const prompt = promptOf(values, positionals[0]);
     const sampler: SamplerOptions = { ...samplerOptions(values), seed: values.seed ?? randomSeed() };
     asUsage(() => checkSamplerOptions(sampler));
-    noteThreads(values.threads, context.out);
     const path = modelPath(values.model);
     const [from, to] = [values['load-session'], values['save-session']];
     const loaded = from === undefined ? undefined : await lookAtSession(from, context.signal);
@@ -153,8 +152,8 @@ async function openFor(
     } else if (contextLength === undefined && held > 0) {
       contextLength = await contextFor(source, { ids: [] }, held, 0, tokenizer, signal);
     }
-    const { build, kv, activations } = values;
-    return await load(source, { build, kv, activations, contextLength, tokenizer }, context);
+    const { build, kv, activations, threads } = values;
+    return await load(source, { build, kv, activations, threads, contextLength, tokenizer }, context);
   });
 }
 
