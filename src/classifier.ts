@@ -5,10 +5,11 @@
 import { Pace } from './bytes/pace.ts';
 import { OptionError, SessionError, TokenizerError } from './errors.ts';
 import { type ClassifySpikes, classifySpikes } from './eval/classify-spikes.ts';
-import type { SpikingBert } from './forward/spikingbert.ts';
+import { type SpikingBert, spikingBertProgram, type SpikingBertRecipe } from './forward/spikingbert.ts';
 import { rateSpikingBert } from './forward/spikingbert-rate.ts';
 import { SpikingBertRun } from './forward/spikingbert-run.ts';
 import { spikingBertWeights } from './forward/spikingbert-weights.ts';
+import { type Crew, solo } from './lanes/crew.ts';
 import { MAX_STEPS } from './limits.ts';
 import type { SpikingBertDescription } from './model/description.ts';
 import { layerFeatures } from './model/spikingbert-run.ts';
@@ -92,23 +93,31 @@ export interface Classification {
   readonly spikeCounts?: readonly Uint16Array[];
 }
 
-/** Loads the weights of a spiking BERT. @throws {MemoryError} and what `WeightLoader.fill` throws */
+/** Loads the weights of a spiking BERT. @param crew runs the steps; default this thread alone @throws {MemoryError} and what `WeightLoader.fill` throws */
 export async function loadClassifier(
   k: Kernels,
   arena: Arena,
   d: SpikingBertDescription,
   loader: WeightLoader,
   tokenizer: Tokenizer | null,
+  crew: Crew = solo(),
 ): Promise<Classifier> {
   const w = spikingBertWeights(d, loader);
   await loader.fill();
-  return new Classifier({ k, d, w, arena }, tokenizer);
+  const m = { k, d, w, arena, crew };
+  const recipe: SpikingBertRecipe = { kind: 'spikingbert', d, w };
+  crew.bind(spikingBertProgram(m, crew.words), recipe);
+  return new Classifier(m, tokenizer);
 }
 
 /** Steps between two looks of an early exit. */
 const EXIT_EVERY = 8;
 /** Tokens times steps of the first stretch of work; how long the next are is then measured. */
 const FIRST_STRETCH = 256;
+
+/** A trial: as many vectors as a block of the products holds. */
+const TRIAL_TOKENS = 8;
+const TRIAL_STEPS = 16;
 
 /** What is run. */
 interface Job {
@@ -139,6 +148,18 @@ export class Classifier {
 
   #alive(): void {
     if (this.#disposed) throw new SessionError('DISPOSED', 'the model was disposed of while it classified');
+  }
+
+  /** A few steps of a short text, to see how long they take. */
+  async trial(): Promise<void> {
+    const { threshold, leak, trainedContext } = this.#m.d;
+    const ids = new Array<number>(Math.min(TRIAL_TOKENS, trainedContext)).fill(0);
+    const run = new SpikingBertRun(this.#m, ids, ids, { steps: TRIAL_STEPS, threshold, leak });
+    try {
+      await run.advance(TRIAL_STEPS);
+    } finally {
+      run.free();
+    }
   }
 
   /** See `Model.classify`. */

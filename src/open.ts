@@ -134,7 +134,7 @@ async function load(
   const planned = (lanes: number): MemoryPlan =>
     planModel(container, description, { context, kv, lanes, maxBytes, base });
   const alone = planned(1);
-  const one = !generates || threads === 1 || (threads === undefined && alone.weightsBytes < SMALL_WEIGHTS_BYTES);
+  const one = threads === 1 || (threads === undefined && alone.weightsBytes < SMALL_WEIGHTS_BYTES);
   const team = one ? null : await (await import('./lanes/enlist.ts')).enlist({
     threads,
     kernels: provided,
@@ -161,7 +161,10 @@ async function load(
     if (description.kind === 'spikingbert') {
       // most programs have no classifier
       const { loadClassifier } = await import('./classifier.ts');
-      classifier = await loadClassifier(kernels, arena, description, loader, tokenizer);
+      const loaded = await loadClassifier(kernels, arena, description, loader, tokenizer, crew);
+      classifier = loaded;
+      await team?.crew.ready();
+      if (threads === undefined) await team?.crew.choose(() => loaded.trial());
     } else {
       let decoder: Decoder;
       if (description.kind === 'llama') {

@@ -8,6 +8,7 @@ import { MemoryError } from '../errors.ts';
 import { columnSize } from './columns.ts';
 import type { LlamaDescription, SpikingBertDescription, SymbolicLightDescription } from './description.ts';
 import {
+  attentionBytes,
   codeVectorBytes,
   int8VectorBytes,
   type PackedSize,
@@ -96,7 +97,7 @@ function llamaScratchBytes(d: LlamaDescription, context: number, lanes: number):
   const own = vectorBytes(d.width) + vectorBytes(q) + vectorBytes(d.hidden);
   const lane = own + 2 * codeVectorBytes(widest) + int8VectorBytes(widest);
   const rope = vectorBytes(d.rope.dims);
-  return PREFILL_BATCH * (shared + rope + lanes * lane) + lanes * (TILE_BYTES + vectorBytes(d.headDim + context)) +
+  return PREFILL_BATCH * (shared + rope + lanes * lane) + lanes * (TILE_BYTES + attentionBytes(d.headDim, context)) +
     vectorBytes(d.rope.dims) + vectorBytes(d.vocab) +
     64 * 64;
 }
@@ -196,7 +197,7 @@ const PLANNED_TOKENS = 128;
 export function planSpikingBert(
   container: Container,
   d: SpikingBertDescription,
-  options: { maxBytes: number; base: number },
+  options: { lanes: number; maxBytes: number; base: number },
 ): MemoryPlan {
   const held = spikingBertTensors(container, d);
   let weights = 0;
@@ -207,7 +208,7 @@ export function planSpikingBert(
   }
   const loader = loaderScratch(held);
   const tokens = Math.min(d.trainedContext, PLANNED_TOKENS);
-  const stateBytes = spikingBertRunBytes(d, tokens, d.steps);
+  const stateBytes = spikingBertRunBytes(d, tokens, d.steps, options.lanes);
   const behind = Math.max(stateBytes, loader.staging + loader.codes + loader.scales);
   const plan = { weightsBytes: weights, stateBytes, scratchBytes: 0, totalBytes: options.base + weights + behind };
   if (plan.totalBytes <= options.maxBytes) return plan;
