@@ -107,10 +107,10 @@ async function load(
   const description = describe(container);
   const tokenizer = await findTokenizer(source, container, description, options);
 
-  if (options.forcedSparsity !== undefined && description.kind === 'llama') {
+  if (options.forcedSparsity !== undefined && description.kind !== 'symboliclight') {
     throw new OptionError(
       'OPTION',
-      `forcedSparsity is for models that spike, this is a ${description.architecture} model`,
+      `forcedSparsity is for SymbolicLight models, which spike; this is a ${description.architecture} model`,
     );
   }
 
