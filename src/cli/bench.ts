@@ -11,7 +11,7 @@ import { packedSize } from '../model/layout.ts';
 import { type OptionTable, UsageError } from './args.ts';
 import { type Command, command, type Context } from './command.ts';
 import { withSource } from './files.ts';
-import { CONTEXT_OPTIONS, load, memoryOf, MODEL_OPTIONS, runtime } from './load.ts';
+import { CONTEXT_OPTIONS, load, memoryOf, MODEL_OPTIONS, modelPath, runtime } from './load.ts';
 import { rounded } from './output.ts';
 import { spikeLines } from './spikes.ts';
 
@@ -65,9 +65,12 @@ export const bench: Command = command(
   },
   async ({ values }, context) => {
     const { out, signal } = context;
-    const { model: path, shape, build, kv, activations, rounds = DEFAULT_ROUNDS, sparsity } = values;
+    const { shape, build, kv, activations, rounds = DEFAULT_ROUNDS, sparsity } = values;
     const type = values.type ?? randomTypes(shape ?? '')[0];
-    if ((path === undefined) === (shape === undefined)) throw new UsageError('give -m MODEL or --shape SHAPE');
+    if (values.model !== undefined && shape !== undefined) {
+      throw new UsageError('give -m MODEL or --shape SHAPE, not both');
+    }
+    const path = shape === undefined ? modelPath(values.model) : undefined;
     if (path !== undefined && (values.type ?? values.layers ?? values.head) !== undefined) {
       throw new UsageError('--type, --layers and --head belong to --shape');
     }

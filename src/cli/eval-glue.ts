@@ -27,7 +27,7 @@ import { asUsage, type Command, command, type Context, need } from './command.ts
 import { withSource } from './files.ts';
 import { modelSum, sampleFile, surveyText } from './fingerprint.ts';
 import { type LogFile, openLog } from './glue-log-file.ts';
-import { memoryOf, MODEL_OPTIONS, modelPath, noteThreads, runtime } from './load.ts';
+import { classifierPath, memoryOf, MODEL_OPTIONS, noteThreads, runtime } from './load.ts';
 import { rounded } from './output.ts';
 
 /** Malformed lines that are named; the others are counted. */
@@ -77,7 +77,7 @@ export const evalGlue: Command = command(
     const options = classifyOptions(values);
     if (values.resume && values.log === undefined) throw new UsageError('--resume needs --log FILE');
     noteThreads(values.threads, out);
-    const path = modelPath(values.model);
+    const path = classifierPath(values.model);
     const data = await findData(folder, task, file);
     const { sum, lines } = await withSource(data, signal, async (source) => {
       // what is wrong with the file shall be known before a model is loaded

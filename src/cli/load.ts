@@ -5,15 +5,16 @@
 import process from 'node:process';
 import { readFileSync } from 'node:fs';
 import type { ByteSource } from '../bytes/source.ts';
-import { TernspikeError } from '../errors.ts';
 import { open } from '../index.ts';
 import type { Model } from '../model.ts';
 import type { KvType } from '../model/plan.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { Build } from '../wasm/features.ts';
 import type { ActivationType } from '../wasm/load-options.ts';
+import { UsageError } from './args.ts';
 import type { Context } from './command.ts';
 import { bytesText, type Output } from './output.ts';
+import { defaultModel } from './package-folder.ts';
 
 /** Options of every command that loads a model. */
 export const MODEL_OPTIONS = {
@@ -21,7 +22,8 @@ export const MODEL_OPTIONS = {
     kind: 'text',
     short: 'm',
     value: 'FILE',
-    help: 'model: a path or a URL of a GGUF, safetensors or PyTorch file',
+    help:
+      'model: a path or a URL of a GGUF, safetensors or PyTorch file; default the one of the package, which tells stories',
   },
   build: { kind: 'choice', choices: ['base', 'relaxed'], help: 'kernels to use; default the best this host has' },
   activations: {
@@ -38,10 +40,6 @@ export const CONTEXT_OPTIONS = {
   kv: { kind: 'choice', choices: ['f16', 'f32'], help: 'how keys and values are kept; default f16' },
 } as const;
 
-/** How to get a model, for those who have none. */
-const NO_MODEL = 'no model is given and none is built in; pass a GGUF file or its URL, for example ' +
-  '-m https://huggingface.co/ggml-org/models/resolve/main/tinyllamas/stories260K.gguf (1.2 MB)';
-
 export interface LoadOptions {
   readonly build?: Build;
   readonly activations?: ActivationType;
@@ -52,10 +50,15 @@ export interface LoadOptions {
   readonly threads?: number;
 }
 
-/** The model's path. @throws {TernspikeError} `OPTION` with a way to get one */
+/** The model's path; without one, that of the model that travels with the package. @throws {TernspikeError} `OPTION` */
 export function modelPath(path: string | undefined): string {
+  return path ?? defaultModel();
+}
+
+/** The path of a classifier: none travels with the package. @throws {UsageError} */
+export function classifierPath(path: string | undefined): string {
   if (path !== undefined) return path;
-  throw new TernspikeError('OPTION', NO_MODEL);
+  throw new UsageError('give -m MODEL: the folder or file of a spiking BERT; the built-in model tells stories');
 }
 
 /** Opens with a progress line. @throws what `open` throws */

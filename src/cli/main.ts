@@ -8,7 +8,7 @@ import { TernspikeError } from '../errors.ts';
 import { columns, commandHelp, UsageError } from './args.ts';
 import { chosenCommand, COMMANDS } from './commands.ts';
 import { endOnClosedPipe, oneLine, processOutput } from './output.ts';
-import { version } from './version.ts';
+import { version } from './package-folder.ts';
 
 /** Exit code of a process that was interrupted: 128 + SIGINT. */
 const INTERRUPTED = 130;

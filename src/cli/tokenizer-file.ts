@@ -12,10 +12,16 @@ import { openTokenizer, tokenizerFromMetadata } from '../tokenizer/open.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { UsageError } from './args.ts';
 import { readBytes, withSource } from './files.ts';
+import { modelPath } from './load.ts';
 
 /** Options of every command that needs a tokenizer and no weights. */
 export const TOKENIZER_OPTIONS = {
-  model: { kind: 'text', short: 'm', value: 'FILE', help: 'model whose tokenizer is used; its weights are not loaded' },
+  model: {
+    kind: 'text',
+    short: 'm',
+    value: 'FILE',
+    help: 'model whose tokenizer is used, not its weights; default as of run',
+  },
   tokenizer: {
     kind: 'text',
     value: 'FILE',
@@ -56,7 +62,7 @@ async function configBeside(path: string): Promise<string | undefined> {
   }
 }
 
-/** The tokenizer that a command line asks for. @throws {UsageError} when it asks for none or for two */
+/** The tokenizer that a command line asks for; the default model's when it names none. @throws {UsageError} for two */
 export function chosenTokenizer(
   { model, tokenizer }: { readonly model?: string; readonly tokenizer?: string },
   signal: AbortSignal,
@@ -65,6 +71,5 @@ export function chosenTokenizer(
     throw new UsageError('give -m MODEL or --tokenizer FILE, not both');
   }
   if (tokenizer !== undefined) return tokenizerOfFile(tokenizer, signal);
-  if (model !== undefined) return withSource(model, signal, (source) => tokenizerOfModel(source, signal));
-  throw new UsageError('give -m MODEL or --tokenizer FILE');
+  return withSource(modelPath(model), signal, (source) => tokenizerOfModel(source, signal));
 }

@@ -1,0 +1,45 @@
+/**
+ * What travels with the package beside the bundle: its package.json and the default model.
+ * @module
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { TernspikeError } from '../errors.ts';
+
+/** The model that runs where none is named: a student of stories260K, see models/README.md. */
+const DEFAULT_MODEL = 'models/stories-spiking.gguf';
+
+interface Package {
+  readonly folder: string;
+  readonly version: string;
+}
+
+/** The nearest folder above this file that is the package; null where its package.json was taken away. */
+function findPackage(): Package | null {
+  let at = dirname(fileURLToPath(import.meta.url));
+  for (let up = dirname(at); up !== at; at = up, up = dirname(at)) {
+    try {
+      const found = JSON.parse(readFileSync(join(at, 'package.json'), 'utf8')) as { name?: string; version?: string };
+      if (found.name === 'ternspike' && found.version !== undefined) return { folder: at, version: found.version };
+    } catch {
+      // no package.json here: look further up
+    }
+  }
+  return null;
+}
+
+/** The version of the package this file belongs to, or `unknown`. */
+export function version(): string {
+  return findPackage()?.version ?? 'unknown';
+}
+
+/** Path of the model that travels with the package. @throws {TernspikeError} `OPTION` where it was taken away */
+export function defaultModel(): string {
+  const path = join(findPackage()?.folder ?? '', DEFAULT_MODEL);
+  if (existsSync(path)) return path;
+  throw new TernspikeError(
+    'OPTION',
+    `no model is given, and ${DEFAULT_MODEL} of the package is not there; pass a GGUF file or its URL with -m`,
+  );
+}
