@@ -4,7 +4,7 @@
  * @module
  */
 import type { LlamaDescription } from '../model/description.ts';
-import { codeVectorBytes, int8VectorBytes, TILE_BYTES } from '../model/layout.ts';
+import { attentionBytes, codeVectorBytes, int8VectorBytes, TILE_BYTES } from '../model/layout.ts';
 import { type KvType, llamaStateBytes, PREFILL_BATCH, vectorBytes } from '../model/plan.ts';
 import type { Arena, Ptr } from '../wasm/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
@@ -17,7 +17,7 @@ export interface LaneBuffers extends Activations {
   readonly x: Ptr;
   readonly att: Ptr;
   readonly hidden: Ptr;
-  /** One query and its scores. (headDim + context) f32 */
+  /** Scratch of the attention: scores of eight queries, and a block of keys. */
   readonly scores: Ptr;
 }
 
@@ -72,7 +72,7 @@ export function llamaBuffers(
       blocks: arena.alloc(PREFILL_BATCH * codeVectorBytes(widest), 'quantised activations'),
       ints: arena.alloc(PREFILL_BATCH * int8VectorBytes(widest), 'quantised activations'),
       tile: arena.alloc(TILE_BYTES, 'tables of a batch'),
-      scores: arena.alloc(vectorBytes(d.headDim + context), 'scores'),
+      scores: arena.alloc(attentionBytes(d.headDim, context), 'scores'),
     })),
   };
 }

@@ -162,8 +162,8 @@ function project(
 }
 
 /**
- * Caches the batch's keys and values, then attends, one query head after another; heads are split between lanes. Lanes that
- * share a key head each prepare its keys and values, and store the same bytes.
+ * Caches the batch's keys and values, then attends, all heads of a key head together; heads are split between lanes. Lanes
+ * that share a key head each prepare its keys and values, and store the same bytes.
  */
 function attention(
   m: Llama,
@@ -186,12 +186,13 @@ function attention(
   const cache = state.kv === 'f16' ? k.f32_to_f16 : k.copy_f32;
   const { scores } = b.lanes[lane.index];
 
-  const first = firstUnit(d.heads, lane.index, lane.count);
   const last = firstUnit(d.heads, lane.index + 1, lane.count);
-  for (let h = first; h < last; h++) {
+  for (let h = firstUnit(d.heads, lane.index, lane.count), end = h; h < last; h = end) {
     const g = Math.floor(h / group);
-    for (let t = 0; t < n && (h === first || h % group === 0); t++) {
-      const row = scores; // free until the head attends
+    end = Math.min(last, (g + 1) * group);
+    for (let t = 0; t < n; t++) {
+      const rope = b.ropeTable + t * half * 8;
+      const row = scores; // free until the heads attend
       const at = (t * kvStride + g * headDim) * 4;
       k.copy_f32(b.v + at, row, headDim);
       if (layer.vBias) k.add_f32(row, layer.vBias + g * headDim * 4, headDim);
@@ -199,17 +200,30 @@ function attention(
       k.copy_f32(b.k + at, row, headDim);
       if (layer.kBias) k.add_f32(row, layer.kBias + g * headDim * 4, headDim);
       if (layer.kNorm) k.rms_norm_f32(row, layer.kNorm, row, headDim, d.normEps);
-      k.rope_apply_f32(row, 1, headDim, b.ropeTable + t * half * 8, half, halved);
+      k.rope_apply_f32(row, 1, headDim, rope, half, halved);
       cache(row, state.keyAt(l, g, pos + t), headDim);
-    }
-    const keys = state.keyAt(l, g, 0);
-    const values = state.valueAt(l, g, 0);
-    for (let t = 0; t < n; t++) {
       const q = b.q + (t * qStride + h * headDim) * 4;
-      if (layer.qBias) k.add_f32(q, layer.qBias + h * headDim * 4, headDim);
-      if (layer.qNorm) k.rms_norm_f32(q, layer.qNorm, q, headDim, d.normEps);
-      k.rope_apply_f32(q, 1, headDim, b.ropeTable + t * half * 8, half, halved);
-      attend(q, keys, values, b.att + (t * qStride + h * headDim) * 4, headDim, pos + t + 1, scale, scores);
+      if (layer.qBias) k.add_f32(q, layer.qBias + h * headDim * 4, (end - h) * headDim);
+      for (let i = 0; layer.qNorm && i < end - h; i++) {
+        k.rms_norm_f32(q + i * headDim * 4, layer.qNorm, q + i * headDim * 4, headDim, d.normEps);
+      }
+      k.rope_apply_f32(q, end - h, headDim, rope, half, halved);
     }
+    const from = h * headDim * 4;
+    const [keys, values] = [state.keyAt(l, g, 0), state.valueAt(l, g, 0)];
+    attend(
+      b.q + from,
+      qStride,
+      end - h,
+      keys,
+      values,
+      b.att + from,
+      qStride,
+      headDim,
+      pos + 1,
+      n,
+      scale,
+      scores,
+    );
   }
 }

@@ -9,7 +9,7 @@
  */
 import { alignUp } from '../bytes/align.ts';
 import { SOLO } from '../lanes/lane.ts';
-import { codeVectorBytes } from '../model/layout.ts';
+import { attentionBytes, codeVectorBytes } from '../model/layout.ts';
 import type { Ptr } from '../wasm/arena.ts';
 import type { Matrix } from '../wasm/weights.ts';
 import { type Activations, matmul, quantize, readRow, strideOf } from './matmul.ts';
@@ -118,7 +118,8 @@ function attend({ k, d, arena }: SpikingBert, query: Ptr, key: Ptr, value: Ptr, 
   const padded = alignUp(headDim, 4);
   const mark = arena.mark();
   const [keys, values] = [key, value].map(() => arena.alloc(visible * padded * 4, 'a head'));
-  const [q, out, scratch] = [padded, padded, 32].map((size) => arena.alloc(size * 4, 'a head'));
+  const [q, out] = [padded, padded].map((size) => arena.alloc(size * 4, 'a head'));
+  const scratch = arena.alloc(attentionBytes(padded, visible), 'scores');
   for (let h = 0; h < heads; h++) {
     const at = h * headDim * 4;
     for (let t = 0; t < visible; t++) {
@@ -127,7 +128,7 @@ function attend({ k, d, arena }: SpikingBert, query: Ptr, key: Ptr, value: Ptr, 
     }
     for (let t = 0; t < n; t++) {
       k.copy_f32(query + t * width + at, q, headDim);
-      k.attention_f32(q, keys, values, out, padded, visible, 1 / Math.sqrt(headDim), scratch);
+      k.attention_f32(q, padded, 1, keys, values, out, padded, padded, visible, 1, 1 / Math.sqrt(headDim), scratch);
       k.copy_f32(out, query + t * width + at, headDim);
     }
   }

@@ -131,3 +131,8 @@ export function int8VectorBytes(cols: number): number {
 
 /** Bytes of the scratch of `trit2_gemm_lookup`, `bit1_gemm_lookup` and `int8_gemm_tile`, of which the first two need it all. */
 export const TILE_BYTES = 284160;
+
+/** Bytes of the scratch of `attention_f32` and `attention_f16`, for eight queries over at most `keys` keys. */
+export function attentionBytes(headDim: number, keys: number): number {
+  return 1152 + 4 * (40 * headDim + 8 * alignUp(keys, 4));
+}

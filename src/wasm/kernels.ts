@@ -18,8 +18,10 @@ type CodeLookup = (
 type DenseGemm = (
   w: Ptr, stride: number, x: Ptr, xStride: number, y: Ptr, yStride: number, r0: number, r1: number, n: number,
 ) => void;
+/** The heads that share a key head, of n tokens; token t sees count + t keys. Strides are elements. */
 type Attention = (
-  q: Ptr, k: Ptr, v: Ptr, out: Ptr, headDim: number, count: number, scale: number, scratch: Ptr,
+  q: Ptr, qStride: number, heads: number, k: Ptr, v: Ptr, out: Ptr, outStride: number,
+  headDim: number, count: number, n: number, scale: number, scratch: Ptr,
 ) => void;
 type CodeRow = (
   w: Ptr, scales: Ptr, kind: number, blockChunks: number, chunks: number, row: number, cols: number, out: Ptr,

@@ -1,10 +1,11 @@
 /** Attention against f64, and rotation against its formula. */
 import * as assert from 'uvu/assert';
+import { attentionBytes } from '../../src/model/layout.ts';
 import { f16, f16Bits } from '../reference.ts';
 import { attention, rope } from '../reference-matrix.ts';
 import { kernelSuite, normals, sameBits } from './harness.ts';
 
-const COUNTS = [1, 2, 31, 32, 33, 64, 65, 200];
+const COUNTS = [1, 2, 31, 32, 33, 65, 130];
 const HEAD_DIMS = [4, 8, 64, 80];
 
 await kernelSuite('attention and rotation', ({ k, arena }, test) => {
@@ -19,17 +20,9 @@ await kernelSuite('attention and rotation', ({ k, arena }, test) => {
     const dim = q.length;
     const store = (x: Float32Array): number => arena.put(half ? Uint16Array.from(x, f16Bits) : x);
     const out = arena.alloc(dim * 4);
-    const scratch = arena.alloc((dim + Math.ceil(count / 4) * 4 + 32) * 4);
-    (half ? k.attention_f16 : k.attention_f32)(
-      arena.put(q),
-      store(keys),
-      store(values),
-      out,
-      dim,
-      count,
-      scale,
-      scratch,
-    );
+    const scratch = arena.alloc(attentionBytes(dim, count));
+    const attend = half ? k.attention_f16 : k.attention_f32;
+    attend(arena.put(q), dim, 1, store(keys), store(values), out, dim, dim, count, 1, scale, scratch);
     return arena.f32(out, dim);
   };
 
@@ -71,6 +64,38 @@ await kernelSuite('attention and rotation', ({ k, arena }, test) => {
       const q = new Float32Array(dim);
       q[0] = 80;
       sameBits(run(half, q, keys, values, 40, 1), values.subarray(37 * dim, 38 * dim));
+    });
+
+    test(`over an ${name} cache, heads and tokens of a batch are what they are alone`, () => {
+      for (const dim of [4, 80]) {
+        for (const heads of [1, 3, 8]) {
+          for (const count of [1, 30, 65]) {
+            arena.reset();
+            const n = 4;
+            const stride = heads * dim + 12;
+            const q = normals(n * stride, dim + heads, 3);
+            const [keys, values] = [normals((count + n) * dim, 1), normals((count + n) * dim, 2)];
+            // what is behind the last key must not be looked at
+            keys.fill(NaN, (count + n - 1) * dim);
+            values.fill(NaN, (count + n - 1) * dim);
+            const [kp, vp] = [keys, values].map((x) => arena.put(half ? Uint16Array.from(x, f16Bits) : x));
+            const [qp, out, one] = [arena.put(q), arena.alloc(n * stride * 4), arena.alloc(dim * 4)];
+            const attend = half ? k.attention_f16 : k.attention_f32;
+            const scratch = arena.alloc(attentionBytes(dim, count + n - 1));
+            attend(qp, stride, heads, kp, vp, out, stride, dim, count, n, 0.2, scratch);
+            const got = arena.f32(out, n * stride);
+            for (let t = 0; t < n; t++) {
+              for (let h = 0; h < heads; h++) {
+                const at = t * stride + h * dim;
+                attend(qp + at * 4, 0, 1, kp, vp, one, 0, dim, count + t, 1, 0.2, scratch);
+                const what = `dim ${dim}, head ${h} of ${heads}, token ${t}`;
+                sameBits(got.subarray(at, at + dim), arena.f32(one, dim), what);
+              }
+              assert.ok(got.subarray(t * stride + heads * dim, (t + 1) * stride).every((v) => v === 0));
+            }
+          }
+        }
+      }
     });
 
     test(`over an ${name} cache, NaN in the query comes out`, () => {
