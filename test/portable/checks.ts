@@ -19,8 +19,29 @@ const TYPES = ['f32', 'f16', 'bf16', 'q8_0', 'tq1_0', 'tq2_0', 'q2_0', 'q1_0'];
 /** Types of spiking models. */
 const SPIKING: readonly string[] = ['f32', 'i8', 'q8_0', 'tq2_0', 'q1_0'];
 
+/** Cases of the spiking BERT: ternary and binary weights. */
+const SPIKING_BERTS = ['ternary-t16', 'binary-t8'];
+const caseFile = (name: string, file: string): string => `conformance/spikingbert/${name}/${file}`;
+
 /** Every file that the checks ask for; hosts without files are given these in advance. */
-export const fixtures: string[] = [MODEL, ANSWERS];
+export const fixtures: string[] = [
+  MODEL,
+  ANSWERS,
+  ...SPIKING_BERTS.flatMap((name) =>
+    ['config.json', 'pytorch_model.bin', 'reference.json'].map((file) => caseFile(name, file))
+  ),
+];
+
+/** What is used of `reference.json` of such a case. */
+interface SpikingCase {
+  readonly input_ids: number[];
+  readonly token_type_ids: number[];
+  readonly attention_mask: number[];
+  readonly t_conv: number;
+  readonly v_th: number;
+  readonly leaky: number;
+  readonly spike_counts: number[][][];
+}
 
 function equal<T>(actual: T, expected: T, what: string): void {
   if (actual !== expected) throw new Error(`${what}: ${JSON.stringify(actual)}, expected ${JSON.stringify(expected)}`);
@@ -129,6 +150,29 @@ export const checks: Check[] = [
           if (other === first) throw new Error(`seeds 7 and 8 agree (${named(way)}): ${first}`);
           golden(env, facts, 'text of seed 7', fnv1aText(first), way);
         });
+      }
+    },
+  },
+  {
+    name: 'golden spikes: a spiking BERT fires as the public definition, in every build and with any number of threads',
+    async run(env, facts) {
+      for (const name of SPIKING_BERTS) {
+        const read = async (file: string): Promise<string> =>
+          new TextDecoder().decode(await fixture(env, caseFile(name, file)));
+        const bytes = await fixture(env, caseFile(name, 'pytorch_model.bin'));
+        const config = JSON.parse(await read('config.json')) as Record<string, unknown>;
+        const expected = JSON.parse(await read('reference.json')) as SpikingCase;
+        const input = { ids: expected.input_ids, typeIds: expected.token_type_ids, mask: expected.attention_mask };
+        const run = { steps: expected.t_conv, threshold: expected.v_th, leak: expected.leaky, counts: true };
+        for (const way of ways(env)) {
+          await lend(env, bytes, { ...way, config }, async (model) => {
+            const { logits, spikeCounts } = await model.classify(input, run);
+            const fired = spikeCounts?.map((counts) => Array.from(counts).join()).join(';');
+            const wanted = expected.spike_counts.map((layer) => layer.flat().join()).join(';');
+            if (fired !== wanted) throw new Error(`${name}: other neurons fired (${named(way)})`);
+            golden(env, facts, `logits of ${name}`, fnv1aFloats(Float32Array.from(logits)), way);
+          });
+        }
       }
     },
   },

@@ -20,4 +20,6 @@ export const RECORDED: Readonly<Record<string, string>> = {
   'logits of a random tq2_0 model of shape symboliclight-tiny': 'b426c403716493d1',
   'logits of a random q1_0 model of shape symboliclight-tiny': 'eaf7531ec2957446',
   'text of seed 7': 'fcc15971dd641bd8',
+  'logits of ternary-t16': '82c087485f9a5e3d',
+  'logits of binary-t8': '5f1888a3e097b50f',
 };
