@@ -11,7 +11,7 @@ import { OptionError, TernspikeError } from '../errors.ts';
 import { asUsage, type Command, command, type Context, need } from './command.ts';
 import { UsageError, type Values } from './args.ts';
 import { readText } from './files.ts';
-import { bytesText, rounded } from './output.ts';
+import { bytesText, oneLine, rounded } from './output.ts';
 
 const OPTIONS = {
   teacher: { kind: 'text', value: 'FILE', help: 'the model to learn from: a GGUF file with a vocabulary' },
@@ -211,6 +211,14 @@ const LINE_SECONDS = 15;
 
 function reporter(out: Context['out']): (event: DistillEvent) => void {
   let lastLine = -Infinity;
+  /** A line that is written over; now and then a line of its own where nothing can be. */
+  const now = (line: string): void => {
+    out.progress(line);
+    const seconds = performance.now() / 1000;
+    if (process.stderr.isTTY || seconds - lastLine < LINE_SECONDS) return;
+    lastLine = seconds;
+    out.note(line);
+  };
   return (event) => {
     switch (event.kind) {
       case 'begin':
@@ -219,9 +227,9 @@ function reporter(out: Context['out']): (event: DistillEvent) => void {
             (event.step > 0 ? `; going on from step ${event.step}` : ''),
         );
       case 'generate':
-        return out.progress(`the teacher writes: ${event.tokens} of ${event.wanted} tokens`);
+        return now(`the teacher writes: ${event.tokens} of ${event.wanted} tokens`);
       case 'perplexity':
-        return out.progress(`perplexity of the ${event.of}: window ${event.chunk} of ${event.chunks}`);
+        return now(`perplexity of the ${event.of}: window ${event.chunk} of ${event.chunks}`);
       case 'checkpoint':
         return out.note(`saved at step ${event.step}`);
       case 'note':
@@ -229,16 +237,10 @@ function reporter(out: Context['out']): (event: DistillEvent) => void {
       case 'evaluation': {
         const { step, loss, perplexity, sample } = event.record;
         out.note(`step ${step}: held-out loss ${loss.toFixed(4)}, perplexity ${perplexity.toFixed(3)}`);
-        return sample === undefined ? undefined : out.note(`  ${sample.replace(/\s+/g, ' ').slice(0, 160)}`);
+        return sample === undefined ? undefined : out.note(`  ${oneLine(sample, 160)}`);
       }
-      case 'step': {
-        const line = stepLine(event);
-        out.progress(line);
-        const now = performance.now() / 1000;
-        if (process.stderr.isTTY || now - lastLine < LINE_SECONDS) return;
-        lastLine = now;
-        return out.note(line);
-      }
+      case 'step':
+        return now(stepLine(event));
     }
   };
 }
