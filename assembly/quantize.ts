@@ -54,7 +54,7 @@ function quantized16(x: usize, inverse: v128): v128 {
 /**
  * s[b] = absmax(x in block b) / 127,   q[i] = round(x[i] · 127 / absmax)              per vector of `count`, blocks of `span`
  * x (count, xStride) f32, zero from n to the next multiple of 128     out (count, outStride bytes)
- * one vector of out:  s f32 × ⌈chunks/4⌉ │ Σq per 64 columns, i32 × chunks │ to a multiple of 64 │ q, see inline/codes.ts
+ * one vector of out:  s f32 × ⌈chunks/4⌉ │ Σq, i32 × chunks │ to a multiple of 64 │ q, see inline/codes.ts for both
  * span = 4: a scale for every 256 columns;   span = chunks: one for the vector (absmax per token, BitNet b1.58), in s[0]
  * needs: chunks even, chunks · 64 ≥ n, outStride ≥ all of this at 128 bytes per chunk, 16-aligned
  * exact: q and the sums are exact; |x| < 1e-30 throughout a block counts as zero; NaN or ∞ in x give a NaN or infinite s
@@ -64,7 +64,7 @@ export function quantize_absmax_i8(
   x: usize, xStride: i32, n: i32, chunks: i32, span: i32, out: usize, outStride: i32, count: i32,
 ): void {
   for (let t = 0; t < count; t++, x += <usize>xStride << 2, out += outStride) {
-    let inverse = f32x4.splat(0);
+    let inverse = f32x4.splat(0), sum = i32x4.splat(0);
     let until = 0;
     let to = out + x_data_offset(chunks);
     for (let c = 0; c < chunks; c++, to += x_chunk_bytes()) {
@@ -72,7 +72,7 @@ export function quantize_absmax_i8(
         until += span;
         inverse = span_inverse(x, n, c, span, out + (c / CHUNKS_PER_SCALE << 2));
       }
-      let sum = i32x4.splat(0);
+      if ((c & (CHUNKS_PER_SCALE - 1)) == 0) sum = i32x4.splat(0);
       for (let k = 0; k < 4; k++) {
         const q = quantized16(x + (((c * CHUNK) + (k << 4)) << 2), inverse);
         sum = i32x4.add(sum, i32x4.extadd_pairwise_i16x8_s(i16x8.extadd_pairwise_i8x16_s(q)));

@@ -3,9 +3,10 @@
 //
 //   a chunk, 16 bytes, 64 codes of 2 bits     byte j   bits 1-0 w[j]   3-2 w[16+j]   5-4 w[32+j]   7-6 w[48+j]
 //
-// relaxed   activations as i8 in natural order, 64 bytes per chunk. `(chunk >> 2k) & 3` are the codes of columns
-//           16k … 16k+15; the relaxed dot gives eight i16 sums of two products. Its second operand is a code, 0 … 3, so
-//           that every engine gives the same answer. At most 2·127·3·4 = 3048 per chunk and lane: eight chunks fit.
+// relaxed   activations as i8 in natural order, 64 bytes per chunk. `chunk & 3` are the codes of columns 0 … 15, `chunk & 12`
+//           four times those of columns 16 … 31, and after a shift by 4 follow the other two: one shift serves four groups.
+//           The relaxed dot gives eight i16 sums of two products. Its second operand is under 16, so that every engine gives
+//           the same answer. Eight chunks fit: 2 · 127 · 8 in each of 16 dot products.
 // base      the chunk is read as eight u16 lanes of eight codes. `chunk & (3 << 2k)` is 4^k times the code of columns
 //           16k + 2l, and after a shift by 8 of columns 16k + 2l + 1. The activations are stored as i16, in that order and
 //           already multiplied by 4^(3-k): every product is 64 times the true one, and no further shift is needed.
@@ -13,8 +14,6 @@
 
 /** Columns of one chunk. */
 export const CHUNK: i32 = 64;
-/** Chunks that the i16 sums of the relaxed build can hold: 8 · 3048 = 24384. */
-export const CHUNKS_PER_FLUSH: i32 = 8;
 
 /** Bytes of activations per chunk in this build. */
 @inline
@@ -25,7 +24,8 @@ export function x_chunk_bytes(): i32 {
 /** Chunks that share one activation scale, unless one serves the whole vector: 256 columns, as ggml's Q8_K. */
 export const CHUNKS_PER_SCALE: i32 = 4;
 
-/** Where the sums begin in one quantised vector: behind its scales. */
+/** Where the sums begin in one quantised vector: behind its scales. Each is that of its chunk and those before it in its group
+ *  of four, so that one difference gives the sum of any block. */
 @inline
 export function x_sums_offset(chunks: i32): i32 {
   return ((chunks + CHUNKS_PER_SCALE - 1) / CHUNKS_PER_SCALE) << 2;
@@ -49,10 +49,9 @@ export function batch_data_offset(chunks: i32, width: i32): i32 {
   return (chunks + CHUNKS_PER_SCALE - 1) / CHUNKS_PER_SCALE * width << 2;
 }
 
-/** One sixteen-column group k of a chunk, relaxed build: adds eight sums of two products to `acc`. */
+/** acc + eight sums of two products of i8 activations and codes under 128, relaxed build. */
 @inline
-export function dot_codes(acc: v128, x: v128, v: v128, k: i32, mask: v128): v128 {
-  const codes = v128.and(k == 0 ? v : i16x8.shr_u(v, k), mask);
+export function dot_i8(acc: v128, x: v128, codes: v128): v128 {
   return i16x8.add(acc, i16x8.relaxed_dot_i8x16_i7x16_s(x, codes));
 }
 
