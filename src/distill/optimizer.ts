@@ -13,11 +13,11 @@ export interface AdamOptions {
 /** Moments smaller than this are 0: subnormal numbers slow the loop down. */
 const LEAST = 1e-30;
 
-/** √Σ g² of all gradients, in order. */
-export function globalNorm(g: Float32Array): number {
+/** Σ g² of elements from … to − 1, in order. */
+export function squareSum(g: Float32Array, from: number, to: number): number {
   let sum = 0;
-  for (let i = 0; i < g.length; i++) sum += g[i] * g[i];
-  return Math.sqrt(sum);
+  for (let i = from; i < to; i++) sum += g[i] * g[i];
+  return sum;
 }
 
 /**

@@ -1,46 +1,26 @@
 /**
- * Gradients of several batches at once: one batch a thread. A batch's gradients do not depend on the thread that finds them and
- * are added in the order of the batches, so that results are the same bits for any number of threads.
+ * The threads of a trainer. They share out the batches of a step, and then its tensors. What a batch or a tensor comes to does
+ * not depend on the thread, and gradients are added in the order of the batches: the same bits for any number of threads.
  * @module
  */
 import { DistillError } from '../errors.ts';
-import { type BatchReport, type GradientOptions, Gradients } from './gradients.ts';
-import { loadJax } from './jax.ts';
+import type { BatchReport, GradientOptions, Gradients } from './gradients.ts';
 import type { Slot } from './student.ts';
 import type { Batch, LossWeights } from './types.ts';
+import type { TrainingArrays, Update } from './update.ts';
+import { Work, type WorkAnswer, type WorkRequest } from './work.ts';
 
-/** What is asked of a thread. Buffers are shared. */
-export type ThreadRequest =
-  | { readonly type: 'start'; readonly options: GradientOptions }
-  | {
-    readonly type: 'gradients';
-    readonly slots: readonly Slot[];
-    readonly weights: Float32Array;
-    readonly batch: Batch;
-    readonly losses: LossWeights;
-    readonly out: Float32Array;
-  };
-
-/** What it answers: a report, nothing where it has started, or what went wrong. */
-export type ThreadAnswer = { readonly report?: BatchReport; readonly error?: string };
-
-/** One batch at a time. */
+/** A thread: answers one request at a time. */
 interface Thread {
-  gradients(
-    slots: readonly Slot[],
-    weights: Float32Array,
-    batch: Batch,
-    losses: LossWeights,
-    out: Float32Array,
-  ): Promise<BatchReport>;
+  ask(request: WorkRequest): Promise<WorkAnswer>;
   dispose(): void;
 }
 
 /** The part of `node:worker_threads` in use; Node, Bun and Deno have it. */
 interface WorkerThreads {
   Worker: new (url: URL) => {
-    postMessage(message: ThreadRequest): void;
-    once(event: 'message', take: (answer: ThreadAnswer) => void): void;
+    postMessage(message: WorkRequest): void;
+    once(event: 'message', take: (answer: WorkAnswer) => void): void;
     once(event: 'error', take: (error: Error) => void): void;
     removeAllListeners(event: 'message' | 'error'): void;
     unref(): void;
@@ -49,14 +29,13 @@ interface WorkerThreads {
 }
 
 /** Threads that share the work of a step. */
-export class GradientPool {
+export class WorkPool {
   readonly #threads: readonly Thread[];
-  /** Of the calling thread; forward passes run here. */
-  readonly local: Gradients;
+  readonly #local: Work;
 
-  private constructor(threads: readonly Thread[], local: Gradients) {
+  private constructor(threads: readonly Thread[], local: Work) {
     this.#threads = threads;
-    this.local = local;
+    this.#local = local;
   }
 
   /**
@@ -64,9 +43,12 @@ export class GradientPool {
    * @param entry module of a worker: `gradient-worker.ts`, compiled
    * @throws {DistillError} `TRAINER` where jax-js or threads are missing
    */
-  static async start(threads: number, entry: URL, options: GradientOptions): Promise<GradientPool> {
-    const local = new Gradients(await loadJax(), options);
-    if (threads === 1) return new GradientPool([local], local);
+  static async start(threads: number, entry: URL, options: GradientOptions): Promise<WorkPool> {
+    const local = new Work();
+    await local.perform({ type: 'start', options });
+    if (threads === 1) {
+      return new WorkPool([{ ask: (request) => local.perform(request), dispose: () => {} }], local);
+    }
     const workers: Thread[] = [];
     try {
       for (let i = 0; i < threads; i++) workers.push(await startWorker(entry, options));
@@ -75,31 +57,67 @@ export class GradientPool {
       local.dispose();
       throw cause;
     }
-    return new GradientPool(workers, local);
+    return new WorkPool(workers, local);
   }
 
-  /** Gradients of batch i → `out[i]`, all batches at once as far as there are threads. */
+  /** The calling thread's own engine; forward passes run here. */
+  get local(): Gradients {
+    return this.#local.gradients;
+  }
+
+  /** Gradients of batch i → `arrays.gradients[i]`, all batches at once as far as there are threads. */
   async gradients(
     slots: readonly Slot[],
-    weights: Float32Array,
+    arrays: TrainingArrays,
     batches: readonly Batch[],
     losses: LossWeights,
-    out: readonly Float32Array[],
   ): Promise<BatchReport[]> {
     const reports = new Array<BatchReport>(batches.length);
     let next = 0;
     await Promise.all(this.#threads.map(async (thread) => {
       while (next < batches.length) {
-        const i = next++;
-        reports[i] = await thread.gradients(slots, weights, batches[i], losses, out[i]);
+        const index = next++;
+        const request = { type: 'gradients', slots, arrays, index, batch: batches[index], losses } as const;
+        reports[index] = (await thread.ask(request)).report as BatchReport;
       }
     }));
     return reports;
   }
 
+  /** Mean of the first `count` gradients, in the place of the first. @returns the norm of all together */
+  async average(slots: readonly Slot[], arrays: TrainingArrays, count: number): Promise<number> {
+    const squares = new Map<Slot, number>();
+    await Promise.all(
+      this.#shares(slots).map(async (share, i) => {
+        const answer = await this.#threads[i].ask({ type: 'average', slots: share, arrays, count });
+        share.forEach((slot, n) => squares.set(slot, (answer.squares as readonly number[])[n]));
+      }),
+    );
+    return Math.sqrt(slots.reduce((sum, slot) => sum + (squares.get(slot) as number), 0));
+  }
+
+  /** Moves all weights, and rounds them. */
+  async update(slots: readonly Slot[], arrays: TrainingArrays, update: Update): Promise<void> {
+    await Promise.all(
+      this.#shares(slots).map((share, i) => this.#threads[i].ask({ type: 'update', slots: share, arrays, update })),
+    );
+  }
+
   dispose(): void {
     for (const thread of this.#threads) thread.dispose();
-    this.local.dispose();
+    this.#local.dispose();
+  }
+
+  /** Slots of each thread, of about the same size together. */
+  #shares(slots: readonly Slot[]): Slot[][] {
+    const shares = this.#threads.map((): Slot[] => []);
+    const sizes = shares.map(() => 0);
+    for (const slot of [...slots].sort((a, b) => b.size - a.size)) {
+      const least = sizes.indexOf(Math.min(...sizes));
+      shares[least].push(slot);
+      sizes[least] += slot.size;
+    }
+    return shares;
   }
 }
 
@@ -109,8 +127,8 @@ async function startWorker(entry: URL, options: GradientOptions): Promise<Thread
   if (!threads) throw new DistillError('TRAINER', 'this runtime has no node:worker_threads; train with one thread');
   const worker = new threads.Worker(entry);
   worker.unref();
-  const ask = (request: ThreadRequest): Promise<ThreadAnswer> => {
-    const answer = new Promise<ThreadAnswer>((resolve, reject) => {
+  const ask = (request: WorkRequest): Promise<WorkAnswer> => {
+    const answer = new Promise<WorkAnswer>((resolve, reject) => {
       worker.once('message', resolve);
       worker.once('error', reject);
     }).finally(() => {
@@ -126,13 +144,12 @@ async function startWorker(entry: URL, options: GradientOptions): Promise<Thread
       return given;
     });
   };
-  await ask({ type: 'start', options });
-  return {
-    async gradients(slots, weights, batch, losses, out) {
-      return (await ask({ type: 'gradients', slots, weights, batch, losses, out })).report as BatchReport;
-    },
-    dispose() {
-      void worker.terminate();
-    },
-  };
+  const dispose = (): void => void worker.terminate();
+  try {
+    await ask({ type: 'start', options });
+  } catch (cause) {
+    dispose();
+    throw cause;
+  }
+  return { ask, dispose };
 }

@@ -7,11 +7,11 @@
 import { DistillError, OptionError } from '../errors.ts';
 import { type BatchReport, HARD_ONLY } from './gradients.ts';
 import { projectionKey } from './losses.ts';
-import { type AdamOptions, adamw, globalNorm } from './optimizer.ts';
-import { GradientPool } from './pool.ts';
-import { quantise, storedAs } from './quantise.ts';
+import type { AdamOptions } from './optimizer.ts';
+import { WorkPool } from './pool.ts';
 import { checkStudent, flatLength, initialise, type Slot, slotsOf, studentSlots } from './student.ts';
 import type { Batch, LossWeights, StepReport, StudentConfig, Trainer, TrainerState } from './types.ts';
+import { grown, roundWeights, type TrainingArrays, trainingArrays } from './update.ts';
 
 /** How a student is trained, beside what each step says. */
 export interface TrainerOptions extends Partial<AdamOptions> {
@@ -43,7 +43,7 @@ export async function createTrainer(config: StudentConfig, options: TrainerOptio
     throw new OptionError('OPTION', `threads is ${threads}, expected a whole number from 1 to ${MAX_THREADS}`);
   }
   const entry = options.worker ?? new URL('./gradient-worker.js', import.meta.url);
-  const pool = await GradientPool.start(threads, entry, { config, activations });
+  const pool = await WorkPool.start(threads, entry, { config, activations });
   return new StudentTrainer(config, options, pool);
 }
 
@@ -53,18 +53,13 @@ class StudentTrainer implements Trainer {
   readonly #adam: AdamOptions;
   readonly #clip: number;
   readonly #seed: number;
-  readonly #pool: GradientPool;
+  readonly #pool: WorkPool;
   #slots: Slot[];
-  #latent: Float32Array;
-  #first: Float32Array;
-  #second: Float32Array;
-  /** Rounded weights, and the gradients of each batch of a step, which threads see. */
-  #rounded: Float32Array;
-  #gradients: Float32Array[] = [];
+  #arrays: TrainingArrays;
   #step = 0;
   #busy = false;
 
-  constructor(config: StudentConfig, options: TrainerOptions, pool: GradientPool) {
+  constructor(config: StudentConfig, options: TrainerOptions, pool: WorkPool) {
     this.config = config;
     this.#adam = { ...ADAM, ...definedOnly(options) };
     this.#clip = options.clip ?? 1;
@@ -72,12 +67,9 @@ class StudentTrainer implements Trainer {
     this.#pool = pool;
     this.#slots = studentSlots(config);
     this.parameters = this.#slots.reduce((sum, { size }) => sum + size, 0);
-    const n = flatLength(this.#slots);
-    this.#latent = new Float32Array(n);
-    this.#first = new Float32Array(n);
-    this.#second = new Float32Array(n);
-    this.#rounded = shared(n);
-    initialise(config, this.#slots, this.#latent, this.#seed);
+    this.#arrays = trainingArrays(flatLength(this.#slots));
+    initialise(config, this.#slots, this.#arrays.latent, this.#seed);
+    roundWeights(this.#slots, config, this.#arrays);
   }
 
   async step(batches: readonly Batch[], lr: number, weights: LossWeights): Promise<StepReport> {
@@ -85,19 +77,14 @@ class StudentTrainer implements Trainer {
       if (batches.length === 0) throw new OptionError('OPTION', 'a step needs at least one batch');
       for (const batch of batches) checkBatch(this.config, batch, weights);
       this.#project(batches[0], weights);
-      this.#round();
-      while (this.#gradients.length < batches.length) this.#gradients.push(shared(this.#latent.length));
-      const reports = await this.#pool.gradients(this.#slots, this.#rounded, batches, weights, this.#gradients);
-      reports.forEach((report) => this.#checkForward(report));
-      const mean = this.#meanGradient(batches.length);
-      const norm = globalNorm(mean);
-      if (!Number.isFinite(norm)) this.#checkGradients(mean);
-      this.#step++;
+      this.#make(batches.length);
+      const [slots, arrays, adam] = [this.#slots, this.#arrays, this.#adam];
+      const reports = await this.#pool.gradients(slots, arrays, batches, weights);
+      for (const report of reports) this.#checkForward(report);
+      const norm = await this.#pool.average(slots, arrays, batches.length);
+      if (!Number.isFinite(norm)) this.#checkGradients(arrays.gradients[0]);
       const scale = norm > this.#clip ? this.#clip / norm : 1;
-      for (const { at, size, shape } of this.#slots) {
-        const decay = shape.length > 1 ? this.#adam.weightDecay : 0;
-        adamw(this.#latent, mean, this.#first, this.#second, at, at + size, scale, lr, decay, this.#step, this.#adam);
-      }
+      await this.#pool.update(slots, arrays, { adam, step: ++this.#step, lr, scale });
       const average = (of: (report: BatchReport) => number): number =>
         reports.reduce((sum, report) => sum + of(report), 0) / reports.length;
       return {
@@ -114,8 +101,7 @@ class StudentTrainer implements Trainer {
   async evaluate(batch: Batch): Promise<{ loss: number; firingRates: readonly number[] }> {
     return await this.#alone(async () => {
       checkBatch(this.config, batch, HARD_ONLY);
-      this.#round();
-      const { report } = await this.#pool.local.forward(this.#slots, this.#rounded, batch);
+      const { report } = await this.#pool.local.forward(this.#slots, this.#arrays.rounded, batch);
       this.#checkForward(report);
       return { loss: report.hard, firingRates: report.rates };
     });
@@ -125,8 +111,7 @@ class StudentTrainer implements Trainer {
     return await this.#alone(async () => {
       const batch = { batch: 1, length: ids.length, ids: Int32Array.from([...Array.from(ids), 0]) };
       checkBatch(this.config, batch, HARD_ONLY);
-      this.#round();
-      const { logits, spikes, report } = await this.#pool.local.forward(this.#slots, this.#rounded, batch);
+      const { logits, spikes, report } = await this.#pool.local.forward(this.#slots, this.#arrays.rounded, batch);
       this.#checkForward(report);
       return { logits, spikes: spikes.map((layer) => Uint8Array.from(layer)) };
     });
@@ -162,6 +147,7 @@ class StudentTrainer implements Trainer {
       for (const [prefix, flat] of this.#kept()) {
         for (const { key, at } of slots) flat.set(tensors.get(prefix + key)!.data, at);
       }
+      roundWeights(slots, this.config, this.#arrays);
       this.#step = step;
       return Promise.resolve();
     });
@@ -172,7 +158,8 @@ class StudentTrainer implements Trainer {
   }
 
   #kept(): [string, Float32Array][] {
-    return [['', this.#latent], ['adam.m.', this.#first], ['adam.v.', this.#second]];
+    const { latent, first, second } = this.#arrays;
+    return [['', latent], ['adam.m.', first], ['adam.v.', second]];
   }
 
   async #alone<T>(work: () => Promise<T>): Promise<T> {
@@ -182,14 +169,6 @@ class StudentTrainer implements Trainer {
       return await work();
     } finally {
       this.#busy = false;
-    }
-  }
-
-  /** Latent weights → weights as stored. */
-  #round(): void {
-    for (const { key, shape, at, size } of this.#slots) {
-      const stored = storedAs(key, shape, this.config);
-      quantise(stored, this.#latent.subarray(at, at + size), shape[1] ?? 1, this.#rounded.subarray(at, at + size));
     }
   }
 
@@ -203,36 +182,21 @@ class StudentTrainer implements Trainer {
     if (missing.length === 0) return;
     const added = slotsOf(missing, flatLength(this.#slots));
     this.#extend([...this.#slots, ...added]);
-    initialise(this.config, added, this.#latent, this.#seed + 1);
+    initialise(this.config, added, this.#arrays.latent, this.#seed + 1);
+    roundWeights(added, this.config, this.#arrays);
   }
 
   #extend(slots: Slot[]): void {
-    const n = flatLength(slots);
     this.#slots = slots;
-    if (n === this.#latent.length) return;
-    const longer = (flat: Float32Array): Float32Array => {
-      const out = new Float32Array(n);
-      out.set(flat.subarray(0, Math.min(n, flat.length)));
-      return out;
-    };
-    this.#latent = longer(this.#latent);
-    this.#first = longer(this.#first);
-    this.#second = longer(this.#second);
-    this.#rounded = shared(n);
-    this.#gradients = [];
+    this.#make(0);
   }
 
-  /** Mean over the first `count` gradients, in their order; in the place of the first. */
-  #meanGradient(count: number): Float32Array {
-    const [sum, ...rest] = this.#gradients.slice(0, count);
-    if (rest.length === 0) return sum;
-    const share = 1 / count;
-    for (let i = 0; i < sum.length; i++) {
-      let total = sum[i];
-      for (const next of rest) total += next[i];
-      sum[i] = total * share;
-    }
-    return sum;
+  /** Room for all slots, and for the gradients of so many batches. */
+  #make(batches: number): void {
+    const n = flatLength(this.#slots);
+    const { latent, gradients } = this.#arrays;
+    if (n === latent.length && gradients.length >= batches) return;
+    this.#arrays = grown(this.#arrays, n, Math.max(batches, gradients.length));
   }
 
   #checkForward({ sizes, loss }: BatchReport): void {
@@ -256,13 +220,6 @@ class StudentTrainer implements Trainer {
       } is not finite; take a smaller learning rate, and go on from the last checkpoint`,
     );
   }
-}
-
-/** A flat array that threads can share, where the runtime has such. */
-function shared(n: number): Float32Array {
-  return typeof SharedArrayBuffer === 'undefined'
-    ? new Float32Array(n)
-    : new Float32Array(new SharedArrayBuffer(n * 4));
 }
 
 function definedOnly({ beta1, beta2, epsilon, weightDecay }: Partial<AdamOptions>): Partial<AdamOptions> {
