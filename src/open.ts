@@ -60,6 +60,8 @@ export interface OpenOptions extends SourceOptions {
   /** Threads to compute on; results do not depend on it. Default: what proves fastest here, up to 8, and 1 for models of less
    *  than 16 MiB. A page that is not cross-origin isolated has one, whatever is asked for. */
   readonly threads?: number;
+  /** Where the script of a thread lies, the file lane.js of this package, for bundles that have moved it. */
+  readonly laneUrl?: string | URL;
   /** Refuse a model that would take more; default the 4 GiB of wasm32. */
   readonly maxMemoryBytes?: number;
   readonly onProgress?: (progress: OpenProgress) => void;
@@ -137,6 +139,7 @@ async function load(
   const one = threads === 1 || (threads === undefined && alone.weightsBytes < SMALL_WEIGHTS_BYTES);
   const team = one ? null : await (await import('./lanes/enlist.ts')).enlist({
     threads,
+    laneUrl: options.laneUrl,
     kernels: provided,
     planned,
     limit: maxBytes,

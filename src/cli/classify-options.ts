@@ -62,12 +62,13 @@ export function classifyOptions(values: StepValues): Omit<ClassifyOptions, 'sign
 export interface OpenValues extends StepValues {
   readonly build?: 'base' | 'relaxed';
   readonly activations?: ActivationType;
+  readonly threads?: number;
 }
 
 /** Opens a classifier. @throws what `open` throws */
 export async function openClassifier(path: string, values: OpenValues, context: Context): Promise<Model> {
   const { signal } = context;
   const tokenizer = values.tokenizer === undefined ? undefined : await tokenizerOfFile(values.tokenizer, signal);
-  const { build, activations } = values;
-  return await withSource(path, signal, (source) => load(source, { build, activations, tokenizer }, context));
+  const { build, activations, threads } = values;
+  return await withSource(path, signal, (source) => load(source, { build, activations, threads, tokenizer }, context));
 }

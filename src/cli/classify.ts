@@ -12,7 +12,7 @@ import { type OptionTable, UsageError, type Values } from './args.ts';
 import { classifyOptions, openClassifier, STEP_OPTIONS } from './classify-options.ts';
 import { type Command, command, type Context } from './command.ts';
 import { readStdin, withSource } from './files.ts';
-import { classifierPath, memoryOf, MODEL_OPTIONS, noteThreads } from './load.ts';
+import { classifierPath, memoryOf, MODEL_OPTIONS } from './load.ts';
 import { oneLine, rounded } from './output.ts';
 
 const OPTIONS = {
@@ -61,7 +61,6 @@ export const classify: Command = command(
     if (counts && (values.rate || input === null)) {
       throw new UsageError('--spike-counts is of one text, and of spikes: leave --file and --rate out');
     }
-    noteThreads(values.threads, out);
     const path = classifierPath(values.model);
     using model = await openClassifier(path, values, context);
     if (input === null) return await lines(model, path, values.file as string, options, context);

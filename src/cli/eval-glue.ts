@@ -27,7 +27,7 @@ import { asUsage, type Command, command, type Context, need } from './command.ts
 import { withSource } from './files.ts';
 import { modelSum, sampleFile, surveyText } from './fingerprint.ts';
 import { type LogFile, openLog } from './glue-log-file.ts';
-import { classifierPath, memoryOf, MODEL_OPTIONS, noteThreads, runtime } from './load.ts';
+import { classifierPath, memoryOf, MODEL_OPTIONS, runtime } from './load.ts';
 import { rounded } from './output.ts';
 
 /** Malformed lines that are named; the others are counted. */
@@ -76,7 +76,6 @@ export const evalGlue: Command = command(
     const folder = need(values.data, '--data DIR');
     const options = classifyOptions(values);
     if (values.resume && values.log === undefined) throw new UsageError('--resume needs --log FILE');
-    noteThreads(values.threads, out);
     const path = classifierPath(values.model);
     const data = await findData(folder, task, file);
     const { sum, lines } = await withSource(data, signal, async (source) => {

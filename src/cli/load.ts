@@ -13,7 +13,7 @@ import type { Build } from '../wasm/features.ts';
 import type { ActivationType } from '../wasm/load-options.ts';
 import { UsageError } from './args.ts';
 import type { Context } from './command.ts';
-import { bytesText, type Output } from './output.ts';
+import { bytesText } from './output.ts';
 import { defaultModel } from './package-folder.ts';
 
 /** Options of every command that loads a model. */
@@ -75,13 +75,6 @@ export async function load(source: ByteSource, options: LoadOptions, { out, sign
   });
   out.progress('');
   return model;
-}
-
-/** Says once that a classifier does not use more than one thread. */
-export function noteThreads(threads: number | undefined, out: Output): void {
-  if (threads !== undefined && threads > 1) {
-    out.note(`classifiers compute on one thread; --threads ${threads} is taken as 1`);
-  }
 }
 
 /** Largest resident memory of this process so far; null where the host does not tell. */

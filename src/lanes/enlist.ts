@@ -7,6 +7,7 @@ import type { Provided } from '../wasm/builtin.ts';
 import type { KernelModules } from '../wasm/instantiate.ts';
 import { cores, mayWait, obstacle, sharedMemory } from './host.ts';
 import { TeamCrew } from './team.ts';
+import { startThread } from './thread.ts';
 
 /** Most lanes unless told: the memory of common machines feeds no more, and each thread takes some megabytes. */
 const DEFAULT_LANES = 8;
@@ -15,6 +16,8 @@ export interface EnlistOptions {
   /** Lanes that were asked for; undefined: what serves best. */
   readonly threads: number | undefined;
   readonly kernels: Provided;
+  /** Where lane.js lies, if not where it is expected. */
+  readonly laneUrl?: string | URL;
   /** The plan for a number of lanes. @throws {MemoryError} `MEMORY_LIMIT` */
   planned(lanes: number): MemoryPlan;
   /** Most bytes of the memory. */
@@ -32,7 +35,8 @@ export interface Enlisted {
 }
 
 /** Starts threads for a model; null where it runs on one lane. @throws {MemoryError} as `planned` for the number asked for */
-export async function enlist({ threads, kernels, planned, limit, notice }: EnlistOptions): Promise<Enlisted | null> {
+export async function enlist(options: EnlistOptions): Promise<Enlisted | null> {
+  const { threads, kernels, planned, limit, notice } = options;
   const lanes = threads ?? Math.min(cores(), DEFAULT_LANES);
   if (lanes === 1) return null;
   const why = kernels.shareable ? obstacle() : 'kernels that were handed in are for one thread';
@@ -53,5 +57,6 @@ export async function enlist({ threads, kernels, planned, limit, notice }: Enlis
     return null;
   }
   const modules = await kernels.modules(true);
-  return { crew: new TeamCrew({ lanes, memory, modules, waits: mayWait(), notice }), memory, modules, plan };
+  const start = startThread(options.laneUrl);
+  return { crew: new TeamCrew({ lanes, memory, modules, waits: mayWait(), start, notice }), memory, modules, plan };
 }

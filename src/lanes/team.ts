@@ -33,7 +33,7 @@ export interface TeamOptions {
   readonly modules: KernelModules;
   /** Whether the caller's thread may wait, and so is lane 0. */
   readonly waits: boolean;
-  /** How threads are started; tests have threads of their own. */
+  /** How threads are started, if not from lane.js where it is expected. */
   readonly start?: StartThread;
   /** Told once if the crew has to go on with one lane. */
   readonly notice: (message: string) => void;
@@ -218,7 +218,7 @@ export class TeamCrew implements Crew {
 
   #boot(): Team | null {
     const threads = this.#threads();
-    return threads > 0 ? new Team(threads, this.#options.start ?? startThread) : null;
+    return threads > 0 ? new Team(threads, this.#options.start ?? startThread()) : null;
   }
 
   #threads(): number {

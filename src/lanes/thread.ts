@@ -53,13 +53,32 @@ export function leave(): void {
   ends.find((end) => end?.close)?.close?.();
 }
 
-/** Starts lane.js, which lies one folder above this file, in the sources as in the bundles. */
-export const startThread: StartThread = (hear, gone) => {
+/** Starts lane.js: that at `url`, or the one in the folder above this file, in the sources as in the bundles. */
+export function startThread(url?: string | URL): StartThread {
   const threads = nodeThreads();
-  return threads
-    ? nodeThread(new threads.Worker(new URL('../lane.js', import.meta.url), { execArgv: [] }), hear, gone)
-    : webThread(new Worker(new URL('../lane.js', import.meta.url), { type: 'module' }), hear, gone);
-};
+  return (hear, gone) => {
+    const script = url === undefined ? undefined : new URL(url, here);
+    return threads
+      ? nodeThread(new threads.Worker(script ?? new URL('../lane.js', here), { execArgv: [] }), hear, gone)
+      : webThread(webWorker(script), hear, gone);
+  };
+}
+
+const here = import.meta.url;
+
+function webWorker(script: URL | undefined): Worker {
+  try {
+    // written out, as bundlers know it
+    return script
+      ? new Worker(script, { type: 'module' })
+      : new Worker(new URL('../lane.js', import.meta.url), { type: 'module' });
+  } catch {
+    // a page may start no script of another origin, such as a CDN, but one of its own may import it
+    const text = `import ${JSON.stringify(script ?? new URL('../lane.js', here))}`;
+    const own = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
+    return new Worker(own, { type: 'module' });
+  }
+}
 
 /** A thread over a worker of Node's API. */
 export function nodeThread(worker: NodeWorker, hear: (message: unknown) => void, gone: (why: string) => void): Thread {
