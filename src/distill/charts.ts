@@ -41,7 +41,7 @@ export function chart({ title, lines, log = false, from, to }: Chart): string {
   const px = (x: number): string => (LEFT + ((x - x0) / (x1 - x0)) * (WIDTH - LEFT - RIGHT)).toFixed(1);
   const py = (y: number): string =>
     (HEIGHT - BOTTOM - ((scale(y) - y0) / (y1 - y0)) * (HEIGHT - TOP - BOTTOM)).toFixed(1);
-  const yTicks = log ? ticks(y0, y1, 5).map((power) => 10 ** power) : ticks(y0, y1, 5);
+  const yTicks = log ? logTicks(10 ** y0, 10 ** y1) : ticks(y0, y1, 5);
   const grid = [
     ...yTicks.map((y) =>
       `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${py(y)}" y2="${py(y)}"/>` +
@@ -111,6 +111,17 @@ function ticks(low: number, high: number, about: number): number[] {
   const first = Math.ceil(low / step - 1e-9);
   const count = Math.floor(high / step + 1e-9) - first + 1;
   return Array.from({ length: Math.max(0, Math.min(20, count)) }, (_, i) => (first + i) * step);
+}
+
+/** 1, 2 and 5 times powers of ten, or powers alone where those are many, or as on a plain axis where they are few. */
+function logTicks(low: number, high: number): number[] {
+  const first = Math.floor(Math.log10(low));
+  const powers = Array.from({ length: Math.min(400, Math.ceil(Math.log10(high)) - first + 1) }, (_, i) => first + i);
+  const within = (factors: readonly number[]): number[] =>
+    powers.flatMap((power) => factors.map((n) => n * 10 ** power)).filter((y) => y >= low && y <= high);
+  const some = within([1, 2, 5]);
+  if (some.length < 3) return ticks(low, high, 4);
+  return some.length <= 8 ? some : within([1]);
 }
 
 /** Hues around the circle, apart as far as the number of lines allows. */

@@ -57,11 +57,11 @@ export function pageOf(records: readonly MetricsRecord[], facts: PageFacts): str
   const last = measured.at(-1);
   const summary: readonly (readonly [string, string])[] = [
     ['step', place],
-    ['time', duration(last?.seconds ?? 0)],
+    ['time', duration(records.at(-1)?.seconds ?? 0)],
     ['weights', facts.parameters.toLocaleString('en-GB')],
     ['held-out loss', number(last?.loss ?? NaN)],
     ['held-out perplexity', number(last?.perplexity ?? NaN)],
-    ['mean firing rate', number(mean(last?.firingRates ?? []))],
+    ['mean firing rate', last ? `${number(100 * mean(last.firingRates))} %` : number(NaN)],
   ];
   return [
     '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">',

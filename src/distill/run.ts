@@ -228,7 +228,7 @@ class Run {
   }
 
   async #evaluate(done: boolean): Promise<EvaluationRecord> {
-    const { trainer, held, settings, sample, page, folder, signal } = this.#parts;
+    const { trainer, held, settings, sample, signal } = this.#parts;
     const { batch, seq } = settings;
     let loss = 0;
     let rates: number[] = [];
@@ -257,12 +257,16 @@ class Run {
     };
     await this.#metrics.add(record);
     this.#tell({ kind: 'evaluation', record });
-    if (page) {
-      const html = page(this.#metrics.records, { step: this.#step, done });
-      await this.#try('the page', () => folder.replace('index.html', [new TextEncoder().encode(html)]));
-    }
+    await this.#show(done);
     this.#tick();
     return record;
+  }
+
+  async #show(done: boolean): Promise<void> {
+    const { page, folder } = this.#parts;
+    if (!page) return;
+    const html = page(this.#metrics.records, { step: this.#step, done });
+    await this.#try('the page', () => folder.replace('index.html', [new TextEncoder().encode(html)]));
   }
 
   /** Saves; a full disk is told of and tried again later, as the run itself is well. */
@@ -274,6 +278,7 @@ class Run {
     this.#savedAt = performance.now();
     const saved = await this.#try('a checkpoint', () => saveCheckpoint(folder, { run, trainer: state }));
     if (saved) this.#tell({ kind: 'checkpoint', step: this.#step });
+    await this.#show(this.#over());
   }
 
   async #try(what: string, write: () => Promise<void>): Promise<boolean> {

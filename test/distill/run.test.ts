@@ -148,7 +148,7 @@ run('minutes end a run, and let the learning rate fall by the clock', async () =
   assert.is(rates.length, steps);
 });
 
-run('samples and the page are made at every measurement', async () => {
+run('samples are made at every measurement, the page then and at every checkpoint', async () => {
   const folder = memoryFolder();
   let pages = 0;
   const { last } = await start({
@@ -159,7 +159,7 @@ run('samples and the page are made at every measurement', async () => {
     },
   });
   assert.is(last.sample, 'text of 12');
-  assert.is(new TextDecoder().decode(folder.files.get('index.html')), '4 8 12 true');
+  assert.is(new TextDecoder().decode(folder.files.get('index.html')), '16 8 12 true');
   assert.ok(folder.files.has(CURRENT));
 });
 
