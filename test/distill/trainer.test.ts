@@ -5,8 +5,8 @@ import * as assert from 'uvu/assert';
 import { exportStudent } from '../../src/distill/export.ts';
 import { joined } from '../../src/distill/safetensors-write.ts';
 import { createTrainer, type TrainerOptions } from '../../src/distill/trainer.ts';
-import type { Batch, LossWeights, StudentConfig, Trainer } from '../../src/distill/types.ts';
-import { DistillError, OptionError, type TernspikeError } from '../../src/errors.ts';
+import type { Batch, LossWeights, StudentConfig, Trainer, TrainerState } from '../../src/distill/types.ts';
+import type { TernspikeError } from '../../src/errors.ts';
 import { open } from '../../src/index.ts';
 import { builtinModule } from '../../src/wasm/builtin.ts';
 import { countingBatch, HARD, jaxTest, TINY, uniforms } from './student.ts';
@@ -30,6 +30,18 @@ async function using<T>(
   }
 }
 
+/** One trainer of `TINY` for all tests that ask for nothing else: compiling takes longer than all their steps. */
+let common: { readonly trainer: Trainer; readonly first: TrainerState } | undefined;
+async function fresh(): Promise<Trainer> {
+  if (!common) {
+    const trainer = await createTrainer(TINY, { seed: 1 });
+    common = { trainer, first: await trainer.save() };
+  }
+  await common.trainer.load(common.first);
+  return common.trainer;
+}
+test.after(() => common?.trainer.dispose());
+
 /** The state as text: equal for equal bits. */
 async function bits(trainer: Trainer): Promise<string> {
   const { step, tensors } = await trainer.save();
@@ -49,114 +61,97 @@ async function refused(work: Promise<unknown>, code: string, ...words: string[])
   for (const word of words) assert.ok(error?.message.includes(word), `${error?.message} names ${word}`);
 }
 
-jaxTest(test, 'a student learns to count, by hard labels', () =>
-  using({}, { seed: 1 }, async (trainer) => {
-    const held = countingBatch(99, 2, LENGTH, TINY.vocab);
-    const before = (await trainer.evaluate(held)).loss;
-    let last = 0;
-    for (let i = 0; i < 60; i++) {
-      const report = await trainer.step([countingBatch(10 + i, 2, LENGTH, TINY.vocab)], 4e-3, HARD);
-      assert.is(report.loss, report.hard);
-      last = report.loss;
-    }
-    const { loss, firingRates } = await trainer.evaluate(held);
-    assert.ok(last < 0.6 * before && loss < 0.8 * before, `${before} to ${last}, ${loss} on unseen rows`);
-    assert.is(firingRates.length, 1 + 3 * TINY.layers);
-    assert.ok(firingRates.every((rate) => rate > 0 && rate < 0.5), `${firingRates}`);
-  }));
+jaxTest(test, 'a student learns to count, by hard labels', async () => {
+  const trainer = await fresh();
+  const held = countingBatch(99, 2, LENGTH, TINY.vocab);
+  const before = (await trainer.evaluate(held)).loss;
+  let last = 0;
+  for (let i = 0; i < 60; i++) {
+    const report = await trainer.step([countingBatch(10 + i, 2, LENGTH, TINY.vocab)], 4e-3, HARD);
+    assert.is(report.loss, report.hard);
+    last = report.loss;
+  }
+  const { loss, firingRates } = await trainer.evaluate(held);
+  assert.ok(last < 0.6 * before && loss < 0.8 * before, `${before} to ${last}, ${loss} on unseen rows`);
+  assert.is(firingRates.length, 1 + 3 * TINY.layers);
+  assert.ok(firingRates.every((rate) => rate > 0 && rate < 0.5), `${firingRates}`);
+});
 
 jaxTest(test, 'a run that is cut off goes on to the same bits, on any number of threads', async () => {
-  const losses: LossWeights = {
-    ...HARD,
-    alpha: 0.5,
-    temperature: 2,
-    hidden: 0.5,
-    hiddenPairs: [{ student: 0, teacher: 3 }],
-  };
+  const pairs = [{ student: 0, teacher: 3 }];
+  const losses: LossWeights = { ...HARD, alpha: 0.5, temperature: 2, hidden: 0.5, hiddenPairs: pairs };
   const full = batches.map((batch, i) => ({
     ...batch,
     teacherLogits: uniforms(i, 2 * LENGTH * TINY.vocab),
     teacherHidden: [uniforms(i + 50, 2 * LENGTH * 20)],
   }));
-  await using({}, { seed: 7 }, async (whole) => {
-    for (let i = 0; i < 2; i++) await whole.step([full[i], full[i + 1]], 1e-3, losses);
-    const middle = await whole.save();
-    const third = await whole.step([full[2], full[3]], 1e-3, losses);
-    assert.ok(third.hidden > 0 && third.soft > 0 && third.hard > 0);
-    assert.ok([...middle.tensors.keys()].includes('adam.v.projection.0'));
-    const end = await bits(whole);
+  const whole = await fresh();
+  await whole.step([full[0], full[1]], 1e-3, losses);
+  const middle = await whole.save();
+  const second = await whole.step([full[2], full[3]], 1e-3, losses);
+  assert.ok(second.hidden > 0 && second.soft > 0 && second.hard > 0);
+  assert.ok([...middle.tensors.keys()].includes('adam.v.projection.0'));
+  const end = await bits(whole);
 
-    await using({}, { seed: 8 }, async (resumed) => {
-      await resumed.load(middle);
-      assert.equal(await resumed.step([full[2], full[3]], 1e-3, losses), third);
-      assert.is(await bits(resumed), end);
-    });
-    const worker = new URL('../../src/distill/gradient-worker.js', import.meta.url);
-    if (!existsSync(worker)) {
-      return console.log('  skipped: threads (gradient-worker.js is not compiled beside the test)');
-    }
-    await using({}, { seed: 7, threads: 2, worker }, async (threaded) => {
-      for (let i = 0; i < 3; i++) await threaded.step([full[i], full[i + 1]], 1e-3, losses);
-      assert.is(await bits(threaded), end);
-    });
+  await using({}, { seed: 8 }, async (resumed) => {
+    await resumed.load(middle);
+    assert.equal(await resumed.step([full[2], full[3]], 1e-3, losses), second);
+    assert.is(await bits(resumed), end);
+  });
+  const worker = new URL('../../src/distill/gradient-worker.js', import.meta.url);
+  if (!existsSync(worker)) {
+    return console.log('  skipped: threads (gradient-worker.js is not compiled beside the test)');
+  }
+  await using({}, { seed: 1, threads: 2, worker }, async (threaded) => {
+    await threaded.step([full[0], full[1]], 1e-3, losses);
+    assert.equal(await threaded.step([full[2], full[3]], 1e-3, losses), second);
+    assert.is(await bits(threaded), end);
   });
 });
 
-jaxTest(test, 'the seed decides the first weights, the batches the rest', async () => {
+jaxTest(test, 'the seed decides the first weights', async () => {
   const first = (seed: number): Promise<string> => using({}, { seed }, bits);
   assert.is(await first(3), await first(3));
   assert.is.not(await first(3), await first(4));
 });
 
 jaxTest(test, 'accumulated gradients are those of one batch with all rows', async () => {
-  const both: Batch = {
-    batch: 4,
-    length: LENGTH,
-    ids: Int32Array.from([...batches[0].ids, ...batches[1].ids]),
-  };
-  const norm = (given: Batch[]): Promise<number> =>
-    using({}, {}, async (trainer) => (await trainer.step(given, 1e-3, HARD)).gradientNorm);
+  const ids = Int32Array.from([...batches[0].ids, ...batches[1].ids]);
+  const both: Batch = { batch: 4, length: LENGTH, ids };
+  const norm = async (given: Batch[]): Promise<number> => (await (await fresh()).step(given, 1e-3, HARD)).gradientNorm;
   const [apart, together] = [await norm([batches[0], batches[1]]), await norm([both])];
   assert.ok(Math.abs(apart / together - 1) < 1e-4, `${apart} and ${together}`);
 });
 
-jaxTest(
-  test,
-  'soft labels alone count at alpha 1, and the temperature takes part',
-  () =>
-    using({}, {}, async (trainer) => {
-      const at = async (alpha: number, temperature: number): Promise<{ loss: number; soft: number; hard: number }> =>
-        await trainer.step([taught], 1e-12, { ...HARD, alpha, temperature });
-      const one = await at(1, 1);
-      assert.is(one.loss, one.soft);
-      const half = await at(0.5, 1);
-      assert.ok(Math.abs(half.loss - (half.soft + half.hard) / 2) < 1e-5);
-      // at a high temperature both are nearly uniform: τ²·ln V
-      const warm = await at(1, 50);
-      assert.ok(Math.abs(warm.soft / (2500 * Math.log(TINY.vocab)) - 1) < 0.02, `${warm.soft}`);
-    }),
-);
+jaxTest(test, 'soft labels alone count at alpha 1, and the temperature takes part', async () => {
+  const trainer = await fresh();
+  const at = async (alpha: number, temperature: number): Promise<{ loss: number; soft: number; hard: number }> =>
+    await trainer.step([taught], 1e-12, { ...HARD, alpha, temperature });
+  const one = await at(1, 1);
+  assert.is(one.loss, one.soft);
+  // at a high temperature both are nearly uniform: τ²·ln V
+  const warm = await at(0.25, 50);
+  assert.ok(Math.abs(warm.soft / (2500 * Math.log(TINY.vocab)) - 1) < 0.02, `${warm.soft}`);
+  assert.ok(Math.abs(warm.loss / (0.25 * warm.soft + 0.75 * warm.hard) - 1) < 1e-5);
+});
 
 jaxTest(test, 'clipping, decay and the learning rate', async () => {
-  const moved = (options: TrainerOptions, lr: number): Promise<{ matrix: number; vector: number }> =>
-    using({}, options, async (trainer) => {
-      const before = (await trainer.save()).tensors;
-      await trainer.step([batches[0]], lr, HARD);
-      const after = (await trainer.save()).tensors;
-      const far = (key: string): number => {
-        const [a, b] = [before, after].map((tensors) => tensors.get(key)?.data as Float32Array);
-        return Math.max(...a.map((x, i) => Math.abs(x - b[i])));
-      };
-      return { matrix: far('blocks.0.ffn.up.weight'), vector: far('blocks.0.ffn.norm.weight') };
-    });
-  const plain = await moved({ weightDecay: 0 }, 1e-3);
-  assert.ok(Math.abs(plain.matrix / 1e-3 - 1) < 0.01, 'the first step of Adam is the learning rate');
-  // ε then outweighs gradients that were cut to next to nothing
-  const clipped = await moved({ weightDecay: 0, clip: 1e-9 }, 1e-3);
-  assert.ok(clipped.matrix < 0.5 * plain.matrix, `${clipped.matrix}`);
-  const decayed = await moved({ weightDecay: 100 }, 1e-3);
-  assert.ok(decayed.matrix > 5 * plain.matrix, 'decay pulls at matrices');
-  assert.ok(Math.abs(decayed.vector - plain.vector) < 1e-6, 'and not at vectors');
+  const moved = async (trainer: Trainer): Promise<{ matrix: number; vector: number }> => {
+    const before = (await trainer.save()).tensors;
+    await trainer.step([batches[0]], 1e-3, HARD);
+    const after = (await trainer.save()).tensors;
+    const far = (key: string): number => {
+      const [a, b] = [before, after].map((tensors) => tensors.get(key)?.data as Float32Array);
+      return Math.max(...a.map((x, i) => Math.abs(x - b[i])));
+    };
+    return { matrix: far('blocks.0.ffn.up.weight'), vector: far('blocks.0.ffn.norm.weight') };
+  };
+  const plain = await moved(await fresh());
+  assert.ok(Math.abs(plain.vector / 1e-3 - 1) < 0.01, 'the first step of Adam is the learning rate');
+  // ε outweighs gradients that were cut to next to nothing; decay pulls at matrices, and not at vectors
+  const other = await using({}, { weightDecay: 100, clip: 1e-9 }, moved);
+  assert.ok(other.vector < 0.5 * plain.vector, `clipped: ${other.vector}`);
+  assert.ok(other.matrix > 5 * plain.matrix, `decayed: ${other.matrix}`);
 });
 
 jaxTest(test, 'exported and run by the engine, a student says the same', async () => {
@@ -165,13 +160,11 @@ jaxTest(test, 'exported and run by the engine, a student says the same', async (
   const variants: Partial<StudentConfig>[] = [
     { quantisation: 'none', tables: 'none' },
     {},
-    { tables: 'ternary' },
-    { quantisation: 'binary', layers: 2 },
+    { quantisation: 'binary', tables: 'ternary', layers: 2 },
   ];
   for (const variant of variants) {
     const exact = variant.quantisation === 'none';
     await using(variant, { activations: !exact }, async (trainer) => {
-      for (let i = 0; i < 3; i++) await trainer.step([batches[i]], 3e-3, HARD);
       const { logits, spikes } = await trainer.forward(ids);
       const parts: Uint8Array[] = [];
       const sink = { write: (bytes: Uint8Array) => Promise.resolve(void parts.push(bytes.slice())) };
@@ -198,46 +191,40 @@ jaxTest(test, 'exported and run by the engine, a student says the same', async (
 });
 
 jaxTest(test, 'without rounded activations the loss differs a little', async () => {
-  const loss = (activations: boolean): Promise<number> =>
-    using({}, { activations }, async (trainer) => (await trainer.evaluate(batches[0])).loss);
-  const [rounded, plain] = [await loss(true), await loss(false)];
+  const rounded = (await (await fresh()).evaluate(batches[0])).loss;
+  const plain = await using({}, { activations: false, seed: 1 }, async (t) => (await t.evaluate(batches[0])).loss);
   assert.is.not(rounded, plain);
   assert.ok(Math.abs(rounded - plain) < 0.05, `${rounded} and ${plain}`);
 });
 
-jaxTest(test, 'evaluate is the mean cross-entropy of what forward says', () =>
-  using({}, {}, async (trainer) => {
-    const ids = batches[0].ids.subarray(0, LENGTH + 1);
-    const { logits } = await trainer.forward(ids.subarray(0, LENGTH));
-    let sum = 0;
-    for (let t = 0; t < LENGTH; t++) {
-      const row = logits.subarray(t * TINY.vocab, (t + 1) * TINY.vocab);
-      const top = Math.max(...row);
-      sum += top + Math.log(row.reduce((s, z) => s + Math.exp(z - top), 0)) - row[ids[t + 1]];
-    }
-    const { loss } = await trainer.evaluate({ batch: 1, length: LENGTH, ids });
-    assert.ok(Math.abs(loss - sum / LENGTH) < 1e-4, `${loss}, expected ${sum / LENGTH}`);
-  }));
+jaxTest(test, 'evaluate is the mean cross-entropy of what forward says', async () => {
+  const trainer = await fresh();
+  const ids = batches[0].ids.subarray(0, LENGTH + 1);
+  const { logits } = await trainer.forward(ids.subarray(0, LENGTH));
+  let sum = 0;
+  for (let t = 0; t < LENGTH; t++) {
+    const row = logits.subarray(t * TINY.vocab, (t + 1) * TINY.vocab);
+    const top = Math.max(...row);
+    sum += top + Math.log(row.reduce((s, z) => s + Math.exp(z - top), 0)) - row[ids[t + 1]];
+  }
+  const { loss } = await trainer.evaluate({ batch: 1, length: LENGTH, ids });
+  assert.ok(Math.abs(loss - sum / LENGTH) < 1e-4, `${loss}, expected ${sum / LENGTH}`);
+});
 
-jaxTest(
-  test,
-  'numbers that are not finite end a step, with its number and the place',
-  () =>
-    using({}, {}, async (trainer) => {
-      await trainer.step([batches[0]], 1e-3, HARD);
-      const state = await trainer.save();
-      const before = await bits(trainer);
-      const broken = new Map(state.tensors);
-      const key = 'blocks.0.ffn.norm.bias';
-      const { shape } = broken.get(key) as { shape: readonly number[] };
-      broken.set(key, { shape, data: new Float32Array(256).fill(NaN) });
-      await trainer.load({ step: 41, tensors: broken });
-      await refused(trainer.step([batches[0]], 1e-3, HARD), 'NOT_FINITE', 'step 42', 'block 0');
-      await refused(trainer.evaluate(batches[0]), 'NOT_FINITE', 'block 0');
-      await trainer.load(state);
-      assert.is(await bits(trainer), before);
-    }),
-);
+jaxTest(test, 'numbers that are not finite end a step, with its number and the place', async () => {
+  const trainer = await fresh();
+  const state = await trainer.save();
+  const before = await bits(trainer);
+  const broken = new Map(state.tensors);
+  const key = 'blocks.0.ffn.norm.bias';
+  const { shape } = broken.get(key) as { shape: readonly number[] };
+  broken.set(key, { shape, data: new Float32Array(256).fill(NaN) });
+  await trainer.load({ step: 41, tensors: broken });
+  await refused(trainer.step([batches[0]], 1e-3, HARD), 'NOT_FINITE', 'step 42', 'block 0');
+  await refused(trainer.evaluate(batches[0]), 'NOT_FINITE', 'block 0');
+  await trainer.load(state);
+  assert.is(await bits(trainer), before);
+});
 
 jaxTest(test, 'bad configurations, options, batches and states are refused', async () => {
   const make = (config: object, options: TrainerOptions = {}): Promise<Trainer> =>
@@ -248,25 +235,22 @@ jaxTest(test, 'bad configurations, options, batches and states are refused', asy
   await refused(make({ leak: 1.5 }), 'OPTION', 'leak', '1.5');
   await refused(make({ truncation: 0 }), 'OPTION', 'truncation');
   await refused(make({}, { threads: 0 }), 'OPTION', 'threads', '0');
-  await using({}, {}, async (trainer) => {
-    const step = (batch: Partial<Batch>, losses: LossWeights = HARD): Promise<unknown> =>
-      trainer.step([{ ...batches[0], ...batch }], 1e-3, losses);
-    await refused(trainer.step([], 1e-3, HARD), 'OPTION', 'at least one batch');
-    await refused(step({ length: 9 }), 'OPTION', 'ids');
-    await refused(step({ batch: 0 }), 'OPTION', '0 rows');
-    await refused(step({ ids: new Int32Array(2 * (LENGTH + 1)).fill(TINY.vocab) }), 'OPTION', `${TINY.vocab}`);
-    await refused(step({}, { ...HARD, alpha: 1 }), 'OPTION', 'logits of the teacher');
-    await refused(step({}, { ...HARD, hidden: 1, hiddenPairs: [{ student: 0, teacher: 0 }] }), 'OPTION', 'hidden');
-    await refused(trainer.forward(new Int32Array(TINY.context + 1)), 'OPTION', 'context');
-    const { step: at, tensors } = await trainer.save();
-    tensors as Map<string, unknown>;
-    const less = new Map([...tensors].filter(([key]) => key !== 'adam.m.blocks.0.ffn.up.weight'));
-    await refused(trainer.load({ step: at, tensors: less }), 'TRAINER', 'adam.m.blocks.0.ffn.up.weight', 'missing');
-    const [one, two] = [trainer.step([batches[0]], 1e-3, HARD), trainer.step([batches[0]], 1e-3, HARD)];
-    await refused(two, 'TRAINER', 'at work');
-    await one;
-  });
-  assert.ok(DistillError && OptionError);
+  const trainer = await fresh();
+  const step = (batch: Partial<Batch>, losses: LossWeights = HARD): Promise<unknown> =>
+    trainer.step([{ ...batches[0], ...batch }], 1e-3, losses);
+  await refused(trainer.step([], 1e-3, HARD), 'OPTION', 'at least one batch');
+  await refused(step({ length: 9 }), 'OPTION', 'ids');
+  await refused(step({ batch: 0 }), 'OPTION', '0 rows');
+  await refused(step({ ids: new Int32Array(2 * (LENGTH + 1)).fill(TINY.vocab) }), 'OPTION', `${TINY.vocab}`);
+  await refused(step({}, { ...HARD, alpha: 1 }), 'OPTION', 'logits of the teacher');
+  await refused(step({}, { ...HARD, hidden: 1, hiddenPairs: [{ student: 0, teacher: 0 }] }), 'OPTION', 'hidden');
+  await refused(trainer.forward(new Int32Array(TINY.context + 1)), 'OPTION', 'context');
+  const { step: at, tensors } = await trainer.save();
+  const less = new Map([...tensors].filter(([key]) => key !== 'adam.m.blocks.0.ffn.up.weight'));
+  await refused(trainer.load({ step: at, tensors: less }), 'TRAINER', 'adam.m.blocks.0.ffn.up.weight', 'missing');
+  const [one, two] = [trainer.step([batches[0]], 1e-3, HARD), trainer.step([batches[0]], 1e-3, HARD)];
+  await refused(two, 'TRAINER', 'at work');
+  await one;
 });
 
 test('a runtime without navigator is told so', async () => {
