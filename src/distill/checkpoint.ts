@@ -38,6 +38,8 @@ export interface DataState {
   readonly generator: RngState;
   /** Checksum of the ids, so that another text is noticed. */
   readonly digest: number;
+  /** Ids of a window. */
+  readonly length?: number;
 }
 
 export interface Checkpoint {

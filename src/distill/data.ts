@@ -141,16 +141,25 @@ export class Windows {
   }
 
   state(): DataState {
-    return { epoch: this.#epoch, taken: this.#taken, generator: this.#generator, digest: this.#digest };
+    return {
+      epoch: this.#epoch,
+      taken: this.#taken,
+      generator: this.#generator,
+      digest: this.#digest,
+      length: this.length,
+    };
   }
 
   /** @throws {DistillError} `CHECKPOINT` for the state of another text or another length of windows */
-  restore({ epoch, taken, generator, digest }: DataState): void {
+  restore({ epoch, taken, generator, digest, length = this.length }: DataState): void {
     if (digest !== this.#digest) {
       throw new DistillError(
         'CHECKPOINT',
         'the run was begun with another text; give it the same --data and --generate',
       );
+    }
+    if (length !== this.length) {
+      throw new DistillError('CHECKPOINT', `the run was begun with windows of ${length}; give it the same --seq`);
     }
     this.#rng.restore(generator);
     this.#generator = generator;
@@ -158,7 +167,7 @@ export class Windows {
     if (!Number.isInteger(taken) || taken < 0 || taken > this.#order.length) {
       throw new DistillError(
         'CHECKPOINT',
-        `the run stands at window ${taken} of ${this.#order.length}; use the same --seq`,
+        `the run stands at window ${taken} of ${this.#order.length}`,
       );
     }
     this.#epoch = epoch;

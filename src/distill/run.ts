@@ -127,6 +127,8 @@ class Run {
         if (minutes >= settings.saveEvery || this.#over()) await this.#save();
         if (this.#step % settings.evalEvery === 0 || this.#over()) last = await this.#evaluate(this.#over());
       }
+      // a run may be over before its first update: taken up with fewer minutes than it has had
+      if (last.step !== this.#step) last = await this.#evaluate(true);
     } catch (error) {
       if (signal?.aborted) await this.#save();
       throw error;

@@ -107,12 +107,8 @@ data('the state of another text or another length is refused', async () => {
   const state = new Windows(counted(203), 10, 3).state();
   const restore = async (windows: Windows, from: typeof state): Promise<void> => windows.restore(from);
   await refuses(restore(new Windows(counted(204), 10, 3), state), 'CHECKPOINT', 'another text');
-  await refuses(
-    restore(new Windows(counted(203), 100, 3), { ...state, taken: 15 }),
-    'CHECKPOINT',
-    'window 15',
-    '--seq',
-  );
+  await refuses(restore(new Windows(counted(203), 100, 3), state), 'CHECKPOINT', 'windows of 10', '--seq');
+  await refuses(restore(new Windows(counted(203), 10, 3), { ...state, taken: 99 }), 'CHECKPOINT', 'window 99');
 });
 
 data('a text that is too short is refused', async () => {

@@ -148,6 +148,16 @@ run('minutes end a run, and let the learning rate fall by the clock', async () =
   assert.is(rates.length, steps);
 });
 
+run('a run taken up with fewer minutes than it has had is over, and measured where it stands', async () => {
+  const folder = memoryFolder();
+  const kill = (step: number): void => {
+    if (step === 7) throw new Error('killed');
+  };
+  await start({ folder, faults: { afterStep: kill } }).then(() => assert.unreachable(), () => {});
+  const ended = await start({ folder, resume: true, settings: { minutes: 1e-9 } });
+  assert.equal([ended.steps, ended.last.step], [6, 6]);
+});
+
 run('samples are made at every measurement, the page then and at every checkpoint', async () => {
   const folder = memoryFolder();
   let pages = 0;
