@@ -13,7 +13,7 @@ export type Surrogate = 'arctan' | 'sigmoid' | 'triangle';
 /** A SymbolicLight student. Field names of the shape follow the released checkpoints' `config`. */
 export interface StudentConfig {
   readonly vocab: number;
-  /** Multiple of 256, so that ternary blocks of 256 columns need no padding. */
+  /** Like ffn a multiple of 256 for ternary matrices and of 128 for binary ones: rows fill whole blocks. */
   readonly width: number;
   readonly layers: number;
   readonly heads: number;
@@ -26,7 +26,7 @@ export interface StudentConfig {
   readonly quantisation: StudentQuantisation;
   readonly tables: TableQuantisation;
   readonly surrogate: Surrogate;
-  /** Width of the surrogate around the threshold; larger is narrower for arctan and sigmoid. */
+  /** Of the surrogate: steepness of arctan and sigmoid, so that larger is narrower; half the base of the triangle. */
   readonly surrogateWidth: number;
   /** Tokens over which the membrane's recursion carries gradients. */
   readonly truncation: number;
