@@ -1,6 +1,6 @@
 /**
  * Speed of the spiking BERT over random weights of the released shape, 4 encoders of 768 and 3072, against the same network
- * with dense f32 products: `node build/bench/spikingbert.js [tokens] [steps,steps]`.
+ * with dense f32 products: `node build/bench/spikingbert.js [tokens] [steps,steps] [--json]`.
  *
  * Dense is what a runtime without spikes does: each step multiplies all weights. Its products alone are timed, of one step,
  * and taken times the steps; neurons, norms and attention would come on top. Least processor times of several runs on one lane.
@@ -175,10 +175,13 @@ function ratesOf(run: SpikingBertRun, tokens: number): number[] {
 /** Steps that are timed by themselves. */
 const PIECE = 16;
 
-const tokens = Number(process.argv[2] ?? 32);
-const lengths = (process.argv[3] ?? '16,100').split(',').map(Number);
+const json = process.argv.includes('--json');
+const given = process.argv.slice(2).filter((arg) => arg !== '--json');
+const tokens = Number(given[0] ?? 32);
+const lengths = (given[1] ?? '16,100').split(',').map(Number);
+const results: { layout: SpikeLayout; steps: number; ms: number; dense: number }[] = [];
 const { module, build } = await builtinModule();
-console.log(`${tokens} tokens, ${build} build, node ${process.version}, load ${loadavg()[0].toFixed(2)}`);
+if (!json) console.log(`${tokens} tokens, ${build} build, node ${process.version}, load ${loadavg()[0].toFixed(2)}`);
 for (const layout of ['trit2', 'bit1', 'i8', 'f32'] as const) {
   const arena = new Arena(new WebAssembly.Memory({ initial: 1 }));
   const k = instantiate(module, arena.memory);
@@ -194,6 +197,8 @@ for (const layout of ['trit2', 'bit1', 'i8', 'f32'] as const) {
       run.free();
     });
     const plain = dense(k, arena, tokens) * steps;
+    results.push({ layout, steps, ms, dense: plain });
+    if (json) continue;
     const pairs = 4 * (4 * D.width * D.width + 2 * D.width * D.hidden) * tokens * steps;
     console.log(
       `${layout.padEnd(6)} T=${String(steps).padEnd(4)} ${ms.toFixed(1)} ms   ${
@@ -203,3 +208,4 @@ for (const layout of ['trit2', 'bit1', 'i8', 'f32'] as const) {
     );
   }
 }
+if (json) console.log(JSON.stringify({ tokens, build, results }));
