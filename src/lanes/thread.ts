@@ -67,17 +67,15 @@ export function startThread(url?: string | URL): StartThread {
 const here = import.meta.url;
 
 function webWorker(script: URL | undefined): Worker {
-  try {
-    // written out, as bundlers know it
-    return script
-      ? new Worker(script, { type: 'module' })
-      : new Worker(new URL('../lane.js', import.meta.url), { type: 'module' });
-  } catch {
+  const at = script ?? new URL('../lane.js', here);
+  if (at.origin !== location.origin) {
     // a page may start no script of another origin, such as a CDN, but one of its own may import it
-    const text = `import ${JSON.stringify(script ?? new URL('../lane.js', here))}`;
-    const own = URL.createObjectURL(new Blob([text], { type: 'text/javascript' }));
-    return new Worker(own, { type: 'module' });
+    const text = `import ${JSON.stringify(at)}`;
+    return new Worker(URL.createObjectURL(new Blob([text], { type: 'text/javascript' })), { type: 'module' });
   }
+  return script
+    ? new Worker(script, { type: 'module' })
+    : new Worker(new URL('../lane.js', import.meta.url), { type: 'module' }); // written out, as bundlers know it
 }
 
 /** A thread over a worker of Node's API. */
