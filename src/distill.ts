@@ -1,6 +1,6 @@
 /**
  * Training a ternary spiking student to answer as a full-precision teacher does: `ternspike/distill`. The training itself
- * needs `@jax-js/jax` and Node from 22 on, Deno or Bun; see docs/distillation.md.
+ * needs `@jax-js/jax` and Node from 22 on; see docs/distillation.md.
  *
  * @example
  * import { distill } from 'ternspike/distill';

@@ -71,7 +71,7 @@ export const distillCommand: Command = command(
     positionals: [],
     options: OPTIONS,
     notes: [
-      'Needs the package @jax-js/jax and Node from 22 on, Deno or Bun. The folder of the run holds checkpoints, metrics.jsonl',
+      'Needs the package @jax-js/jax and Node from 22 on. The folder of the run holds checkpoints, metrics.jsonl',
       'and index.html with curves and samples. An interrupt saves; --resume DIR goes on to the same numbers.',
     ],
     examples: [

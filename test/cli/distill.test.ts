@@ -1,6 +1,7 @@
 /** `distill`: what is refused before anything is trained, and a whole run where training is possible. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import process from 'node:process';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { DistillResult } from '../../src/distill.ts';
@@ -51,6 +52,9 @@ if (typeof navigator === 'undefined') {
   distill('training says which runtimes can', async () => {
     refused(await ternspike(RUN), 1, 'TRAINER', 'Node 22');
   });
+} else if ('deno' in process.versions || 'bun' in process.versions) {
+  // jax-js leaves threads of its own behind there, which keep the process alive
+  distill.skip('a run makes a student (skipped: the process would not end by itself here)', () => {});
 } else {
   distill('a run makes a student that speaks, a page and measurements, and can be gone on with', async () => {
     const made = await json<DistillResult>([...RUN, '--generate', '200', '--ctx', '32', '--name', 'tiny']);
