@@ -13,7 +13,7 @@ import { llamaWeights } from './forward/llama-weights.ts';
 import { SymbolicLightDecoder } from './forward/symboliclight-decoder.ts';
 import { symbolicLightWeights } from './forward/symboliclight-weights.ts';
 import { MAX_CONTEXT, MAX_LANES, MAX_MEMORY_BYTES, MAX_TOKENIZER_BYTES } from './limits.ts';
-import { SMALL_WEIGHTS_BYTES, solo } from './lanes/crew.ts';
+import { BYTES_PER_LANE, solo } from './lanes/crew.ts';
 import { Model } from './model.ts';
 import type { Generator } from './model-types.ts';
 import { type ModelConfig, openModelContainer } from './model/config.ts';
@@ -57,8 +57,8 @@ export interface OpenOptions extends SourceOptions {
   readonly config?: ModelConfig;
   /** Kernels to use: `base` or `relaxed`; default: the best this host has. Both give the same bits. */
   readonly build?: Build;
-  /** Threads to compute on; results do not depend on it. Default: what proves fastest here, up to 8, and 1 for models of less
-   *  than 16 MiB. A page that is not cross-origin isolated has one, whatever is asked for. */
+  /** Threads to compute on; results do not depend on it. Default: what proves fastest here, up to 8 and to one for each 16 MiB
+   *  of weights. A page that is not cross-origin isolated has one, whatever is asked for. */
   readonly threads?: number;
   /** Where the script of a thread lies, the file lane.js of this package, for bundles that have moved it. */
   readonly laneUrl?: string | URL;
@@ -136,9 +136,10 @@ async function load(
   const planned = (lanes: number): MemoryPlan =>
     planModel(container, description, { context, kv, lanes, maxBytes, base });
   const alone = planned(1);
-  const one = threads === 1 || (threads === undefined && alone.weightsBytes < SMALL_WEIGHTS_BYTES);
+  const one = threads === 1 || (threads === undefined && alone.weightsBytes < 2 * BYTES_PER_LANE);
   const team = one ? null : await (await import('./lanes/enlist.ts')).enlist({
     threads,
+    weightsBytes: alone.weightsBytes,
     laneUrl: options.laneUrl,
     kernels: provided,
     planned,

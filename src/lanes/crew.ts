@@ -9,9 +9,9 @@ import { type Program, SOLO } from './lane.ts';
 /** Words of a step that all lanes see: what it is, and the ids of a batch. */
 export const STEP_WORDS: number = 32 + PREFILL_BATCH;
 
-/** Models of fewer weights run on one lane unless told: a token takes them about a millisecond, and threads some tens of
- *  milliseconds to start. */
-export const SMALL_WEIGHTS_BYTES: number = 16 << 20;
+/** Weights for which another lane is worth while unless told: they take about a millisecond a token, and a thread some tens
+ *  of milliseconds to start. */
+export const BYTES_PER_LANE: number = 16 << 20;
 
 export interface Crew {
   /** Lanes that there are buffers for. */

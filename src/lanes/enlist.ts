@@ -5,6 +5,7 @@
 import type { MemoryPlan } from '../model/plan.ts';
 import type { Provided } from '../wasm/builtin.ts';
 import type { KernelModules } from '../wasm/instantiate.ts';
+import { BYTES_PER_LANE } from './crew.ts';
 import { cores, mayWait, obstacle, sharedMemory } from './host.ts';
 import { TeamCrew } from './team.ts';
 import { startThread } from './thread.ts';
@@ -15,6 +16,7 @@ const DEFAULT_LANES = 8;
 export interface EnlistOptions {
   /** Lanes that were asked for; undefined: what serves best. */
   readonly threads: number | undefined;
+  readonly weightsBytes: number;
   readonly kernels: Provided;
   /** Where lane.js lies, if not where it is expected. */
   readonly laneUrl?: string | URL;
@@ -37,7 +39,8 @@ export interface Enlisted {
 /** Starts threads for a model; null where it runs on one lane. @throws {MemoryError} as `planned` for the number asked for */
 export async function enlist(options: EnlistOptions): Promise<Enlisted | null> {
   const { threads, kernels, planned, limit, notice } = options;
-  const lanes = threads ?? Math.min(cores(), DEFAULT_LANES);
+  const worthwhile = Math.max(1, Math.floor(options.weightsBytes / BYTES_PER_LANE));
+  const lanes = threads ?? Math.min(cores(), DEFAULT_LANES, worthwhile);
   if (lanes === 1) return null;
   const why = kernels.shareable ? obstacle() : 'kernels that were handed in are for one thread';
   if (why !== null) {

@@ -156,9 +156,7 @@ export class TeamCrew implements Crew {
       }, START_MS);
       this.#lane = waits ? new TeamLane(control, 0, spins) : null;
     } catch (error) {
-      void team.stop();
-      this.#held.team = null;
-      this.#count = 1;
+      this.#alone();
       if (!this.#disposed) notice(`worker threads cannot be used here (${(error as Error).message}); running on one`);
     }
   }
@@ -171,24 +169,28 @@ export class TeamCrew implements Crew {
 
   /** Keeps the number of lanes that runs `trial` fastest, and ends the others. */
   async choose(trial: () => void | Promise<void>): Promise<void> {
-    if (!this.#held.team) return;
     const times = new Map<number, number>();
-    for (let lanes = this.size; lanes >= 1; lanes = lanes >> 1) times.set(lanes, Infinity);
-    await trial(); // the first one lets the host compile
-    const end = performance.now() + TRIAL_MS;
-    do {
-      for (const [lanes, least] of times) {
-        this.use(lanes);
-        const start = performance.now();
-        await trial();
-        times.set(lanes, Math.min(least, performance.now() - start));
-      }
-    } while (performance.now() < end);
-    const bound = Math.min(...times.values()) * TRIAL_GAIN;
-    this.use(Math.min(...[...times].filter(([, ms]) => ms <= bound).map(([lanes]) => lanes)));
-    const rest = this.#threads();
-    void this.#held.team.stop(rest);
-    if (rest === 0) this.#held.team = this.#lane = null;
+    for (let lanes = this.#count; lanes >= 1; lanes = lanes >> 1) times.set(lanes, Infinity);
+    if (times.size === 1) return;
+    try {
+      await trial(); // the first one lets the host compile
+      const end = performance.now() + TRIAL_MS;
+      do {
+        for (const [lanes, least] of times) {
+          this.use(lanes);
+          const start = performance.now();
+          await trial();
+          times.set(lanes, Math.min(least, performance.now() - start));
+        }
+      } while (performance.now() < end);
+      const bound = Math.min(...times.values()) * TRIAL_GAIN;
+      this.use(Math.min(...[...times].filter(([, ms]) => ms <= bound).map(([lanes]) => lanes)));
+      const rest = this.#threads();
+      if (rest === 0) this.#alone();
+      else void this.#held.team?.stop(rest);
+    } catch {
+      this.#alone(); // lanes that fail here are of no use
+    }
   }
 
   run(steps: Iterable<void>): void | Promise<void> {
@@ -214,6 +216,13 @@ export class TeamCrew implements Crew {
     const { team } = this.#held;
     team?.awaited?.reject(disposed());
     void team?.stop();
+  }
+
+  /** One lane from now on. */
+  #alone(): void {
+    void this.#held.team?.stop();
+    this.#held.team = this.#lane = null;
+    this.#count = 1;
   }
 
   #boot(): Team | null {

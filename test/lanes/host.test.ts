@@ -127,12 +127,26 @@ test('a plan that fits with one lane alone: as many as asked for are refused, by
     if (lanes > 1) throw new MemoryError('MEMORY_LIMIT', 'too many');
     return { weightsBytes: 1, stateBytes: 1, scratchBytes: 1, totalBytes: 3 };
   };
-  const options = { kernels: builtin(), planned, limit: 2 ** 30, notice: () => {} };
+  const options = { weightsBytes: 2 ** 30, kernels: builtin(), planned, limit: 2 ** 30, notice: () => {} };
   await refuses(enlist({ ...options, threads: 2 }), 'MEMORY_LIMIT');
   assert.is(
     await having('navigator', { hardwareConcurrency: 4 }, () => enlist({ ...options, threads: undefined })),
     null,
   );
   assert.is(await enlist({ ...options, threads: 1 }), null);
+});
+
+test('by default there is a lane for each 16 MiB of weights, at most 8 and at most one for each processor', async () => {
+  const asked: number[] = [];
+  const planned = (lanes: number): MemoryPlan => {
+    asked.push(lanes);
+    throw new MemoryError('MEMORY_LIMIT', 'only counted');
+  };
+  const options = { threads: undefined, kernels: builtin(), planned, limit: 2 ** 30, notice: () => {} };
+  for (const [processors, mebibytes] of [[64, 1000], [4, 1000], [4, 50], [4, 31], [1, 1000]]) {
+    const weightsBytes = mebibytes * 2 ** 20;
+    await having('navigator', { hardwareConcurrency: processors }, () => enlist({ ...options, weightsBytes }));
+  }
+  assert.equal(asked, [8, 4, 3]);
 });
 test.run();

@@ -7,9 +7,10 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { randomModel } from '../../src/eval/random-model.ts';
 import { open } from '../../src/index.ts';
+import type { TeamCrew } from '../../src/lanes/team.ts';
 import { sameBits } from '../kernels/harness.ts';
 import { refuses } from '../refusal.ts';
-import { allLogits, crewed, FAULTS, faulty, onBun } from './crews.ts';
+import { allLogits, crewed, FAULTS, faulty } from './crews.ts';
 
 const IDS = Array.from({ length: 40 }, (_, i) => (i * 37) % 512);
 
@@ -29,7 +30,6 @@ async function until(done: () => boolean): Promise<void> {
 const test = suite('life of lanes');
 
 test('a model says how many threads it runs on, takes fewer, and takes its threads along', async () => {
-  const before = threads();
   const model = await open(source, { threads: 3 });
   assert.is(model.stats().threads, 3);
   const rows = await model.logits(IDS);
@@ -40,7 +40,35 @@ test('a model says how many threads it runs on, takes fewer, and takes its threa
   }
   for (const wrong of [0, 1.5, NaN]) await refuses((async () => model.useThreads(wrong))(), 'OPTION', 'threads');
   model.dispose();
-  if (before !== null && !onBun) await until(() => (threads() ?? 0) <= before); // Bun's own helpers come and stay
+});
+
+test('of the numbers that are tried the fastest is kept, the smallest of those alike, and one if they fail', async () => {
+  const m = await crewed(source, { lanes: 4 });
+  const crew = m.crew as TeamCrew;
+  const trial = (ms: Record<number, number>) => async (): Promise<void> => {
+    await crew.run([undefined]); // a head over whatever lies there
+    await new Promise((resolve) => setTimeout(resolve, ms[crew.count]));
+  };
+  await crew.choose(trial({ 4: 30, 2: 2, 1: 30 }));
+  assert.is(crew.count, 2);
+  crew.use(4);
+  assert.is(crew.count, 2, 'the others are gone');
+  await allLogits(m, IDS, 32).then((rows) => rows.forEach((row, i) => sameBits(row, expected[i], `position ${i}`)));
+  await crew.choose(trial({ 2: 20, 1: 20 }));
+  assert.is(crew.count, 1);
+  await allLogits(m, IDS, 32).then((rows) => rows.forEach((row, i) => sameBits(row, expected[i], `position ${i}`)));
+  const failing = (await crewed(source, { lanes: 2 })).crew as TeamCrew;
+  await failing.choose(() => Promise.reject(new Error('on purpose')));
+  assert.is(failing.count, 1);
+});
+
+test('a session that was kept on several threads goes on on one', async () => {
+  const models = [await open(source, { threads: 2 }), await open(source, { threads: 1 })];
+  const session = models[0].session();
+  await session.prefill(IDS.slice(0, 20));
+  const later = models[1].session({ snapshot: session.snapshot() });
+  sameBits(await later.prefill(IDS.slice(20)), await session.prefill(IDS.slice(20)), 'both');
+  for (const model of models) model.dispose();
 });
 
 test('opened and disposed of many times, aborted while it loads: no thread is left', async () => {
