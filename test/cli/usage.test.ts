@@ -218,7 +218,7 @@ usage('wrong usage of a command is found before anything is opened', async () =>
     [['eval', 'glue', '--data', 'x', '--task', 'rte', '--split', 'dev-matched'], 'split', 'train, dev, test'],
     [['eval', 'glue', '--data', 'x', '--task', 'rte', '--resume'], '--log'],
     [['eval', 'glue', '--data', 'x', '--task', 'rte', '--exit-every', '4'], '--early-exit'],
-    [['bench'], '--shape'],
+    [['bench', '-m', 'x', '--shape', 'tiny'], '--shape', 'not both'],
     [['bench', '-m', 'a', '--type', 'q8_0'], '--shape'],
     [['bench', '--shape', 'toString'], '"toString"', 'tinyllama'],
     [['bench', '--shape', 'tiny', '--type', 'q4_0'], '"q4_0"', 'tq2_0'],
@@ -259,7 +259,7 @@ usage('wrong usage ends with 2 and one line that points to the help', async () =
 });
 
 usage('a refusal ends with 1; its stack is printed on request only', async () => {
-  refused(await ternspike(['run', 'Once']), 1, 'OPTION', 'no model', '-m', 'https://');
+  refused(await ternspike(['run', 'Once', '-m', 'no-such.gguf']), 1, 'IO', 'no-such.gguf');
   refused(await ternspike(['inspect', 'nowhere.gguf']), 1, 'IO', 'nowhere.gguf');
   const told = await ternspike(['inspect', 'nowhere.gguf'], { env: { TERNSPIKE_DEBUG: '1' } });
   assert.is(told.code, 1);
