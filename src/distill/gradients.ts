@@ -49,13 +49,13 @@ export class Gradients {
    * @param slots where weights lie in `weights`, and gradients in `out`
    * @param weights as the forward pass uses them: rounded
    */
-  async gradients(
+  gradients(
     slots: readonly Slot[],
     weights: Float32Array,
     batch: Batch,
     losses: LossWeights,
     out: Float32Array,
-  ): Promise<BatchReport> {
+  ): BatchReport {
     const { config } = this.#options;
     const { batch: b, length } = batch;
     const parts = partsOf(slots, weights);
@@ -76,8 +76,7 @@ export class Gradients {
       this.#inputs(batch, encoded.stream, encoded.spikes, losses),
       this.#tablesOf(length),
     );
-    const values: Float32Array[] = [];
-    for (const result of results) values.push(await result.data() as Float32Array);
+    const values = results.map((result) => result.dataSync() as Float32Array);
     const [report, rates, sizes, dStream, dSpikes, ...grads] = values;
     out.fill(0);
     const keys = inner.map(({ key }) => key).sort();
@@ -102,11 +101,11 @@ export class Gradients {
   }
 
   /** Forward pass alone. `batch.ids` hold the id behind every position; gradients of nothing. */
-  async forward(
+  forward(
     slots: readonly Slot[],
     weights: Float32Array,
     batch: Batch,
-  ): Promise<{ report: BatchReport; logits: Float32Array; spikes: Float32Array[] }> {
+  ): { report: BatchReport; logits: Float32Array; spikes: Float32Array[] } {
     const { config } = this.#options;
     const { batch: b, length } = batch;
     const parts = partsOf(slots, weights);
@@ -127,8 +126,7 @@ export class Gradients {
       this.#inputs(batch, encoded.stream, encoded.spikes, HARD_ONLY),
       this.#tablesOf(length),
     );
-    const values: Float32Array[] = [];
-    for (const result of results) values.push(await result.data() as Float32Array);
+    const values = results.map((result) => result.dataSync() as Float32Array);
     const [report, rates, sizes, logits, ...spikes] = values;
     const [loss, soft, hard, hidden] = report;
     return {

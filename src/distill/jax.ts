@@ -16,8 +16,8 @@ export interface Jax {
 }
 
 /**
- * Loads jax-js with its WebAssembly backend on the calling thread alone: whole batches go to other threads, which costs
- * far less than meeting after every kernel.
+ * Loads jax-js. Read its results with `dataSync`: kernels then run on the calling thread. Whole batches go to other threads,
+ * which costs far less than meeting after every kernel, as its own thread pool does.
  * @throws {DistillError} `TRAINER` where it is not installed or the runtime lacks `navigator` (Node before 21)
  */
 export async function loadJax(): Promise<Jax> {
@@ -27,8 +27,6 @@ export async function loadJax(): Promise<Jax> {
       'distillation needs Node 22 or later, Bun or Deno: this runtime has no `navigator`',
     );
   }
-  const holder = globalThis as { Worker?: unknown };
-  const worker = holder.Worker;
   let library: typeof Library;
   try {
     library = await import('@jax-js/jax');
@@ -39,13 +37,7 @@ export async function loadJax(): Promise<Jax> {
       { cause },
     );
   }
-  // its thread pool is chosen when the backend starts
-  try {
-    holder.Worker = undefined;
-    await library.init('wasm');
-  } finally {
-    holder.Worker = worker;
-  }
+  await library.init('wasm');
   library.defaultDevice('wasm');
   const { numpy: np, nn, lax, jit, valueAndGrad, tree } = library;
   return { np, nn, lax, jit, valueAndGrad, tree };

@@ -101,7 +101,7 @@ class StudentTrainer implements Trainer {
   async evaluate(batch: Batch): Promise<{ loss: number; firingRates: readonly number[] }> {
     return await this.#alone(async () => {
       checkBatch(this.config, batch, HARD_ONLY);
-      const { report } = await this.#pool.local.forward(this.#slots, this.#arrays.rounded, batch);
+      const { report } = this.#pool.local.forward(this.#slots, this.#arrays.rounded, batch);
       this.#checkForward(report);
       return { loss: report.hard, firingRates: report.rates };
     });
@@ -111,7 +111,7 @@ class StudentTrainer implements Trainer {
     return await this.#alone(async () => {
       const batch = { batch: 1, length: ids.length, ids: Int32Array.from([...Array.from(ids), 0]) };
       checkBatch(this.config, batch, HARD_ONLY);
-      const { logits, spikes, report } = await this.#pool.local.forward(this.#slots, this.#arrays.rounded, batch);
+      const { logits, spikes, report } = this.#pool.local.forward(this.#slots, this.#arrays.rounded, batch);
       this.#checkForward(report);
       return { logits, spikes: spikes.map((layer) => Uint8Array.from(layer)) };
     });

@@ -64,7 +64,7 @@ export class Work {
       case 'gradients': {
         const { slots, arrays, index, batch, losses } = request;
         const out = arrays.gradients[index];
-        return { report: await this.gradients.gradients(slots, arrays.rounded, batch, losses, out) };
+        return { report: this.gradients.gradients(slots, arrays.rounded, batch, losses, out) };
       }
       case 'average':
         return { squares: averageGradients(request.slots, request.arrays, request.count) };

@@ -15,16 +15,16 @@ const test = suite('distill: graph');
 
 const array = ({ np }: Jax, values: Float32Array, ...shape: number[]): Tensor =>
   np.array(values.slice()).reshape(shape);
-const read = async (x: Tensor): Promise<Float32Array> => await x.data() as Float32Array;
+const read = (x: Tensor): Float32Array => x.dataSync() as Float32Array;
 
 /** Values of f at x, and the gradient of Σ g·f by x. */
-async function both(
+function both(
   jax: Jax,
   f: (x: Tensor) => Tensor,
   x: Float32Array,
   g: Float32Array,
   ...shape: number[]
-): Promise<{ y: Float32Array; dx: Float32Array }> {
+): { y: Float32Array; dx: Float32Array } {
   const objective = (at: Tensor): [Tensor, Tensor] => {
     const y = f(at);
     return [y.ref.mul(array(jax, g, ...shape)).sum(), y];
@@ -34,13 +34,13 @@ async function both(
     Tensor,
   ];
   sum.dispose();
-  return { y: await read(y), dx: await read(dx) };
+  return { y: read(y), dx: read(dx) };
 }
 
 jaxTest(test, 'the fast exponential, and the softmax with its derivative', async () => {
   const jax = await loadJax();
   const x = uniforms(1, 64).map((v) => -15 + 15 * v);
-  (await read(fastExp(jax, array(jax, x, 64)))).forEach((y, i) => {
+  read(fastExp(jax, array(jax, x, 64))).forEach((y, i) => {
     assert.ok(Math.abs(y / Math.exp(x[i]) - 1) < 1e-4, `e^${x[i]} is not ${y}`);
   });
   const [rows, cols] = [3, 5];
@@ -48,7 +48,7 @@ jaxTest(test, 'the fast exponential, and the softmax with its derivative', async
   scores[1] = scores[12] = -1e30;
   scores.fill(-1e30, 5, 10); // a row that sees nothing
   const g = uniforms(3, rows * cols);
-  const { y, dx } = await both(jax, (at) => softmax(jax, at), scores, g, rows, cols);
+  const { y, dx } = both(jax, (at) => softmax(jax, at), scores, g, rows, cols);
   for (let r = 0; r < rows; r++) {
     const row = [...scores.subarray(r * cols, (r + 1) * cols)];
     const powers = row.map((v) => (v < -1e29 ? 0 : Math.exp(v)));
@@ -77,7 +77,7 @@ jaxTest(test, 'the normalisation and its derivative', async () => {
     return out;
   };
   const f = (at: Tensor): Tensor => layerNorm(jax, at, array(jax, weight, cols), array(jax, bias, cols));
-  const { y, dx } = await both(jax, f, x, g, rows, cols);
+  const { y, dx } = both(jax, f, x, g, rows, cols);
   value(Float64Array.from(x)).forEach((v, i) => assert.ok(Math.abs(y[i] - v) < 1e-5, `value ${i}`));
   const sum = (at: Float64Array): number => value(at).reduce((s, v, i) => s + v * g[i], 0);
   dx.forEach((d, i) => {
@@ -92,7 +92,7 @@ jaxTest(test, 'activations are rounded as the kernels round them, and gradients 
     const x = uniforms(cols + span, 2 * cols);
     x.fill(0, 0, 32);
     const g = uniforms(9, 2 * cols);
-    const { y, dx } = await both(jax, (at) => roundActivations(jax, at, span), x, g, 2, cols);
+    const { y, dx } = both(jax, (at) => roundActivations(jax, at, span), x, g, 2, cols);
     for (let r = 0; r < 2; r++) {
       const { q, scales } = quantizeAbsmax(x.subarray(r * cols, (r + 1) * cols), Math.min(span, cols));
       q.forEach((v, i) => {
@@ -110,7 +110,7 @@ jaxTest(test, 'thresholds are exact steps with the derivative that was asked for
   const g = uniforms(8, x.length);
   for (const surrogate of ['arctan', 'sigmoid', 'triangle'] as const) {
     const config = { threshold: 1, surrogate, surrogateWidth: surrogate === 'triangle' ? 0.7 : 3 };
-    const { y, dx } = await both(jax, (at) => thresholded(jax, at, config), x, g, x.length);
+    const { y, dx } = both(jax, (at) => thresholded(jax, at, config), x, g, x.length);
     assert.equal([...y], [0, 0, 0, 0, 1, 1, 1, 1]);
     dx.forEach((d, i) => {
       const expected = g[i] * surrogateDerivative(surrogate, config.surrogateWidth, x[i] - 1);
@@ -127,7 +127,7 @@ async function lossOf(
 ): Promise<{
   slots: ReturnType<typeof slotsOf>;
   weights: Float32Array;
-  at(weights: Float32Array): Promise<{ loss: number; gradients: Float32Array }>;
+  at(weights: Float32Array): { loss: number; gradients: Float32Array };
 }> {
   const engine = new Gradients(await loadJax(), { config, activations: false });
   const own = studentSlots(config);
@@ -138,9 +138,9 @@ async function lossOf(
   return {
     slots,
     weights,
-    async at(weights) {
+    at(weights) {
       const gradients = new Float32Array(weights.length);
-      const { loss } = await engine.gradients(slots, weights, batch, losses, gradients);
+      const { loss } = engine.gradients(slots, weights, batch, losses, gradients);
       return { loss, gradients };
     },
   };
@@ -161,19 +161,19 @@ async function follows(
     return slot as { at: number; size: number };
   };
   if (change) weights.fill(0, part(change).at, part(change).at + part(change).size);
-  const { gradients } = await at(weights);
+  const { gradients } = at(weights);
   for (const key of keys) {
     const { at: from, size } = part(key);
     const direction = uniforms(size, size);
     let slope = 0;
     for (let i = 0; i < size; i++) slope += gradients[from + i] * direction[i];
-    const moved = async (by: number): Promise<number> => {
+    const moved = (by: number): number => {
       const there = weights.slice();
       for (let i = 0; i < size; i++) there[from + i] += by * direction[i];
-      return (await at(there)).loss;
+      return at(there).loss;
     };
     const step = size > 100 ? 2e-2 : 5e-2;
-    const expected = (await moved(step) - await moved(-step)) / (2 * step);
+    const expected = (moved(step) - moved(-step)) / (2 * step);
     assert.ok(
       Math.abs(slope - expected) < 0.02 * Math.abs(expected) + 2e-4,
       `${key}: ${slope}, by finite differences ${expected}`,
@@ -222,14 +222,14 @@ jaxTest(test, 'the loss on firing rates moves them towards the target', async ()
   const losses: LossWeights = { ...HARD, rate: 100, targetRate: 0.05 };
   const { slots, weights, at } = await lossOf(SMOOTH, losses, rows);
   const plain = await lossOf(SMOOTH, HARD, rows);
-  const excess = async (w: Float32Array): Promise<number> => (await at(w)).loss - (await plain.at(w)).loss;
-  const before = await excess(weights);
+  const excess = (w: Float32Array): number => at(w).loss - plain.at(w).loss;
+  const before = excess(weights);
   assert.ok(before > 0.1, `${before}`);
-  const [all, some] = [await at(weights), await plain.at(weights)];
+  const [all, some] = [at(weights), plain.at(weights)];
   const slope = all.gradients.map((g, i) => g - some.gradients[i]);
   const squares = slope.reduce((sum, g) => sum + g * g, 0);
   const moved = weights.map((w, i) => w - ((0.3 * before) / squares) * slope[i]);
-  const after = await excess(moved);
+  const after = excess(moved);
   assert.ok(after < 0.9 * before, `a step against the gradient takes it from ${before} to ${after}`);
   for (const [key, learns] of [['blocks.0.ffn.up.weight', true], ['output_head.output_proj.weight', false]] as const) {
     const { at: from, size } = slots.find((slot) => slot.key === key) as { at: number; size: number };
