@@ -19,29 +19,28 @@ const BLOCK: i32 = 32;
 /** Queries of a tile. */
 const QUERIES: i32 = 8;
 
-/** Scores of one or two queries against n ≤ 32 keys, four at a time: scale · q·k. The last of four may be read again. */
+/** Scores of one or two queries against n ≤ 32 woven keys, four at a time: scale · q·k. The last may be of no key. */
 // @ts-ignore: decorator
 @inline
 function scores(two: bool, a: usize, b: usize, keys: usize, n: i32, headDim: i32, scale: v128, toA: usize, toB: usize): void {
   const row = <usize>headDim << 2;
+  let k = keys;
   for (let j = 0; j < n; j += 4) {
-    const k0 = keys + <usize>j * row, k1 = keys + <usize>min(j + 1, n - 1) * row;
-    const k2 = keys + <usize>min(j + 2, n - 1) * row, k3 = keys + <usize>min(j + 3, n - 1) * row;
     let a0 = f32x4.splat(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
-    for (let i: usize = 0; i < row; i += 16) {
-      const x = v128.load(a + i), y = two ? v128.load(b + i) : x;
-      let k = v128.load(k0 + i);
-      a0 = f32x4.add(a0, f32x4.mul(x, k));
-      if (two) b0 = f32x4.add(b0, f32x4.mul(y, k));
-      k = v128.load(k1 + i);
-      a1 = f32x4.add(a1, f32x4.mul(x, k));
-      if (two) b1 = f32x4.add(b1, f32x4.mul(y, k));
-      k = v128.load(k2 + i);
-      a2 = f32x4.add(a2, f32x4.mul(x, k));
-      if (two) b2 = f32x4.add(b2, f32x4.mul(y, k));
-      k = v128.load(k3 + i);
-      a3 = f32x4.add(a3, f32x4.mul(x, k));
-      if (two) b3 = f32x4.add(b3, f32x4.mul(y, k));
+    for (let p = a, q = b, end = a + row; p < end; p += 16, q += 16, k += 64) {
+      const x = v128.load(p), y = two ? v128.load(q) : x;
+      let w = v128.load(k);
+      a0 = f32x4.add(a0, f32x4.mul(x, w));
+      if (two) b0 = f32x4.add(b0, f32x4.mul(y, w));
+      w = v128.load(k, 16);
+      a1 = f32x4.add(a1, f32x4.mul(x, w));
+      if (two) b1 = f32x4.add(b1, f32x4.mul(y, w));
+      w = v128.load(k, 32);
+      a2 = f32x4.add(a2, f32x4.mul(x, w));
+      if (two) b2 = f32x4.add(b2, f32x4.mul(y, w));
+      w = v128.load(k, 48);
+      a3 = f32x4.add(a3, f32x4.mul(x, w));
+      if (two) b3 = f32x4.add(b3, f32x4.mul(y, w));
     }
     v128.store(toA + (j << 2), f32x4.mul(reduce4_f32(a0, a1, a2, a3), scale));
     if (two) v128.store(toB + (j << 2), f32x4.mul(reduce4_f32(b0, b1, b2, b3), scale));
@@ -54,6 +53,25 @@ function scores1(a: usize, keys: usize, n: i32, headDim: i32, scale: f32, toA: u
 
 function scores2(a: usize, b: usize, keys: usize, n: i32, headDim: i32, scale: f32, toA: usize, toB: usize): void {
   scores(true, a, b, keys, n, headDim, f32x4.splat(scale), toA, toB);
+}
+
+/** n keys as f32, woven: four dimensions of four keys, the next four dimensions of the same keys, …  */
+// @ts-ignore: decorator
+@inline
+function weave(half: bool, from: usize, n: i32, headDim: i32, to: usize): void {
+  const mask = f16_mask(), scale = f16_scale();
+  const row = <usize>headDim << (half ? 1 : 2), step = <usize>(half ? 8 : 16);
+  for (let j = 0; j < n; j += 4) {
+    // where fewer than four are left the last is woven again; its scores are not looked at
+    let k0 = from + <usize>j * row, k1 = from + <usize>min(j + 1, n - 1) * row;
+    let k2 = from + <usize>min(j + 2, n - 1) * row, k3 = from + <usize>min(j + 3, n - 1) * row;
+    for (const end = k0 + row; k0 < end; k0 += step, k1 += step, k2 += step, k3 += step, to += 64) {
+      v128.store(to, half ? load_f16x4(k0, mask, scale) : v128.load(k0));
+      v128.store(to, half ? load_f16x4(k1, mask, scale) : v128.load(k1), 16);
+      v128.store(to, half ? load_f16x4(k2, mask, scale) : v128.load(k2), 32);
+      v128.store(to, half ? load_f16x4(k3, mask, scale) : v128.load(k3), 48);
+    }
+  }
 }
 
 /** out += Σ_j p[j] · values[j] for one or two queries, value after value. */
@@ -116,6 +134,24 @@ function close(row: usize, n: i32): void {
   for (let j = n; j & 3; j++) store<f32>(row + (j << 2), -Infinity);
 }
 
+// 0xfff, what is kept of a mantissa, the least normal f16, 1/2, 1: see `round_half`
+const ROUND = memory.data<u32>([0xfff, 0xffffe000, 0x38800000, 0x3f000000, 1], 16);
+
+/**
+ * Four numbers of 0 … 1 rounded to f16, as f32: what `f32FromF16(f16FromF32(x))` gives for them, in a third of the time.
+ * Normal: the lower 13 bits of the mantissa go, ties to even. Under 2^-14: an addition to 1/2 rounds to multiples of 2^-24.
+ */
+// @ts-ignore: decorator
+@inline
+function round_half(x: v128): v128 {
+  const half = v128.load32_splat(ROUND + 12);
+  const odd = v128.and(i32x4.shr_u(x, 13), v128.load32_splat(ROUND + 16));
+  const normal = v128.and(i32x4.add(i32x4.add(x, v128.load32_splat(ROUND)), odd), v128.load32_splat(ROUND + 4));
+  const small = f32x4.sub(f32x4.add(x, half), half);
+  const rounded = v128.bitselect(small, normal, f32x4.lt(x, v128.load32_splat(ROUND + 8)));
+  return v128.or(rounded, f32x4.ne(x, x)); // NaN stays NaN
+}
+
 /** Largest of `least` and n scores, padded to four; NaN if any is NaN. */
 // @ts-ignore: decorator
 @inline
@@ -135,7 +171,8 @@ function within(count: i32, first: i32): i32 {
 
 /**
  * out = Σ_j softmax_j(scale · q·k[j]) · v[j]                                     j < count + t, for every query (t < n, h < heads)
- * q (n, qStride) f32, heads · headDim used    k, v (count + n − 1, headDim) f32    out as q, (n, outStride)    scratch 1152 bytes
+ * q (n, qStride) f32, heads · headDim used    k, v (count + n − 1, headDim) f32    out as q, (n, outStride)
+ * scratch (272 + 32 · headDim) f32
  * needs: headDim a multiple of 4, count ≥ 1.   a NaN in a score gives NaN out
  * order: online softmax over blocks of 32 keys from position 0: running maximum and sum, the output shrunk when the
  *   maximum grows. The same for any batch, so that prefill and single steps agree bit for bit
@@ -149,7 +186,7 @@ export function attention_f32(
 ): void {
   const row = <usize>headDim << 2;
   // per query: 32 scores, its maximum and its sum
-  const state = scratch + (QUERIES * BLOCK << 2);
+  const state = scratch + (QUERIES * BLOCK << 2), block = state + (QUERIES << 3);
   for (let from = 0; from < n * heads; from += QUERIES) {
     const some = min(QUERIES, n * heads - from);
     const most = count + (from + some - 1) / heads;
@@ -159,16 +196,17 @@ export function attention_f32(
       memory.fill(place(out, outStride, heads, row, from + i), 0, row);
     }
     for (let first = 0; first < most; first += BLOCK) {
-      const keys = k + <usize>first * row, held = v + <usize>first * row;
+      const held = v + <usize>first * row, left = within(most, first);
+      weave(false, k + <usize>first * row, left, headDim, block);
       for (let i = 0; i < some; i += 2) {
         const a = place(q, qStride, heads, row, from + i), toA = scratch + (i * BLOCK << 2);
         if (i + 1 < some) {
-          scores2(a, place(q, qStride, heads, row, from + i + 1), keys, within(most, first), headDim, scale, toA, toA + (BLOCK << 2));
-        } else scores1(a, keys, within(most, first), headDim, scale, toA);
+          scores2(a, place(q, qStride, heads, row, from + i + 1), block, left, headDim, scale, toA, toA + (BLOCK << 2));
+        } else scores1(a, block, left, headDim, scale, toA);
       }
       for (let i = 0; i < some; i++) {
-        const left = within(count + (from + i) / heads, first);
-        if (left > 0) online(scratch + (i * BLOCK << 2), left, state + (i << 3), place(out, outStride, heads, row, from + i), row);
+        const own = within(count + (from + i) / heads, first);
+        if (own > 0) online(scratch + (i * BLOCK << 2), own, state + (i << 3), place(out, outStride, heads, row, from + i), row);
       }
       for (let i = 0; i < some; i += 2) {
         const pa = scratch + (i * BLOCK << 2), a = place(out, outStride, heads, row, from + i);
@@ -233,7 +271,7 @@ function soften(p: usize, n: i32): void {
     totals = f32x4.add(totals, e);
   }
   const norm = f32x4.splat(<f32>1 / reduce_f32(totals));
-  for (let j = 0; j < n; j += 4) v128.store(p + (j << 2), f32FromF16(f16FromF32(f32x4.mul(v128.load(p + (j << 2)), norm))));
+  for (let j = 0; j < n; j += 4) v128.store(p + (j << 2), round_half(f32x4.mul(v128.load(p + (j << 2)), norm)));
 }
 
 /**
@@ -264,7 +302,7 @@ export function attention_f16(
     }
     for (let first = 0; first < most; first += BLOCK) {
       const left = within(most, first);
-      widen(k + (<usize>first * row >> 1), left, headDim, block);
+      weave(true, k + (<usize>first * row >> 1), left, headDim, block);
       for (let i = 0; i < some; i += 2) {
         const a = scratch + <usize>i * row, toA = table + <usize>i * stride + (first << 2);
         if (i + 1 < some) scores2(a, a + row, block, left, headDim, scale, toA, toA + stride);
