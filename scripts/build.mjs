@@ -64,8 +64,9 @@ async function bundles() {
     legalComments: 'none',
     logLevel: 'warning',
   };
-  // the script of a thread is one file: it starts in half the time, and can be copied beside another bundle
-  await build({ ...shared, entryPoints: { lane: 'src/lane.ts' } });
+  // the script of a thread is one file: it starts in half the time, and can be copied beside another bundle; the address of
+  // the model is told from where the file lies
+  await build({ ...shared, entryPoints: { lane: 'src/lane.ts', 'default-model': 'src/default-model.ts' } });
   await build({
     ...shared,
     entryPoints: {

@@ -55,11 +55,11 @@ const ours = (path, threads) => bench(['-m', path, '--threads', threads]).thread
 /** One page in a browser of its own, isolated so that memory may be shared between threads. */
 async function page(name, path, threads) {
   const wllama = join(root, 'bench/peers/node_modules/@wllama/wllama/esm');
-  const server = await serve(true, { models: cache, wllama });
+  const server = await serve(true, { cache, wllama });
   const browser = await launch('chrome', programs.chromium);
   try {
     const query = new URLSearchParams({ prompt, tokens, threads, rounds: 1 });
-    query.set('model', `${server.origin}/models/${basename(path)}`);
+    query.set('model', `${server.origin}/cache/${basename(path)}`);
     const result = await browser.visit(`${server.origin}/bench/${name}.html?${query}`, PAGE_SECONDS);
     if (result.error) throw new Error(`${name}: ${result.error}`);
     return { ...result, browser: browser.version };

@@ -177,6 +177,18 @@ export const checks: Check[] = [
     },
   },
   {
+    name: 'the model of the package tells the same story, in every build and with any number of threads',
+    async run(env, facts) {
+      for (const way of ways(env)) {
+        await lend(env, env.defaultModel, way, async (model) => {
+          const story = await text(model, PROMPT, { maxTokens: 64, temperature: 0 });
+          if (!/[a-z]{3}/.test(story)) throw new Error(`no story: ${story}`);
+          golden(env, facts, 'story of the model of the package', fnv1aText(story), way);
+        });
+      }
+    },
+  },
+  {
     name: 'a Blob opens like the bytes in it',
     async run(env) {
       const bytes = await fixture(env, MODEL);

@@ -18,6 +18,8 @@ export interface Env {
   open(source: ModelSource, way: Way): Promise<Model>;
   /** A file of the conformance material; null where it is not there. */
   fixture(path: string): Promise<Uint8Array | null>;
+  /** The model of the package, as this runtime gets at it. */
+  defaultModel: ModelSource;
   /** The builds this runtime can run. */
   builds: readonly Build[];
   /** The numbers of threads to try: [1] where memory cannot be shared. */

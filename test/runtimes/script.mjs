@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import process from 'node:process';
+import { defaultModel } from '../../dist/default-model.js';
 import * as ternspike from '../../dist/index.js';
 import { builds, main } from '../../build/portable/portable.js';
 import { shared } from './find.mjs';
@@ -10,6 +11,7 @@ const report = await main({
   runtime: process.argv[2] ?? 'script',
   open: (source, options) => ternspike.open(source, options),
   fixture: (path) => readFile(join(shared, path)).then((bytes) => new Uint8Array(bytes), () => null),
+  defaultModel,
   builds: builds(),
   threads: [1, 2],
   strict: Boolean(process.env.CI),

@@ -8,6 +8,7 @@ const FOLDERS = {
   page: join(here, 'page'),
   bench: join(root, 'bench', 'page'),
   dist: join(root, 'dist'),
+  models: join(root, 'models'),
   portable: join(root, 'build', 'portable'),
   shared,
 };

@@ -3,6 +3,7 @@
 import base from 'base.wasm';
 import relaxed from 'relaxed.wasm';
 import fixtures from 'fixtures.js';
+import stories from 'stories-spiking.gguf';
 import * as ternspike from './dist/edge.js';
 import { main } from 'portable.js';
 
@@ -15,6 +16,7 @@ export default {
         runtime: 'workerd',
         open: (source, { build, ...options }) => ternspike.open(source, { ...options, module: modules[build] }),
         fixture: (path) => Promise.resolve(fixtures.has(path) ? new Uint8Array(fixtures.get(path)) : null),
+        defaultModel: new Uint8Array(stories),
         builds: ['base', 'relaxed'],
         threads: [1],
         strict: new URL(request.url).searchParams.get('strict') === '1',

@@ -33,6 +33,7 @@ function configure(fixtures) {
     ['fixtures.js', 'esModule', table],
     ...[...closure('edge.js')].map((path) => [`dist/${path}`, 'esModule', join(root, 'dist', path)]),
     ...['base.wasm', 'relaxed.wasm'].map((name) => [name, 'wasm', join(root, 'dist', 'wasm', name)]),
+    ['stories-spiking.gguf', 'data', join(root, 'models', 'stories-spiking.gguf')],
     ...present.map((path) => [`fixtures/${path}`, 'data', join(shared, path)]),
   ];
   const lines = modules.map(([name, kind, path]) => {

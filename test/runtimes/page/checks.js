@@ -1,4 +1,5 @@
 // Runs the portable checks where this module is loaded: in a window or in a worker.
+import { defaultModel } from '/dist/default-model.js';
 import * as ternspike from '/dist/index.js';
 import { builds, main } from '/portable/portable.js';
 
@@ -12,6 +13,7 @@ export function runChecks(runtime, strict) {
     runtime,
     open: (source, options) => ternspike.open(source, options),
     fixture,
+    defaultModel,
     builds: builds(),
     threads: globalThis.crossOriginIsolated && typeof SharedArrayBuffer === 'function' ? [1, 2] : [1],
     strict,

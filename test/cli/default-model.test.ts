@@ -1,0 +1,50 @@
+/** The model that travels with the package: small, spiking, ternary, and the first thing that a newcomer runs. */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { checkout } from '../house/checkout.ts';
+import { jsonHere } from './cli.ts';
+
+/** It is in every install and every clone. */
+const MAX_BYTES = 1_500_000;
+
+const test = suite('model of the package');
+
+test('run without a model tells a story, the same for the same seed', async () => {
+  const told = async (seed: string): Promise<string> => {
+    const { text, completionTokens, spikes } = await jsonHere<{
+      text: string;
+      completionTokens: number;
+      spikes: { overall: { activationSparsity: number } };
+    }>(['run', 'Once upon a time', '-n', '80', '--seed', seed, '--json']);
+    assert.ok(completionTokens > 20, `${completionTokens} tokens`);
+    assert.ok(spikes.overall.activationSparsity >= 0.85, `sparsity ${spikes.overall.activationSparsity}`);
+    return text;
+  };
+  const [first, again, other] = [await told('1'), await told('1'), await told('2')];
+  assert.match(first, /[a-z]{3,} [a-z]{3,}/);
+  assert.is(again, first);
+  assert.is.not(other, first);
+});
+
+test('its vocabulary is the one that tokenize uses without a model', async () => {
+  const { ids } = await jsonHere<{ ids: number[] }>(['tokenize', 'Once upon a time', '--json']);
+  const { text } = await jsonHere<{ text: string }>(['detokenize', '--ids', ids.join(), '--json']);
+  assert.is(text, 'Once upon a time');
+});
+
+test('its block matrices are ternary, and it is small', async () => {
+  const path = join(checkout(), 'models', 'stories-spiking.gguf');
+  assert.ok(statSync(path).size <= MAX_BYTES, `${statSync(path).size} bytes`);
+  const { tensors } = await jsonHere<{ tensors: { name: string; type: string; shape: number[] }[] }>([
+    'inspect',
+    path,
+    '--json',
+  ]);
+  const matrices = tensors.filter(({ name, shape }) => name.startsWith('blocks.') && shape.length === 2);
+  assert.ok(matrices.length >= 7, `${matrices.length} matrices`);
+  assert.equal(matrices.filter(({ type }) => !type.startsWith('TQ')).map(({ name }) => name), []);
+});
+
+test.run();
