@@ -10,7 +10,7 @@ import { open } from '../../src/index.ts';
 import type { TeamCrew } from '../../src/lanes/team.ts';
 import { sameBits } from '../kernels/harness.ts';
 import { refuses } from '../refusal.ts';
-import { allLogits, crewed, FAULTS, faulty } from './crews.ts';
+import { allLogits, crewed, FAULTS, faulty, LANE } from './crews.ts';
 
 const IDS = Array.from({ length: 40 }, (_, i) => (i * 37) % 512);
 
@@ -30,7 +30,7 @@ async function until(done: () => boolean): Promise<void> {
 const test = suite('life of lanes');
 
 test('a model says how many threads it runs on, takes fewer, and takes its threads along', async () => {
-  const model = await open(source, { threads: 3 });
+  const model = await open(source, { threads: 3, laneUrl: LANE });
   assert.is(model.stats().threads, 3);
   const rows = await model.logits(IDS);
   for (const [asked, got] of [[2, 2], [1, 1], [9, 3]]) {
@@ -63,7 +63,7 @@ test('of the numbers that are tried the fastest is kept, the smallest of those a
 });
 
 test('a session that was kept on several threads goes on on one', async () => {
-  const models = [await open(source, { threads: 2 }), await open(source, { threads: 1 })];
+  const models = [await open(source, { threads: 2, laneUrl: LANE }), await open(source, { threads: 1 })];
   const session = models[0].session();
   await session.prefill(IDS.slice(0, 20));
   const later = models[1].session({ snapshot: session.snapshot() });
@@ -73,18 +73,23 @@ test('a session that was kept on several threads goes on on one', async () => {
 
 test('opened and disposed of many times, aborted while it loads: no thread is left', async () => {
   const tiny = await randomModel('tiny', 'q8_0', 1);
-  await open(tiny, { threads: 2 }).then((model) => model.dispose()); // hosts keep a few threads once they have them
+  await open(tiny, { threads: 2, laneUrl: LANE }).then((model) => model.dispose()); // hosts keep a few threads once they have them
   await new Promise((resolve) => setTimeout(resolve, 50));
   const before = threads();
   for (let i = 0; i < 12; i++) {
-    const model = await open(tiny, { threads: 2, contextLength: 16 });
+    const model = await open(tiny, { threads: 2, contextLength: 16, laneUrl: LANE });
     await model.logits([1, 2]);
     model.dispose();
     model.dispose();
   }
   const controller = new AbortController();
   const reason = new Error('no longer wanted');
-  const late = open(tiny, { threads: 2, signal: controller.signal, onProgress: () => controller.abort(reason) });
+  const late = open(tiny, {
+    threads: 2,
+    laneUrl: LANE,
+    signal: controller.signal,
+    onProgress: () => controller.abort(reason),
+  });
   assert.is(await late.catch((error) => error), reason);
   if (before !== null) await until(() => (threads() ?? 0) <= before);
 });
@@ -167,7 +172,7 @@ test('a model that is forgotten gives its threads back once it is collected', as
   const collect = vm.runInNewContext('gc') as () => void;
   const before = threads() as number;
   await (async () => {
-    const model = await open(source, { threads: 3 });
+    const model = await open(source, { threads: 3, laneUrl: LANE });
     await model.logits([1, 2, 3]);
   })();
   assert.ok((threads() as number) >= before + 2);
