@@ -1,176 +1,160 @@
 /**
- * Speed of the kernels that stream weights, beside the read bandwidth of the machine: `npm run bench:kernels`.
+ * Speed of the kernels beside what the machine can do at most: `npm run bench:kernels -- [--runtime node24|node|deno|bun]
+ * [--only NAME] [--ms 300] [--json]`.
  *
- * Weights lie in a memory larger than any cache and every call reads others, as decoding does; `cached` rows read the same
- * ones again and show what the arithmetic alone can do. Medians of tinybench; look at the load before believing a figure.
+ * Weights lie in a memory larger than any cache and every call reads others, as decoding does; `again` reads the same ones
+ * and shows what the arithmetic alone can do. Fastest calls and medians of tinybench: on a machine that is shared the fastest
+ * say more about the kernels, and the distance between the two about the neighbours.
+ *
+ *   G/s       products, or weights where there is one vector, in 10⁹ a second
+ *   bound     the same if nothing but the kernel's own instructions counted: additions of vectors a second, measured, over
+ *             instructions for a product, counted
+ *   GB/s      of weights, keys and values, each counted once
  * @module
  */
 import { cpus, loadavg } from 'node:os';
 import { Bench } from 'tinybench';
-import { codeVectorBytes, int8VectorBytes } from '../src/model/layout.ts';
 import { Arena, type Ptr } from '../src/wasm/arena.ts';
 import { builtinModule } from '../src/wasm/builtin.ts';
 import { type Build, hasRelaxedSimd } from '../src/wasm/features.ts';
 import { instantiate } from '../src/wasm/instantiate.ts';
-import type { Kernels } from '../src/wasm/kernels.ts';
+import { calibration } from './calibrate.ts';
+import { BATCH, COLS, type Job, kernelJobs, ROWS } from './kernel-jobs.ts';
 
-const COLS = 2048;
-const ROWS = 5632;
-const CHUNKS = COLS / 64;
-/** Weights of the whole pool; read round robin. */
-const POOL_BYTES = 192 << 20;
-/** f16 bits of a plain number, so that no kernel meets subnormals. */
-const PLAIN_F16 = 0x2c00;
+const ADDITIONS = 48000;
+const READ_BYTES = 4 << 20;
+
+interface Time {
+  readonly best: number;
+  readonly median: number;
+}
 
 interface Row {
   readonly build: Build;
-  readonly name: string;
-  readonly ms: number;
-  readonly weights: number;
-  readonly bytes: number;
+  readonly kernel: string;
+  readonly vectors: number;
+  readonly ms: Time;
+  /** The same with weights that are in a cache. */
+  readonly againMs: Time;
+  readonly gPerSecond: number;
+  readonly againGPerSecond: number;
+  readonly boundGPerSecond: number | null;
+  readonly gbPerSecond: number;
 }
 
-/** One kernel's calls over the pool: `at` is where the weights of this call lie. */
-interface Job {
-  readonly name: string;
-  readonly bytesPerWeight: number;
-  /** Share of the weights that is read; all unless told. */
-  readonly share?: number;
-  run(w: Ptr): void;
+function option(name: string, otherwise: string): string {
+  const at = process.argv.indexOf(`--${name}`);
+  return at < 0 ? otherwise : process.argv[at + 1] ?? otherwise;
+}
+const MS = Number(option('ms', '300'));
+const ONLY = option('only', '');
+
+/** Milliseconds of a call. */
+async function time(call: () => void): Promise<Time> {
+  const bench = new Bench({ time: MS, warmupTime: MS / 4 });
+  bench.add('call', call);
+  await bench.run();
+  const { latency, error } = bench.tasks[0].result as { latency?: { min: number; p50: number }; error?: Error };
+  if (!latency) throw error ?? new Error('tinybench measured nothing');
+  return { best: latency.min, median: latency.p50 };
 }
 
-function jobs(k: Kernels, arena: Arena): { pool: Ptr; list: Job[] } {
-  const x = arena.alloc(COLS * 4, 'x');
-  arena.f32(x, COLS).set(Float32Array.from({ length: COLS }, (_, i) => Math.sin(i)));
-  const [token, blocks] = [arena.alloc(codeVectorBytes(COLS), 'codes'), arena.alloc(codeVectorBytes(COLS), 'codes')];
-  const ints = arena.alloc(int8VectorBytes(COLS), 'ints');
-  k.quantize_absmax_i8(x, COLS, COLS, CHUNKS, CHUNKS, token, 0, 1);
-  k.quantize_absmax_i8(x, COLS, COLS, CHUNKS, 4, blocks, 0, 1);
-  k.quantize_block32_i16(x, COLS, COLS / 32, ints, 0, 1, 127);
-  const scales = arena.alloc(ROWS * (COLS / 32) * 2, 'scales');
-  arena.u16(scales, ROWS * (COLS / 32)).fill(PLAIN_F16);
-  const y = arena.alloc(ROWS * 4, 'y');
-  const pool = arena.alloc(POOL_BYTES, 'pool');
-  // codes 0 and 1, and as floats of any width small normal numbers: subnormals would be slow
-  const bytes = arena.u8(pool, POOL_BYTES);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = 0x10 | ((i * 2654435761) >>> 13 & 5);
-  const list: Job[] = [
-    {
-      name: 'trit2, scale per row',
-      bytesPerWeight: 1 / 4,
-      run: (w) => k.trit2_gemm_i8(w, scales, 0, CHUNKS, CHUNKS, token, 0, y, 0, 0, ROWS, 1),
-    },
-    {
-      name: 'trit2, per 256',
-      bytesPerWeight: 1 / 4,
-      run: (w) => k.trit2_gemm_i8(w, scales, 1, 4, CHUNKS, blocks, 0, y, 0, 0, ROWS, 1),
-    },
-    {
-      name: 'trit2, per 64',
-      bytesPerWeight: 1 / 4,
-      run: (w) => k.trit2_gemm_i8(w, scales, 1, 1, CHUNKS, blocks, 0, y, 0, 0, ROWS, 1),
-    },
-    {
-      name: 'bit1, per 128',
-      bytesPerWeight: 1 / 8,
-      run: (w) => k.bit1_gemm_i8(w, scales, 1, 1, CHUNKS, blocks, 0, y, 0, 0, ROWS, 1),
-    },
-    {
-      name: 'int8, per 32',
-      bytesPerWeight: 1 + 2 / 32,
-      run: (w) => k.int8_gemm_i16(w, scales, 1, COLS / 32, ints, 0, y, 0, 0, ROWS, 1),
-    },
-    { name: 'f16', bytesPerWeight: 2, run: (w) => k.f16_gemm(w, COLS, x, 0, y, 0, 0, ROWS, 1) },
-    { name: 'f32', bytesPerWeight: 4, run: (w) => k.f32_gemm(w, COLS, x, 0, y, 0, 0, ROWS, 1) },
-    ...[0.06, 0.5, 1].flatMap((rate) => columnJobs(k, arena, rate)),
-    // a kernel that does next to nothing with what it reads
-    { name: 'read bandwidth', bytesPerWeight: 4, run: (w) => k.not_finite_f32(w, ROWS * COLS) },
-  ];
-  return { pool, list };
+/** Calls `run` at one place after another of the pool, so that nothing it reads is in a cache. */
+function along(pool: Ptr, poolBytes: number, bytes: number, run: (at: Ptr) => void): () => void {
+  const step = Math.ceil(bytes / 64) * 64;
+  const places = Math.max(1, Math.floor(poolBytes / step));
+  let call = 0;
+  return () => run(pool + (call++ % places) * step);
 }
 
-/** The matrix lies by columns: ROWS inputs, COLS outputs, of which a share fired. GB/s and weights count what is read. */
-function columnJobs(k: Kernels, arena: Arena, rate: number): Job[] {
-  const active = Math.round(ROWS * rate);
-  const list = arena.alloc(ROWS * 4, 'list');
-  arena.i32(list, active).set(Int32Array.from({ length: active }, (_, i) => Math.floor(i / rate)));
-  const sums = arena.alloc(COLS * 4, 'sums');
-  const bytes = arena.alloc(COLS, 'sums');
-  const y = arena.alloc(COLS * 4, 'y');
-  const scales = arena.alloc(COLS * 4, 'scales');
-  arena.f32(scales, COLS).fill(0.01);
-  const share = `${rate * 100} % fired`;
-  return [
-    {
-      name: `i8 columns, ${share}`,
-      bytesPerWeight: 1,
-      share: rate,
-      run: (w) => k.columns_i8(w, COLS, scales, ROWS, list, active, sums, y, 0, COLS),
-    },
-    {
-      name: `trit2 columns, ${share}`,
-      bytesPerWeight: 1 / 4,
-      share: rate,
-      run: (w) => k.columns_trit2(w, COLS, scales, ROWS, list, active, sums, bytes, y, 0, COLS),
-    },
-    {
-      name: `bit1 columns, ${share}`,
-      bytesPerWeight: 1 / 8,
-      share: rate,
-      run: (w) => k.columns_bit1(w, COLS, scales, ROWS, list, active, sums, bytes, y, 0, COLS),
-    },
-  ];
+interface Machine {
+  readonly cpu: string | undefined;
+  readonly cores: number;
+  readonly load: number;
+  readonly runtime: string;
+  readonly gAdditionsPerSecond: number;
+  readonly readGbPerSecond: number;
 }
 
-async function measure(build: Build): Promise<Row[]> {
+async function measure(build: Build, additions: number): Promise<{ rows: Row[]; read: number }> {
   const { module } = await builtinModule(build);
   const arena = new Arena(new WebAssembly.Memory({ initial: 1 }));
   const k = instantiate(module, arena.memory);
-  const { pool, list } = jobs(k, arena);
+  const { pool, poolBytes, vector, batch, columns } = kernelJobs(k, arena, build);
+  const { read } = calibration(arena.memory);
   const rows: Row[] = [];
-  for (const cached of [false, true]) {
-    for (const { name, bytesPerWeight, share = 1, run } of list) {
-      if (cached && name === 'read bandwidth') continue;
-      const bytes = ROWS * COLS * Math.min(bytesPerWeight, 4);
-      const places = cached ? 1 : Math.max(1, Math.floor(POOL_BYTES / bytes));
-      let call = 0;
-      const bench = new Bench({ time: 300, warmupTime: 60 });
-      bench.add(name, () => run(pool + Math.floor((call++ % places) * bytes / 64) * 64));
-      await bench.run();
-      const result = bench.tasks[0].result as { latency?: { p50: number } } | undefined;
+  const of = async (jobs: readonly Job[], vectors: number): Promise<void> => {
+    for (const { name, products, bytes, extent = bytes, instructions, run } of jobs) {
+      if (!name.includes(ONLY)) continue;
+      const ms = await time(along(pool, poolBytes, extent, run));
+      const againMs = await time(() => run(pool));
       rows.push({
         build,
-        name: cached ? `${name} (again)` : name,
-        ms: result?.latency?.p50 ?? NaN,
-        weights: ROWS * COLS * share,
-        bytes: bytes * share,
+        kernel: name,
+        vectors,
+        ms,
+        againMs,
+        gPerSecond: products / ms.best / 1e6,
+        againGPerSecond: products / againMs.best / 1e6,
+        boundGPerSecond: instructions === 0 ? null : additions / instructions,
+        gbPerSecond: bytes / ms.best / 1e6,
       });
     }
-  }
-  return rows;
+  };
+  await of(vector, 1);
+  await of(batch, BATCH);
+  await of(columns, 1);
+  const reading = await time(along(pool, poolBytes, READ_BYTES, (at) => read(at, at + READ_BYTES)));
+  return { rows, read: READ_BYTES / reading.best / 1e6 };
 }
 
-const json = process.argv.includes('--json');
-const load = loadavg()[0];
-const rows: Row[] = [];
-for (const build of hasRelaxedSimd() ? ['relaxed', 'base'] as const : ['base'] as const) {
-  rows.push(...await measure(build));
+function runtime(): string {
+  const { versions } = process as { versions: Record<string, string | undefined> };
+  const name = ['deno', 'bun', 'node'].find((key) => versions[key]) ?? 'unknown';
+  return `${name} ${versions[name] ?? ''}`;
 }
-const machine = { cpu: cpus()[0]?.model, cores: cpus().length, load, versions: process.versions.v8 };
-if (json) {
-  console.log(JSON.stringify({ machine, shape: [ROWS, COLS], rows }));
+
+const load = loadavg()[0];
+const { add } = calibration(new WebAssembly.Memory({ initial: 1 }));
+const adding = await time(() => add(ADDITIONS, 1024));
+const additions = ADDITIONS / adding.best / 1e6;
+const results = [];
+for (const build of hasRelaxedSimd() ? ['relaxed', 'base'] as const : ['base'] as const) {
+  results.push(await measure(build, additions));
+}
+const rows = results.flatMap((result) => result.rows);
+const machine: Machine = {
+  cpu: cpus()[0]?.model,
+  cores: cpus().length,
+  load,
+  runtime: runtime(),
+  gAdditionsPerSecond: additions,
+  readGbPerSecond: Math.max(...results.map(({ read }) => read)),
+};
+if (process.argv.includes('--json')) {
+  console.log(JSON.stringify({ machine, shape: [ROWS, COLS], batch: BATCH, rows }));
 } else {
+  const { cpu, cores, runtime, readGbPerSecond } = machine;
   console.log(
-    `${machine.cpu}, ${machine.cores} cores, load ${
+    `${cpu}, ${cores} cores, load ${
       load.toFixed(2)
-    } before; ${ROWS} × ${COLS}, one vector, one thread\n`,
+    } before; ${runtime}, one thread; ${ROWS} × ${COLS}, batches of ${BATCH}.\n` +
+      `${additions.toFixed(1)} G additions of vectors a second, ${readGbPerSecond.toFixed(1)} GB/s read.\n`,
   );
-  console.log('| build | kernel | ms | G weights/s | GB/s |\n|---|---|---|---|---|');
-  for (const { build, name, ms, weights, bytes } of rows) {
-    console.log(
-      `| ${build} | ${name} | ${ms.toFixed(3)} | ${(weights / ms / 1e6).toFixed(1)} | ${
-        (bytes / ms / 1e6).toFixed(1)
-      } |`,
-    );
+  console.log('| build | vectors | kernel | ms | median | G/s | again | bound | GB/s |');
+  console.log(`|${'---|'.repeat(9)}`);
+  for (const row of rows) {
+    const cells = [
+      row.build,
+      `${row.vectors}`,
+      row.kernel,
+      row.ms.best.toFixed(3),
+      row.ms.median.toFixed(3),
+      row.gPerSecond.toFixed(1),
+      row.againGPerSecond.toFixed(1),
+      row.boundGPerSecond?.toFixed(1) ?? '',
+      row.gbPerSecond.toFixed(1),
+    ];
+    console.log(`| ${cells.join(' | ')} |`);
   }
 }
