@@ -24,8 +24,10 @@ const ROWS: i32 = 1024;
 const RUN: usize = 16 * 1024 + 320;
 /** Rows whose codes are asked for before they are used. */
 const AHEAD: i32 = 64;
-/** Bytes of a visit's tables at 32 tokens: 4 · 81 entries, or 16 · 16. */
-const TABLES: usize = 4 * 81 * 64;
+/** Bytes of an entry: a line of the cache, of which 16 tokens fill half. */
+const ENTRY: usize = 64;
+/** Bytes of a visit's tables: 4 · 81 entries, or 16 · 16. */
+const TABLES: usize = 4 * 81 * ENTRY;
 
 // two codes → base 3, of the low and of the high half of a byte; the low half
 const LOW = memory.data<u8>([
@@ -33,22 +35,9 @@ const LOW = memory.data<u8>([
   15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,
 ], 16);
 
-/** Entries with a first code of 0, 1 and 2. */
-// @ts-ignore: decorator
-@inline
-function three(to: usize, sum: v128, x: v128, size: usize): void {
-  v128.store(to, sum);
-  const one = i16x8.add(sum, x);
-  v128.store(to + size, one);
-  v128.store(to + 2 * size, i16x8.add(one, x));
-}
-
 /** The tables of one visit, trits: x are the first of four columns j … j + 3. */
-// @ts-ignore: decorator
-@inline
 function trit_tables(x: usize, T: i32, to: usize): void {
-  const size = <usize>T << 1;
-  for (let j = 0; j < 4; j++, x += T, to += 81 * size) {
+  for (let j = 0; j < 4; j++, x += T, to += 81 * ENTRY) {
     for (let t = 0; t < T; t += 8) {
       const p = x + t;
       const x0 = v128.load8x8_s(p), x1 = v128.load8x8_s(p + 16 * T);
@@ -57,11 +46,18 @@ function trit_tables(x: usize, T: i32, to: usize): void {
       let at = to + (t << 1);
       for (let c3 = 0; c3 < 3; c3++, a = i16x8.add(a, x3)) {
         let b = a;
-        for (let c2 = 0; c2 < 3; c2++, at += 9 * size, b = i16x8.add(b, x2)) {
-          const c = i16x8.add(b, x1);
-          three(at, b, x0, size);
-          three(at + 3 * size, c, x0, size);
-          three(at + 6 * size, i16x8.add(c, x1), x0, size);
+        for (let c2 = 0; c2 < 3; c2++, at += 9 * ENTRY, b = i16x8.add(b, x2)) {
+          let c = b;
+          v128.store(at, c), c = i16x8.add(c, x0);
+          v128.store(at, c, ENTRY), v128.store(at, i16x8.add(c, x0), 2 * ENTRY);
+          c = i16x8.add(b, x1);
+          v128.store(at, c, 3 * ENTRY);
+          let d = i16x8.add(c, x0);
+          v128.store(at, d, 4 * ENTRY), v128.store(at, i16x8.add(d, x0), 5 * ENTRY);
+          c = i16x8.add(c, x1);
+          v128.store(at, c, 6 * ENTRY);
+          d = i16x8.add(c, x0);
+          v128.store(at, d, 7 * ENTRY), v128.store(at, i16x8.add(d, x0), 8 * ENTRY);
         }
       }
     }
@@ -70,8 +66,7 @@ function trit_tables(x: usize, T: i32, to: usize): void {
 
 /** The tables of one visit, bits: x is the first of sixteen columns. */
 function bit_tables(x: usize, T: i32, to: usize): void {
-  const size = <usize>T << 1;
-  for (let j = 0; j < 16; j++, x += T, to += 16 * size) {
+  for (let j = 0; j < 16; j++, x += T, to += 16 * ENTRY) {
     for (let t = 0; t < T; t += 8) {
       const p = x + t;
       const x0 = v128.load8x8_s(p), x1 = v128.load8x8_s(p + 64 * T);
@@ -81,12 +76,10 @@ function bit_tables(x: usize, T: i32, to: usize): void {
       let at = to + (t << 1);
       for (let b3 = 0; b3 < 2; b3++, a = i16x8.add(a, d3)) {
         let b = a;
-        for (let b2 = 0; b2 < 2; b2++, at += 4 * size, b = i16x8.add(b, d2)) {
+        for (let b2 = 0; b2 < 2; b2++, at += 4 * ENTRY, b = i16x8.add(b, d2)) {
           const c = i16x8.add(b, d1);
-          v128.store(at, b);
-          v128.store(at + size, i16x8.add(b, d0));
-          v128.store(at + 2 * size, c);
-          v128.store(at + 3 * size, i16x8.add(c, d0));
+          v128.store(at, b), v128.store(at, i16x8.add(b, d0), ENTRY);
+          v128.store(at, c, 2 * ENTRY), v128.store(at, i16x8.add(c, d0), 3 * ENTRY);
         }
       }
     }
@@ -113,12 +106,9 @@ function addresses(at: usize, step: usize): v128 {
 }
 
 /** Addresses of the entries that a chunk of each row picks: byte 4v + i of row r goes to run v, row r, place i. */
-// @ts-ignore: decorator
-@inline
-function trit_entries(w: usize, stride: usize, rows: i32, tables: usize, T: i32, to: usize): void {
+function trit_entries(w: usize, stride: usize, rows: i32, tables: usize, to: usize): void {
   const low = v128.load(LOW), high = v128.load(LOW, 16), half = v128.load(LOW, 32);
-  const base = addresses(tables, 81 * T << 1);
-  const shift = T == 32 ? 6 : 5;
+  const base = addresses(tables, 81 * ENTRY);
   for (; rows > 0; rows -= AHEAD) {
     const some = min(rows, AHEAD);
     touch(w, stride, some, to);
@@ -129,7 +119,7 @@ function trit_entries(w: usize, stride: usize, rows: i32, tables: usize, T: i32,
           i8x16.swizzle(low, v128.and(v, half)),
           i8x16.swizzle(high, v128.and(i16x8.shr_u(v, 4), half)),
         );
-        const a = i16x8.shl(i16x8.extend_low_i8x16_u(e), shift), b = i16x8.shl(i16x8.extend_high_i8x16_u(e), shift);
+        const a = i16x8.shl(i16x8.extend_low_i8x16_u(e), 6), b = i16x8.shl(i16x8.extend_high_i8x16_u(e), 6);
         v128.store(to, i32x4.add(base, i32x4.extend_low_i16x8_u(a)));
         v128.store(to, i32x4.add(base, i32x4.extend_high_i16x8_u(a)), RUN);
         v128.store(to, i32x4.add(base, i32x4.extend_low_i16x8_u(b)), 2 * RUN);
@@ -140,10 +130,9 @@ function trit_entries(w: usize, stride: usize, rows: i32, tables: usize, T: i32,
 }
 
 /** Addresses of the entries that one half of a pair of each row picks: byte i of row r goes to row r, place i. */
-function bit_entries(w: usize, stride: usize, rows: i32, half: i32, tables: usize, T: i32, to: usize): void {
+function bit_entries(w: usize, stride: usize, rows: i32, half: i32, tables: usize, to: usize): void {
   const low = v128.load(LOW, 32);
-  const step = <usize>(16 * T << 1);
-  const shift = T == 32 ? 6 : 5;
+  const step = ENTRY * 16;
   const a = addresses(tables, step), b = addresses(tables + 4 * step, step);
   const c = addresses(tables + 8 * step, step), d = addresses(tables + 12 * step, step);
   for (; rows > 0; rows -= AHEAD) {
@@ -152,7 +141,7 @@ function bit_entries(w: usize, stride: usize, rows: i32, half: i32, tables: usiz
     for (let r = 0; r < some; r += 4, w += stride) {
       for (let i = 0; i < 64; i += 16, to += 64) {
         const v = v128.and(i16x8.shr_u(v128.load(w + i), half << 2), low);
-        const e = i16x8.shl(i16x8.extend_low_i8x16_u(v), shift), f = i16x8.shl(i16x8.extend_high_i8x16_u(v), shift);
+        const e = i16x8.shl(i16x8.extend_low_i8x16_u(v), 6), f = i16x8.shl(i16x8.extend_high_i8x16_u(v), 6);
         v128.store(to, i32x4.add(a, i32x4.extend_low_i16x8_u(e)));
         v128.store(to, i32x4.add(b, i32x4.extend_high_i16x8_u(e)), 16);
         v128.store(to, i32x4.add(c, i32x4.extend_low_i16x8_u(f)), 32);
@@ -172,7 +161,8 @@ function add_entries(sums: usize, at: usize, rows: i32, quads: i32, T: i32): voi
       c = v128.load(sums, 32);
       d = v128.load(sums, 48);
     }
-    for (let i = 0; i < quads; i++, at += 16) {
+    let left = quads;
+    do {
       let e = <usize>load<u32>(at);
       a = i16x8.add(a, v128.load(e)), b = i16x8.add(b, v128.load(e, 16));
       if (T == 32) c = i16x8.add(c, v128.load(e, 32)), d = i16x8.add(d, v128.load(e, 48));
@@ -185,33 +175,24 @@ function add_entries(sums: usize, at: usize, rows: i32, quads: i32, T: i32): voi
       e = <usize>load<u32>(at, 12);
       a = i16x8.add(a, v128.load(e)), b = i16x8.add(b, v128.load(e, 16));
       if (T == 32) c = i16x8.add(c, v128.load(e, 32)), d = i16x8.add(d, v128.load(e, 48));
-    }
+      at += 16;
+    } while (quads > 1 && --left > 0);
     v128.store(sums, a), v128.store(sums, b, 16);
     if (T == 32) v128.store(sums, c, 32), v128.store(sums, d, 48);
   }
 }
 
-// widths are constants in the innermost loops
-
-function trit_visit(x: usize, tables: usize, sums: usize, at: usize, rows: i32, T: i32): void {
-  if (T == 32) {
-    trit_tables(x, 32, tables);
-    add_entries(sums, at, rows, 1, 32);
+/** One visit: tables of some columns, and all rows of a tile. Widths are constants in the innermost loops. */
+function visit(bits: bool, x: usize, T: i32, tables: usize, sums: usize, at: usize, rows: i32): void {
+  if (bits) {
+    bit_tables(x, T, tables);
+    if (T == 32) add_entries(sums, at, rows, 4, 32);
+    else add_entries(sums, at, rows, 4, 16);
   } else {
-    trit_tables(x, 16, tables);
-    add_entries(sums, at, rows, 1, 16);
+    trit_tables(x, T, tables);
+    if (T == 32) add_entries(sums, at, rows, 1, 32);
+    else add_entries(sums, at, rows, 1, 16);
   }
-}
-
-function bit_visit(x: usize, tables: usize, sums: usize, at: usize, rows: i32, T: i32): void {
-  bit_tables(x, T, tables);
-  if (T == 32) add_entries(sums, at, rows, 4, 32);
-  else add_entries(sums, at, rows, 4, 16);
-}
-
-function all_trit_entries(w: usize, stride: usize, rows: i32, tables: usize, T: i32, to: usize): void {
-  if (T == 32) trit_entries(w, stride, rows, tables, 32, to);
-  else trit_entries(w, stride, rows, tables, 16, to);
 }
 
 /** Four totals of a row: integers with one scale per row, else already scaled. */
@@ -302,14 +283,14 @@ function gemm(
     for (let c = 0; c < chunks; c++) {
       if (bits) {
         const from = group + (<usize>(c >> 1) << 6);
-        bit_entries(from, stride, rows, c & 1, tables, T, at);
-        bit_visit(data + <usize>(((c >> 1) * 128 + ((c & 1) << 5)) * T), tables, sums, at, rows, T);
+        bit_entries(from, stride, rows, c & 1, tables, at);
+        visit(true, data + <usize>(((c >> 1) * 128 + ((c & 1) << 5)) * T), T, tables, sums, at, rows);
       } else {
         const from = group + (<usize>c << 6);
-        all_trit_entries(from, stride, rows, tables, T, at);
+        trit_entries(from, stride, rows, tables, at);
         let xp = data + <usize>(c * CHUNK * T);
         let run = at;
-        for (let v = 0; v < 4; v++, xp += T << 2, run += RUN) trit_visit(xp, tables, sums, run, rows, T);
+        for (let v = 0; v < 4; v++, xp += T << 2, run += RUN) visit(false, xp, T, tables, sums, run, rows);
       }
       if ((c + 1) % span != 0 && c + 1 != chunks) continue;
       const own = scales + <usize>(first >> 2) * scaleStride + (<usize>(c / span) << 3);
