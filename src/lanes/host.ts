@@ -14,6 +14,15 @@ export function cores(): number {
   return typeof n === 'number' && n >= 1 ? Math.min(Math.floor(n), MAX_LANES) : 1;
 }
 
+/**
+ * Whether this is a worker of Firefox. Where models come and go there, one of them hangs for good: seen in about every
+ * third run of the portable checks in 153, in an isolated worker only and never in a window.
+ */
+function geckoWorker(): boolean {
+  const { document, navigator } = globalThis as { document?: unknown; navigator?: { userAgent?: string } };
+  return document === undefined && /Gecko\/\d/.test(navigator?.userAgent ?? ''); // others say "like Gecko"
+}
+
 /** Why several lanes cannot run here, in words for a user; null where they can. */
 export function obstacle(): string | null {
   const { SharedArrayBuffer, crossOriginIsolated, Worker } = globalThis as Partial<typeof globalThis>;
@@ -22,6 +31,9 @@ export function obstacle(): string | null {
       'Cross-Origin-Embedder-Policy: require-corp)';
   }
   if (typeof SharedArrayBuffer !== 'function') return 'this host has no shared memory';
+  if (geckoWorker()) {
+    return 'threads started by a worker stand still in Firefox now and then; open the model in the page';
+  }
   if (typeof Worker === 'function' || hostModule('node:worker_threads')) return null;
   return 'this host has no worker threads';
 }

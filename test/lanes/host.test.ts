@@ -57,6 +57,11 @@ test('a page that is not isolated, and a host without shared memory: one lane an
   await having('SharedArrayBuffer', undefined, () => fallsBack('shared memory'));
 });
 
+test('a worker of Firefox has one lane and a notice', async () => {
+  const userAgent = 'Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0';
+  await having('navigator', { userAgent, hardwareConcurrency: 2 }, () => fallsBack('Firefox', 'one thread'));
+});
+
 test('kernels that were handed in run on one lane', async () => {
   const { modules } = builtin('base');
   const module = await modules(false);
