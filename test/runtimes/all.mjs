@@ -15,7 +15,7 @@ import { serve } from './server.mjs';
 import { launch as launchWebKit } from './webkit.mjs';
 import { launch as launchWorkerd } from './workerd.mjs';
 
-const UNIT_SECONDS = 420;
+const UNIT_SECONDS = 900;
 const PAGE_SECONDS = 240;
 const strict = Boolean(process.env.CI);
 const found = find();
