@@ -9,6 +9,8 @@ const MAX_STRETCH_MS = 40;
 
 /** Items of the first batch, before it is known how long one takes. */
 const FIRST_BATCH = 4;
+/** How much cheaper an item is in a large batch, until that is measured: kernels for batches share what they prepare. */
+const CHEAPER = 3;
 
 /** Resolves after the host has handled waiting events. */
 function turn(): Promise<void> {
@@ -35,6 +37,7 @@ export class Pace {
   readonly #stretch: number;
   #batchStart = 0;
   #perItem = 0;
+  #triedLarge = false;
 
   /** @param stretch milliseconds of work between two looks at events; a longer one reads a prompt in larger batches */
   constructor(signal?: AbortSignal, stretch: number = MAX_STRETCH_MS) {
@@ -52,11 +55,20 @@ export class Pace {
     this.#signal?.throwIfAborted();
   }
 
-  /** How many items to take next so that they last about a stretch at most, between 1 and `most`. */
-  next(most: number): number {
+  /**
+   * How many items to take next so that they last about a stretch at most, between 1 and `most`.
+   * @param large items that are taken at a time where there are that many, and cost less each; a batch of more than half of
+   *   them takes as long as all. It is tried once when three times as many as seem to fit would make one.
+   */
+  next(most: number, large: number = Infinity): number {
     this.#batchStart = performance.now();
     if (this.#perItem === 0) return Math.min(most, FIRST_BATCH);
-    return Math.max(1, Math.min(most, Math.floor(this.#stretch / this.#perItem)));
+    const fits = Math.floor(this.#stretch / this.#perItem);
+    if (most < large) return Math.max(1, Math.min(most, fits));
+    const hopeful = !this.#triedLarge && fits * CHEAPER >= large;
+    this.#triedLarge ||= hopeful;
+    if (fits <= large / 2 && !hopeful) return Math.max(1, fits);
+    return fits < 1.7 * large ? large : Math.min(most, fits);
   }
 
   /** Says that `items` taken by `next` are done. */

@@ -17,7 +17,7 @@ import { saveSession } from './session-file.ts';
 import { spikeLines } from './spikes.ts';
 
 /** How late an interrupt may be seen while a prompt is read; see `CallOptions`. */
-const STRETCH_MS = 300;
+const STRETCH_MS = 500;
 
 /** What is to be generated, and where it is kept. */
 export interface Task {

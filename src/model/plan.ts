@@ -26,6 +26,8 @@ export type KvType = 'f16' | 'f32';
 
 /** Tokens of one pass over the weights during prefill. */
 export const PREFILL_BATCH = 32;
+/** Tokens that the kernels for batches take at a time: one costs as much as this many. */
+export const BATCH_STEP = 16;
 /** File bytes read at a time while loading; at least four rows of the widest matrix are added to it. */
 export const STAGING_BYTES: number = 1 << 20;
 

@@ -6,6 +6,7 @@ import { Pace } from '../bytes/pace.ts';
 import { OptionError, SessionError } from '../errors.ts';
 import type { Decoder, DecoderState, Reading } from '../forward/decoder.ts';
 import { type SpikeTrace, traceSince } from '../forward/spike-trace.ts';
+import { BATCH_STEP } from '../model/plan.ts';
 import type { Arena, Ptr } from '../wasm/arena.ts';
 import { readSnapshot, writeSnapshot } from './snapshot.ts';
 
@@ -180,7 +181,7 @@ export class Session {
           slid = true;
           await decoder.slide(state, this.#keep);
         }
-        const n = Math.min(pace.next(decoder.batch), ids.length - done, state.context - state.length);
+        const n = Math.min(pace.next(decoder.batch, BATCH_STEP), ids.length - done, state.context - state.length);
         const pending = decoder.forward(state, reading, done, n);
         if (pending) {
           await pending;
