@@ -108,6 +108,12 @@ export interface DistillResult {
 /** Tokens of the sample at an evaluation. */
 const SAMPLE_TOKENS = 120;
 
+/** The trainer over jax-js, which nothing else loads. */
+async function builtIn(): Promise<TrainerFactory> {
+  const { createTrainer } = await import('./distill/trainer.ts');
+  return createTrainer;
+}
+
 /**
  * Distils a teacher into a student, from texts to a file.
  * @throws {OptionError} `OPTION`; {DistillError} `CHECKPOINT` for a folder that cannot be gone on from or holds another
@@ -125,7 +131,7 @@ export async function distill(options: DistillOptions): Promise<DistillResult> {
   const pairs = hiddenPairs(settings, config.layers, layers, options.hiddenPairs);
   const more = await generated(teacher, folder, options, settings.seed);
   const data = prepare(teacher.tokenizer, options, more, settings);
-  const create = options.trainer ?? (await import('./distill/trainer.ts')).createTrainer;
+  const create = options.trainer ?? await builtIn();
   const { seed, clip, weightDecay, accumulate } = settings;
   const threads = options.threads ?? Math.min(accumulate, globalThis.navigator?.hardwareConcurrency ?? 1);
   const trainer = await create(config, { seed, clip, weightDecay, threads });

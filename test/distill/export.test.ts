@@ -18,6 +18,7 @@ import { open } from '../../src/index.ts';
 import { builtinModule } from '../../src/wasm/builtin.ts';
 import { speakingModel } from '../cli/cli.ts';
 import { f16, unpackQ1, unpackQ8, unpackTq1, unpackTq2 } from '../reference.ts';
+import { createTrainer } from '../../src/distill/trainer.ts';
 import { refuses } from '../refusal.ts';
 
 const exported = suite('distill export');
@@ -149,7 +150,6 @@ if (typeof navigator === 'undefined' || 'deno' in process.versions || 'bun' in p
   const students: Partial<StudentConfig>[] = [{}, { quantisation: 'none', tables: 'none' }];
   for (const given of students) {
     exported(`the engine computes what the trainer computes: ${JSON.stringify(given)}`, async () => {
-      const { createTrainer } = await import('../../src/distill/trainer.ts');
       const config = studentConfig({ ...SMALL, context: 256, ...given }, 300);
       const trainer = await createTrainer(config, { seed: 3 });
       const ids = Array.from({ length: POSITIONS }, (_, i) => (i * i * 7 + 3 * i) % 300);
