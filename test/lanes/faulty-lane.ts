@@ -8,6 +8,8 @@ import { AT_START, FAULT_WORD, FAULTS } from './crews.ts';
 const TRAP = [0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 5, 3, 1, 0, 1, 7, 5, 1, 1, 102, 0, 0, 10, 10];
 TRAP.push(1, 8, 0, 65, 124, 40, 2, 0, 26, 11);
 
+const HANG_MS = 3000;
+
 function fail(fault: number): void {
   switch (fault) {
     case FAULTS.throw:
@@ -16,8 +18,11 @@ function fail(fault: number): void {
       return (new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array(TRAP))).exports.f as () => void)();
     case FAULTS.exit:
       return process.exit(3);
-    case FAULTS.hang:
-      for (;;);
+    case FAULTS.hang: {
+      // longer than anybody waits, but not for ever: Deno cannot end a busy thread
+      for (const end = performance.now() + HANG_MS; performance.now() < end;);
+      throw new Error('hung');
+    }
     case FAULTS.delay: {
       const end = performance.now() + Math.random() * 0.3;
       while (performance.now() < end);
