@@ -11,7 +11,7 @@
 // Every query is summed in an order of its own position alone, so that batches and single steps agree bit for bit.
 
 import { f16FromF32, f32FromF16 } from './inline/half';
-import { f16_mask, f16_scale, load_f16x4, reduce4_f32, reduce_f32 } from './inline/lanes';
+import { f16_mask, f16_scale, load_f16x4, reduce4_f32, reduce_f32, reduce_max_f32 } from './inline/lanes';
 import { exp4, expf } from './inline/mathf';
 
 /** Keys of one step. Blocks begin at multiples of it, so that batches cannot move them. */
@@ -158,8 +158,7 @@ function round_half(x: v128): v128 {
 function largest(row: usize, n: i32, least: f32): f32 {
   let top = f32x4.splat(least);
   for (let j = 0; j < n; j += 4) top = f32x4.max(top, v128.load(row + (j << 2)));
-  top = f32x4.max(top, v128.shuffle<i32>(top, top, 2, 3, 0, 1));
-  return f32x4.extract_lane(f32x4.max(top, v128.shuffle<i32>(top, top, 1, 0, 3, 2)), 0);
+  return reduce_max_f32(top);
 }
 
 /** Keys that a block from `first` on holds for a query of `count`; not above 32, below 1 where there are none. */

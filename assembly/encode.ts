@@ -5,14 +5,14 @@
  * scale over the largest f16. Work stops at that block.
  */
 import { f16FromF32 } from './inline/half';
+import { reduce_max_f32 } from './inline/lanes';
 
 /** max |x| over n elements, n % 4 = 0; NaN where one of them is NaN. */
 @inline
 function largest(x: usize, n: usize): f32 {
   let m = f32x4.splat(0);
   for (const end = x + (n << 2); x < end; x += 16) m = f32x4.max(m, f32x4.abs(v128.load(x)));
-  m = f32x4.max(m, v128.shuffle<i32>(m, m, 2, 3, 0, 1));
-  return f32x4.extract_lane(f32x4.max(m, v128.shuffle<i32>(m, m, 1, 0, 3, 2)), 0);
+  return reduce_max_f32(m);
 }
 
 /** Bits of the f16 nearest to d ≥ 0, or −1 where d is NaN or rounds beyond 65504. */

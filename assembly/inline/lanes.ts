@@ -22,6 +22,13 @@ export function reduce_f32(a: v128): f32 {
   return (f32x4.extract_lane(a, 0) + f32x4.extract_lane(a, 2)) + (f32x4.extract_lane(a, 1) + f32x4.extract_lane(a, 3));
 }
 
+/** Largest of four f32 lanes; NaN if any is NaN. */
+@inline
+export function reduce_max_f32(a: v128): f32 {
+  const b = f32x4.max(a, v128.shuffle<i32>(a, a, 2, 3, 0, 1));
+  return f32x4.extract_lane(f32x4.max(b, v128.shuffle<i32>(b, b, 1, 0, 3, 2)), 0);
+}
+
 /** Sum of four i32 lanes. */
 @inline
 export function reduce_i32(a: v128): i32 {
