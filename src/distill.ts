@@ -18,7 +18,7 @@ import { pageOf } from './distill/page.ts';
 import { prepare, type TextOptions } from './distill/prepare.ts';
 import { train, type TrainEvent } from './distill/run.ts';
 import { joined } from './distill/safetensors-write.ts';
-import { hiddenPairs, type TrainSettings, trainSettings } from './distill/settings.ts';
+import { hiddenPairs, SETTING_NAMES, type TrainSettings, trainSettings } from './distill/settings.ts';
 import { Teacher } from './distill/teacher.ts';
 import type { LossWeights, StudentConfig, Trainer, TrainerState } from './distill/types.ts';
 import { DistillError, OptionError } from './errors.ts';
@@ -184,8 +184,7 @@ export async function distill(options: DistillOptions): Promise<DistillResult> {
 
 /** The settings among the options, without what is undefined. */
 function given(options: DistillOptions): Partial<TrainSettings> {
-  const names = Object.keys(trainSettings({})) as (keyof TrainSettings)[];
-  return Object.fromEntries(names.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])));
+  return Object.fromEntries(SETTING_NAMES.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])));
 }
 
 /** The checkpoint to go on from, if that is wanted. */

@@ -34,6 +34,8 @@ const OPTIONS = {
   alpha: { kind: 'number', least: 0, help: "weight of the teacher's distribution against the text; default 0.9" },
   temperature: { kind: 'number', least: 0, help: 'softens both distributions; default 1' },
   hidden: { kind: 'number', least: 0, help: 'weight of hidden states; default 0' },
+  'alpha-end': { kind: 'number', least: 0, help: 'what --alpha comes to at the end of the run, in a line' },
+  'hidden-end': { kind: 'number', least: 0, help: 'what --hidden comes to at the end of the run, in a line' },
   'hidden-pairs': {
     kind: 'text',
     value: 'PAIRS',
@@ -138,6 +140,8 @@ function settingsOf(given: Given): Partial<TrainSettings> {
     alpha: given.alpha,
     temperature: given.temperature,
     hidden: given.hidden,
+    alphaEnd: given['alpha-end'],
+    hiddenEnd: given['hidden-end'],
     rate: given.rate,
     targetRate: given['target-rate'],
     logEvery: given['log-every'],

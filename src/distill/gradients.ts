@@ -144,7 +144,9 @@ export class Gradients {
   }
 
   #compile(what: 'gradients' | 'forward', shape: GraphShape, losses: LossWeights): Compiled {
-    const name = JSON.stringify([what, shape, losses]);
+    // weights themselves are inputs; which of them are 0 decides what is computed
+    const { alpha, hidden, rate } = losses;
+    const name = JSON.stringify([what, shape, { ...losses, alpha: alpha > 0, hidden: hidden > 0, rate: rate > 0 }]);
     const known = this.#compiled.get(name);
     if (known) return known;
     const { jit, valueAndGrad } = this.#jax;
@@ -180,6 +182,7 @@ export class Gradients {
   }
 
   #inputs(batch: Batch, stream: Float32Array, spikes: Float32Array, losses: LossWeights): GraphInputs {
+    const { np } = this.#jax;
     const { vocab, width } = this.#options.config;
     const rows = batch.batch * batch.length;
     const labels = new Float32Array(rows * vocab);
@@ -200,6 +203,7 @@ export class Gradients {
           this.#tensor(batch.teacherHidden![n], [rows, batch.teacherHidden![n].length / rows])
         )
         : [],
+      weights: { alpha: np.array(losses.alpha), hidden: np.array(losses.hidden), rate: np.array(losses.rate) },
     };
   }
 

@@ -26,6 +26,8 @@ export type GraphInputs = {
   readonly teacher: Tensor;
   /** (N, teacherWidth) each. */
   readonly hidden: readonly Tensor[];
+  /** How much each part of the loss weighs: scalars, which may change from step to step. */
+  readonly weights: { readonly alpha: Tensor; readonly hidden: Tensor; readonly rate: Tensor };
 };
 
 /** Constants of a length. */

@@ -49,17 +49,19 @@ export function distillation(
   rates: readonly Tensor[],
 ): { objective: Tensor; report: Tensor } {
   const { np, lax } = jax;
-  const { alpha, temperature } = weights;
+  const { temperature } = weights;
+  const { alpha, hidden: pull, rate } = inputs.weights;
   const rows = logits.shape[0];
   const z = lax.stopGradient(logits.ref);
   const student = softmaxRows(jax, z.ref);
   const hard = crossEntropy(jax, inputs.labels.ref, student).mul(1 / rows);
-  let slope = student.p.sub(inputs.labels).mul((1 - alpha) / rows);
+  const plain = np.subtract(1, alpha.ref);
+  let slope = student.p.sub(inputs.labels).mul(plain.ref.mul(1 / rows));
   let soft: Tensor = np.array(0);
-  if (alpha > 0) {
+  if (weights.alpha > 0) {
     const teacher = softmaxRows(jax, inputs.teacher.mul(1 / temperature));
     const warm = softmaxRows(jax, z.ref.mul(1 / temperature));
-    slope = slope.add(warm.p.sub(teacher.p.ref).mul((alpha * temperature) / rows));
+    slope = slope.add(warm.p.sub(teacher.p.ref).mul(alpha.ref.mul(temperature / rows)));
     soft = crossEntropy(jax, teacher.p, warm).mul(temperature ** 2 / rows);
     teacher.shifted.dispose();
     teacher.logSum.dispose();
@@ -73,7 +75,7 @@ export function distillation(
       const mean = np.mean(np.square(made.sub(inputs.hidden[n].ref)));
       distance = distance.add(mean.mul(1 / weights.hiddenPairs.length));
     });
-    objective = objective.add(distance.ref.mul(weights.hidden));
+    objective = objective.add(distance.ref.mul(pull.ref));
   }
   let excess: Tensor = np.array(0);
   if (weights.rate > 0) {
@@ -83,10 +85,9 @@ export function distillation(
     for (const rate of [encoder, ...learn.map((y) => y.ref)]) {
       excess = excess.add(np.square(rate.sub(weights.targetRate)).mul(1 / (learn.length + 1)));
     }
-    objective = objective.add(excess.ref.mul(weights.rate));
+    objective = objective.add(excess.ref.mul(rate.ref));
   }
-  const loss = hard.ref.mul(1 - alpha).add(soft.ref.mul(alpha)).add(distance.ref.mul(weights.hidden))
-    .add(excess.mul(weights.rate));
+  const loss = hard.ref.mul(plain).add(soft.ref.mul(alpha)).add(distance.ref.mul(pull)).add(excess.mul(rate));
   const report = lax.stopGradient(np.stack([loss, soft, hard, distance]));
   return { objective, report };
 }

@@ -76,7 +76,6 @@ class Run {
   readonly #parts: TrainParts;
   readonly #metrics: Metrics;
   readonly #means: Means = new Means();
-  readonly #weights: LossWeights;
   #step = 0;
   /** Of all sittings, up to the last update. */
   #seconds = 0;
@@ -97,7 +96,6 @@ class Run {
     }
     this.#parts = parts;
     this.#metrics = new Metrics(parts.folder, (text) => this.#tell({ kind: 'note', text }));
-    this.#weights = lossWeights(settings, parts.hiddenPairs);
     this.#data = parts.windows.state();
   }
 
@@ -149,7 +147,7 @@ class Run {
   }
 
   async #update(): Promise<void> {
-    const { trainer, settings } = this.#parts;
+    const { trainer, settings, hiddenPairs } = this.#parts;
     const start = performance.now();
     const { batches, data } = await (this.#ahead ?? this.#prepare());
     this.#ahead = null;
@@ -162,7 +160,8 @@ class Run {
       this.#step,
       this.#progress(),
     );
-    const report = await trainer.step(batches, lr, this.#weights);
+    const weights = lossWeights(settings, hiddenPairs, this.#progress());
+    const report = await trainer.step(batches, lr, weights);
     if (!Number.isFinite(report.loss) || !Number.isFinite(report.gradientNorm)) {
       const state = await trainer.save();
       throw new DistillError(

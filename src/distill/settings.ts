@@ -30,6 +30,9 @@ export interface TrainSettings {
   readonly temperature: number;
   /** Weight of hidden states. */
   readonly hidden: number;
+  /** What both weights come to at the end of the run, in a line; undefined: they stay. */
+  readonly alphaEnd?: number;
+  readonly hiddenEnd?: number;
   /** Weight of (firing rate − target)², and the target. */
   readonly rate: number;
   readonly targetRate: number;
@@ -84,6 +87,8 @@ const BOUNDS: Readonly<Record<keyof TrainSettings, readonly [number, number, boo
   alpha: [0, 1, false],
   temperature: [0.05, 100, false],
   hidden: [0, 1e6, false],
+  alphaEnd: [0, 1, false],
+  hiddenEnd: [0, 1e6, false],
   rate: [0, 1e6, false],
   targetRate: [0, 1, false],
   logEvery: [1, 1e9, true],
@@ -92,6 +97,8 @@ const BOUNDS: Readonly<Record<keyof TrainSettings, readonly [number, number, boo
   saveEvery: [0, 1e6, false],
   seed: [0, Number.MAX_SAFE_INTEGER, true],
 };
+
+export const SETTING_NAMES: readonly (keyof TrainSettings)[] = Object.keys(BOUNDS) as (keyof TrainSettings)[];
 
 /**
  * All settings; what is undefined has its default. A run with minutes and without steps ends by the clock.
@@ -112,12 +119,14 @@ export function trainSettings(given: Partial<TrainSettings>): TrainSettings {
   return all as unknown as TrainSettings;
 }
 
-/** Weights of the parts of the loss. */
+/** Weights of the parts of the loss. @param progress share of the run that is behind, 0 … 1 */
 export function lossWeights(
-  { alpha, temperature, hidden, rate, targetRate }: TrainSettings,
+  { alpha, alphaEnd = alpha, temperature, hidden, hiddenEnd = hidden, rate, targetRate }: TrainSettings,
   hiddenPairs: LossWeights['hiddenPairs'],
+  progress: number,
 ): LossWeights {
-  return { alpha, temperature, hidden, hiddenPairs, rate, targetRate };
+  const at = (from: number, to: number): number => from + (to - from) * Math.min(1, progress);
+  return { alpha: at(alpha, alphaEnd), temperature, hidden: at(hidden, hiddenEnd), hiddenPairs, rate, targetRate };
 }
 
 /**
@@ -125,12 +134,12 @@ export function lossWeights(
  * @throws {OptionError} `OPTION` for a block or layer that is not there
  */
 export function hiddenPairs(
-  { hidden }: TrainSettings,
+  { hidden, hiddenEnd = hidden }: TrainSettings,
   student: number,
   teacher: number,
   given?: LossWeights['hiddenPairs'],
 ): LossWeights['hiddenPairs'] {
-  if (hidden === 0) return [];
+  if (hidden === 0 && hiddenEnd === 0) return [];
   const pairs = given ??
     Array.from({ length: student }, (_, i) => ({ student: i, teacher: Math.round(((i + 1) * teacher) / student) - 1 }));
   for (const pair of pairs) {

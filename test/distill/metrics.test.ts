@@ -7,6 +7,7 @@ import { learningRate } from '../../src/distill/schedule.ts';
 import {
   DEFAULT_SETTINGS,
   hiddenPairs,
+  lossWeights,
   type TrainSettings,
   trainSettings,
   UNLIMITED_STEPS,
@@ -91,6 +92,16 @@ metrics('settings have defaults and bounds', async () => {
   await refuses(wrong({ batch: 2.5 }), 'OPTION', 'batch is 2.5', 'whole');
   await refuses(wrong({ lr: NaN }), 'OPTION', 'lr is NaN');
   await refuses(wrong({ steps: '5' as unknown as number }), 'OPTION', 'steps is 5');
+});
+
+metrics('weights of the loss move in a line over the run', () => {
+  const settings = trainSettings({ alpha: 0.8, hidden: 4, hiddenEnd: 0 });
+  const at = (progress: number): number[] => {
+    const { alpha, hidden } = lossWeights(settings, [], progress);
+    return [alpha, hidden];
+  };
+  assert.equal([at(0), at(0.25), at(1), at(1.1)], [[0.8, 4], [0.8, 3], [0.8, 0], [0.8, 0]]);
+  assert.is(hiddenPairs(trainSettings({ hiddenEnd: 1 }), 2, 4).length, 2);
 });
 
 metrics('hidden pairs cover the depth unless they are given', async () => {

@@ -135,6 +135,20 @@ jaxTest(test, 'soft labels alone count at alpha 1, and the temperature takes par
   assert.ok(Math.abs(warm.loss / (0.25 * warm.soft + 0.75 * warm.hard) - 1) < 1e-5);
 });
 
+jaxTest(test, 'weights of the loss may change from step to step', async () => {
+  const pairs = [{ student: 0, teacher: 0 }];
+  const given = { ...taught, teacherHidden: [uniforms(7, 2 * LENGTH * 20)] };
+  const trainer = await fresh();
+  const pulls: number[] = [];
+  for (const [alpha, hidden, rate] of [[0.5, 2, 1], [0.25, 6, 3], [1, 0.5, 0.25]]) {
+    const weights = { ...HARD, alpha, hidden, hiddenPairs: pairs, rate, targetRate: 0.9 };
+    const report = await trainer.step([given], 1e-12, weights);
+    const mixed = alpha * report.soft + (1 - alpha) * report.hard + hidden * report.hidden;
+    pulls.push((report.loss - mixed) / rate);
+  }
+  assert.ok(pulls.every((pull) => pull > 0 && Math.abs(pull / pulls[0] - 1) < 1e-3), `${pulls}`);
+});
+
 jaxTest(test, 'clipping, decay and the learning rate', async () => {
   const moved = async (trainer: Trainer): Promise<{ matrix: number; vector: number }> => {
     const before = (await trainer.save()).tensors;
