@@ -63,15 +63,15 @@ const FIRST_CANDIDATES = 256;
 const MORE_CANDIDATES = 8;
 
 /**
- * How many of the first candidates top-p and min-p keep, at least 1; 0 where they cut none of them.
- * @param weights descending, the first is 1
+ * How many of the first n candidates top-p and min-p keep, at least 1; 0 where they cut none of them.
+ * @param weights descending from element `at` on, the first is 1
  * @param mass top-p's share of the sum of all weights
  */
-function cut(weights: Float32Array, mass: number, minP: number): number {
+function cut(weights: Float32Array, at: number, n: number, mass: number, minP: number): number {
   let sum = 0;
-  for (let i = 0; i < weights.length; i++) {
-    if (i > 0 && weights[i] < minP) return i;
-    sum += weights[i];
+  for (let i = 0; i < n; i++) {
+    if (i > 0 && weights[at + i] < minP) return i;
+    sum += weights[at + i];
     if (sum >= mass) return i + 1;
   }
   return 0;
@@ -124,7 +124,7 @@ export class Sampler {
         `all ${this.#limit} tokens are banned or masked; logitBias has ${this.options.logitBias.size}: ban fewer`,
       );
     }
-    const top = best < 0 ? NaN : arena.f32(x + 4 * best, 1)[0];
+    const top = best < 0 ? NaN : arena.floats[x / 4 + best];
     if (!Number.isFinite(top)) throw this.#notFinite(x, best);
     if (this.options.temperature < LEAST_TEMPERATURE) return best;
     const inverse = 1 / this.#temperature(logits, x, top);
@@ -132,7 +132,7 @@ export class Sampler {
     const [from, n] = kept > 0 ? [values, kept] : [x, this.#limit];
     const target = this.#rng.uniform() * kernels.exp_sum_f32(from, 0, n, top, inverse);
     const drawn = kernels.draw_f32(from, n, top, inverse, target);
-    return kept > 0 ? arena.i32(ids, kept)[drawn] : drawn;
+    return kept > 0 ? arena.ints[ids / 4 + drawn] : drawn;
   }
 
   /**
@@ -174,12 +174,13 @@ export class Sampler {
     const recent = this.#history.counts;
     if (logitBias.size === 0 && recent.size === 0) return logits;
     const { arena, scratch } = this.#memory;
-    const x = arena.f32(scratch, this.#vocab);
-    x.set(arena.f32(logits, this.#vocab));
-    for (const [id, bias] of logitBias) x[id] += bias;
+    const x = arena.floats;
+    const first = scratch / 4;
+    x.copyWithin(first, logits / 4, logits / 4 + this.#vocab);
+    for (const [id, bias] of logitBias) x[first + id] += bias;
     for (const [id, count] of recent) {
-      const v = x[id] <= 0 ? x[id] * repeatPenalty : x[id] / repeatPenalty;
-      x[id] = v - (count * frequencyPenalty + presencePenalty);
+      const v = x[first + id] <= 0 ? x[first + id] * repeatPenalty : x[first + id] / repeatPenalty;
+      x[first + id] = v - (count * frequencyPenalty + presencePenalty);
     }
     return scratch;
   }
@@ -190,7 +191,7 @@ export class Sampler {
     if (rule === 'off') return temperature;
     if (rule === 'warm') return adaptedTemperature(rule, temperature, this.#entropy(x, this.#limit, top), this.#limit);
     const best = this.#memory.kernels.argmax_f32(logits, this.#vocab);
-    const largest = best < 0 ? NaN : this.#memory.arena.f32(logits + 4 * best, 1)[0];
+    const largest = best < 0 ? NaN : this.#memory.arena.floats[logits / 4 + best];
     if (!Number.isFinite(largest)) throw this.#notFinite(logits, best);
     return adaptedTemperature(rule, temperature, this.#entropy(logits, this.#vocab, largest), this.#vocab);
   }
@@ -215,7 +216,7 @@ export class Sampler {
       const count = kernels.top_k_f32(x, this.#limit, k, ids, values);
       const sum = kernels.exp_sum_f32(values, weights, count, top, inverse);
       if (limited) total = sum;
-      const kept = cut(arena.f32(weights, count), topP < 1 ? topP * total : Infinity, minP);
+      const kept = cut(arena.floats, weights / 4, count, topP < 1 ? topP * total : Infinity, minP);
       if (kept > 0) return kept;
       if (k === limit || count < k) return count;
       k = Math.min(k * MORE_CANDIDATES, limit);
@@ -228,10 +229,10 @@ export class Sampler {
     for (let from = 0; id < 0;) {
       // the first NaN; −∞ on the way to it is a masked token
       const at = from + kernels.not_finite_f32(x + 4 * from, this.#vocab - from);
-      if (Number.isNaN(arena.f32(x + 4 * at, 1)[0])) id = at;
+      if (Number.isNaN(arena.floats[x / 4 + at])) id = at;
       from = at + 1;
     }
-    const value = arena.f32(x + 4 * id, 1)[0];
+    const value = arena.floats[x / 4 + id];
     return new SessionError('NOT_FINITE', `the logit of token ${id} is ${value}; the model or its state is damaged`);
   }
 }

@@ -2,7 +2,7 @@
  * One bump arena over one wasm memory: weights first, then sessions, then scratch.
  *
  * Address 0 is never handed out: it stands for an empty slice. Every block begins on 64 bytes and is zero when it is
- * first handed out; kernels keep the padding behind a vector at zero. Views are made on the spot and never stored
+ * first handed out; kernels keep the padding behind a vector at zero. Views are asked for on the spot and never stored
  * across an `await` or an allocation, because growing a memory detaches them.
  * @module
  */
@@ -25,6 +25,8 @@ export class Arena {
   #head: Ptr = ARENA_BASE;
   #top: Ptr = ARENA_BASE;
   #failAfter = Infinity;
+  #floats = new Float32Array(0);
+  #ints = new Int32Array(0);
 
   constructor(memory: WebAssembly.Memory, limit: number = MAX_MEMORY_BYTES) {
     this.memory = memory;
@@ -92,6 +94,18 @@ export class Arena {
   /** Makes the n-th allocation from now (0 = the next) fail once; for tests. */
   failAt(n: number): void {
     this.#failAfter = n;
+  }
+
+  /** All of the memory, for what is looked at with every token: element `at / 4`. Made anew only when the memory grew. */
+  get floats(): Float32Array {
+    const { buffer } = this.memory;
+    if (this.#floats.buffer !== buffer) this.#floats = new Float32Array(buffer);
+    return this.#floats;
+  }
+  get ints(): Int32Array {
+    const { buffer } = this.memory;
+    if (this.#ints.buffer !== buffer) this.#ints = new Int32Array(buffer);
+    return this.#ints;
   }
 
   u8(at: Ptr, n: number): Uint8Array {
