@@ -184,7 +184,9 @@ export async function distill(options: DistillOptions): Promise<DistillResult> {
 
 /** The settings among the options, without what is undefined. */
 function given(options: DistillOptions): Partial<TrainSettings> {
-  return Object.fromEntries(SETTING_NAMES.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])));
+  return Object.fromEntries(
+    SETTING_NAMES.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])),
+  );
 }
 
 /** The checkpoint to go on from, if that is wanted. */

@@ -96,6 +96,7 @@ export const bench: Command = command(
       prefillTps: rounded(prefillTps),
       decodeTps: rounded(decodeTps),
       msPerToken: rounded(1000 / decodeTps),
+      firstTokenMs: rounded(loadMs + (1000 * counts.prompt) / prefillTps),
       bytesPerToken,
       gbPerSecond: rounded((bytesPerToken * decodeTps) / 1e9),
     }));
@@ -120,7 +121,8 @@ export const bench: Command = command(
       () => [
         `${path ?? `random ${shape}`} ${path === undefined ? type : typesOf(model)}, ${used} build, ${runtime()}`,
         ...lines.flatMap((line) => [
-          `prefill ${counts.prompt}: ${line.prefillTps.toPrecision(4)} tokens/s on ${threadsText(line.threads)}`,
+          `prefill ${counts.prompt}: ${line.prefillTps.toPrecision(4)} tokens/s on ${threadsText(line.threads)}, ` +
+          `first token ${Math.round(line.firstTokenMs)} ms after opening`,
           `decode ${counts.tokens}: ${line.decodeTps.toPrecision(4)} tokens/s, ` +
           `${line.msPerToken.toPrecision(4)} ms and ${(bytesPerToken / 1e6).toPrecision(4)} MB a token, ` +
           `${line.gbPerSecond.toPrecision(4)} GB/s`,

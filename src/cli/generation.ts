@@ -90,6 +90,7 @@ export async function generate(model: Model, task: Task, { out, signal }: Contex
     loadMs: rounded(loadMs),
     prefillMs: rounded(prefillMs),
     decodeMs: rounded(decodeMs),
+    firstTokenMs: first ? rounded(loadMs + prefillMs) : undefined,
     prefillTps: rounded(first ? perSecond(ids.length, prefillMs) : 0),
     // the first token falls out of the prompt's last position
     decodeTps: rounded(perSecond(answer.length - 1, decodeMs)),
@@ -115,6 +116,7 @@ export async function generate(model: Model, task: Task, { out, signal }: Contex
   out.note(
     `prompt ${ids.length} tokens, ${speed(timings.prefillTps)}; ` +
       `answer ${answer.length} tokens, ${speed(timings.decodeTps)}; loaded in ${Math.round(loadMs)} ms` +
+      (first ? `, first token after ${Math.round(loadMs + prefillMs)} ms` : '') +
       (threads > 1 ? `; ${threads} threads` : ''),
   );
   if (saved !== null) out.note(`session kept: ${saved} positions`);

@@ -205,7 +205,10 @@ data('bench of a random model gives every figure', async () => {
     type: string;
     build: string;
     runtime: string;
-    threads: Record<'threads' | 'prefillTps' | 'decodeTps' | 'msPerToken' | 'bytesPerToken' | 'gbPerSecond', number>[];
+    threads: Record<
+      'threads' | 'prefillTps' | 'decodeTps' | 'msPerToken' | 'firstTokenMs' | 'bytesPerToken' | 'gbPerSecond',
+      number
+    >[];
     loadMs: number;
     loadGbPerSecond: number;
     memory: Record<string, number>;

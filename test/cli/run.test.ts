@@ -12,7 +12,7 @@ interface RunResult {
   promptTokens: number;
   completionTokens: number;
   finishReason: string;
-  timings: Record<'loadMs' | 'prefillMs' | 'decodeMs' | 'prefillTps' | 'decodeTps', number>;
+  timings: Record<'loadMs' | 'prefillMs' | 'decodeMs' | 'firstTokenMs' | 'prefillTps' | 'decodeTps', number>;
   memory: Record<'weightsBytes' | 'stateBytes' | 'peakRssBytes', number>;
   threads: number;
   seed: number;
@@ -34,7 +34,7 @@ running('--json gives one object with the fields that are promised', async () =>
   assert.is(ids.length, 12);
   assert.ok(ids.every(Number.isInteger));
   assert.equal([result.promptTokens, result.completionTokens, result.finishReason], [3, 12, 'length']);
-  for (const name of ['loadMs', 'prefillMs', 'decodeMs', 'prefillTps', 'decodeTps'] as const) {
+  for (const name of ['loadMs', 'prefillMs', 'decodeMs', 'firstTokenMs', 'prefillTps', 'decodeTps'] as const) {
     assert.ok(timings[name] > 0, name);
   }
   assert.ok(memory.weightsBytes > 0 && memory.stateBytes > 0);
@@ -48,7 +48,8 @@ running('stdout is the text and a line break; counts and speeds stand on stderr'
   const plain = await ternspike(run('hello', '-n', '9', '--seed', '5'));
   assert.is(plain.code, 0);
   assert.is(plain.stdout, `${text}\n`);
-  assert.match(plain.stderr, /^prompt 2 tokens, .* tokens\/s; answer 9 tokens, .* tokens\/s; loaded in \d+ ms\n$/);
+  assert.match(plain.stderr, /^prompt 2 tokens, .* tokens\/s; answer 9 tokens, .* tokens\/s; loaded in /);
+  assert.match(plain.stderr, /loaded in \d+ ms, first token after \d+ ms\n$/);
 });
 
 running('the same seed gives the same ids, on both builds and from another folder; another seed others', async () => {
