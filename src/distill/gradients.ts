@@ -3,7 +3,7 @@
  * @module
  */
 import type { Array as Tensor } from '@jax-js/jax';
-import { encode, encodeBack } from './encoder.ts';
+import { encode, encodeBack, type Encoded } from './encoder.ts';
 import { type GraphInputs, type GraphResult, type GraphShape, studentGraph, type Tables } from './graph.ts';
 import type { Jax } from './jax.ts';
 import { EMBEDDING, ENCODER_BIAS, ENCODER_WEIGHT, type Slot } from './student.ts';
@@ -59,16 +59,7 @@ export class Gradients {
     const { config } = this.#options;
     const { batch: b, length } = batch;
     const parts = partsOf(slots, weights);
-    const encoded = encode(
-      config,
-      parts[EMBEDDING],
-      parts[ENCODER_WEIGHT],
-      parts[ENCODER_BIAS],
-      batch.ids,
-      b,
-      length,
-      length + 1,
-    );
+    const encoded = this.#encode(parts, batch);
     const inner = slots.filter(({ key }) => !isEncoder(key));
     const compiled = this.#compile('gradients', { batch: b, length, activations: this.#options.activations }, losses);
     const results = compiled(
@@ -106,19 +97,9 @@ export class Gradients {
     weights: Float32Array,
     batch: Batch,
   ): { report: BatchReport; logits: Float32Array; spikes: Float32Array[] } {
-    const { config } = this.#options;
     const { batch: b, length } = batch;
     const parts = partsOf(slots, weights);
-    const encoded = encode(
-      config,
-      parts[EMBEDDING],
-      parts[ENCODER_WEIGHT],
-      parts[ENCODER_BIAS],
-      batch.ids,
-      b,
-      length,
-      length + 1,
-    );
+    const encoded = this.#encode(parts, batch);
     const inner = slots.filter(({ key }) => !isEncoder(key) && !key.startsWith('projection.'));
     const compiled = this.#compile('forward', { batch: b, length, activations: this.#options.activations }, HARD_ONLY);
     const results = compiled(
@@ -134,6 +115,11 @@ export class Gradients {
       logits,
       spikes: [encoded.spikes, ...spikes],
     };
+  }
+
+  #encode(parts: Record<string, Float32Array>, { batch, length, ids }: Batch): Encoded {
+    const [embedding, weight, bias] = [EMBEDDING, ENCODER_WEIGHT, ENCODER_BIAS].map((key) => parts[key]);
+    return encode(this.#options.config, embedding, weight, bias, ids, batch, length, length + 1);
   }
 
   dispose(): void {
