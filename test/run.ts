@@ -1,5 +1,5 @@
 /**
- * The runner of the unit tests: `node build/test/run.js [PART OF A PATH]`; Deno and Bun run the same file.
+ * The runner of the unit tests: `node build/test/run.js [PART OF A PATH…]`; Deno and Bun run the same file.
  *
  * Every file runs in this process, one after another, through uvu's own queue. Beyond what uvu counts, these are
  * failures too: a file that cannot be imported, one that registers no test, one that never ends (an unsettled promise
@@ -34,12 +34,12 @@ const queue: SuiteRun[][] = [];
 Object.assign(globalThis, { UVU_DEFER: 1, UVU_QUEUE: queue }); // read by uvu when the first test file imports it
 
 /** Test files, sorted, as paths below `here`. Output of a source that is gone is left behind by tsc and not run. */
-function testFiles(part: string): string[] {
+function testFiles(parts: readonly string[]): string[] {
   const source = join(here, '..', '..', 'test');
   return readdirSync(here, { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.test.js') && existsSync(join(source, path.replace(/\.js$/, '.ts'))))
     .map((path) => path.split(sep).join('/'))
-    .filter((path) => path.includes(part))
+    .filter((path) => parts.length === 0 || parts.some((part) => path.includes(part)))
     .sort();
 }
 
@@ -117,7 +117,7 @@ async function runFile(path: string, index: number): Promise<Tally> {
 }
 
 async function main(): Promise<void> {
-  const files = testFiles(process.argv[2] ?? '');
+  const files = testFiles(process.argv.slice(2));
   const sum = { passed: 0, failed: 0, skipped: 0 };
   for (const [index, path] of files.entries()) {
     const start = performance.now();

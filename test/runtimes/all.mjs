@@ -27,14 +27,14 @@ function versionOf(program) {
   return /\d\S*/.exec(printed)?.[0] ?? '?';
 }
 
-/** Node, Deno or Bun: `args` come before the script. */
-async function script(runtime, program, args, env = {}) {
+/** Node, Deno or Bun: `args` come before the script. @param folders of unit tests, all by default */
+async function script(runtime, program, args, env = {}, folders = []) {
   if (program === null) return absent(runtime, 'it is not installed', strict);
   const version = versionOf(program);
 
   await suite(runtime, version, 'unit', async () => {
     const file = join(root, 'build', 'test', 'run.js');
-    const { code, output } = await run(program, [...args, file], { cwd: root, env, seconds: UNIT_SECONDS });
+    const { code, output } = await run(program, [...args, file, ...folders], { cwd: root, env, seconds: UNIT_SECONDS });
     const lines = [...output.matchAll(/^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/gm)];
     const [passed, failed, skipped] = (lines.at(-1)?.slice(1) ?? [0, 0, 0]).map((number) => Number(number ?? 0));
     if (code === 0 && failed === 0 && passed > 0) return { passed, failed, skipped };
@@ -94,10 +94,12 @@ async function browser(runtime, programs, launch) {
 }
 
 const RELAXED = '--experimental-wasm-relaxed-simd'; // V8 of Node 20 has it behind this flag, later ones without
+/** What differs where only the kernels do. */
+const KERNELS = ['kernels/', 'forward/', 'lanes/', 'model/', 'session/', 'wasm/'];
 const QUIET = { DENO_NO_UPDATE_CHECK: '1', DO_NOT_TRACK: '1' };
 const RUNTIMES = {
   node: () => script('Node (this one)', process.execPath, []),
-  relaxed: () => script('Node, relaxed SIMD', process.execPath, [RELAXED]),
+  relaxed: () => script('Node, relaxed SIMD', process.execPath, [RELAXED], {}, KERNELS),
   node24: () => script('Node 24', found.node24, []),
   deno: () => script('Deno', found.deno, ['run', '-A'], QUIET),
   bun: () => script('Bun', found.bun, ['--no-install'], QUIET),
