@@ -27,6 +27,12 @@ function versionOf(program) {
   return /\d\S*/.exec(printed)?.[0] ?? '?';
 }
 
+/** What the runner of the unit tests says of files that failed; the end of its output where it says nothing. */
+function failures(output) {
+  const blocks = output.split(/^(?=ok {3}|FAIL )/m).filter((block) => block.startsWith('FAIL'));
+  return blocks.length > 0 ? blocks.join('') : output;
+}
+
 /** Node, Deno or Bun: `args` come before the script. @param folders of unit tests, all by default */
 async function script(runtime, program, args, env = {}, folders = []) {
   if (program === null) return absent(runtime, 'it is not installed', strict);
@@ -38,7 +44,7 @@ async function script(runtime, program, args, env = {}, folders = []) {
     const lines = [...output.matchAll(/^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/gm)];
     const [passed, failed, skipped] = (lines.at(-1)?.slice(1) ?? [0, 0, 0]).map((number) => Number(number ?? 0));
     if (code === 0 && failed === 0 && passed > 0) return { passed, failed, skipped };
-    return { passed, failed: Math.max(failed, 1), skipped, notes: [`exit code ${code}\n${output}`] };
+    return { passed, failed: Math.max(failed, 1), skipped, notes: [`exit code ${code}\n${failures(output)}`] };
   });
 
   await suite(runtime, version, 'portable', async () => {
