@@ -82,7 +82,7 @@ function run_values(p: usize, norm: f32, v: usize, fired: usize, n: i32, headDim
  *
  * needs: headDim a multiple of 4.   order: anchors, then the window, ascending: the same for batches and single steps
  * equals: reference.windowAttention within 1e-6 relative, and itself in every build bit for bit
- * cost: 2.3 instructions per 4 products of scores and 3 per 4 of values; 8 bytes per cached element of a visible position.
+ * cost: 5 instructions per 4 products, of scores and of values, one of which multiplies and one adds; 4 bytes per cached element.
  *   Four silent slots in a row cost one load
  */
 export function window_attention_f32(

@@ -82,8 +82,8 @@ export function distillation(
     // the mixer's spikes feed nothing, nor do those of the last output
     const learn = rates.filter((_, n) => n % 3 !== 0 && n !== rates.length - 1);
     const encoder = np.mean(inputs.spikes.ref);
-    for (const rate of [encoder, ...learn.map((y) => y.ref)]) {
-      excess = excess.add(np.square(rate.sub(weights.targetRate)).mul(1 / (learn.length + 1)));
+    for (const fired of [encoder, ...learn.map((y) => y.ref)]) {
+      excess = excess.add(np.square(fired.sub(weights.targetRate)).mul(1 / (learn.length + 1)));
     }
     objective = objective.add(excess.ref.mul(rate.ref));
   }

@@ -98,6 +98,7 @@ const BOUNDS: Readonly<Record<keyof TrainSettings, readonly [number, number, boo
   seed: [0, Number.MAX_SAFE_INTEGER, true],
 };
 
+/** Names of all settings, of those too that have no default. */
 export const SETTING_NAMES: readonly (keyof TrainSettings)[] = Object.keys(BOUNDS) as (keyof TrainSettings)[];
 
 /**
