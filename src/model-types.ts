@@ -77,7 +77,7 @@ export interface LogitsOptions {
    *  nats, for all positions, as the public code of the 194M variant has it with 0.3. Default: all blocks run. */
   readonly entropyExit?: number;
   /** For llama-shaped models: sees the residual stream of ids[i] behind each layer, `width` floats that are valid during
-   *  the call. Every batch is then read twice. */
+   *  the call. A model on several threads reads every batch twice for it. */
   readonly onHidden?: (layer: number, i: number, stream: Float32Array) => void;
 }
 

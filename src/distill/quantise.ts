@@ -2,16 +2,17 @@
  * Weights as an exported file will hold them: rounded to ternary, binary or int8 with the scales that `convert` writes
  * (`wasm/convert-symboliclight.ts`), and back to f32 as the engine reads them. Gradients pass through unchanged.
  *
- *   ternary   γ = f16(mean|w|) of the tensor,   w ≈ γ · clamp(round(w / γ), −1, 1)              arXiv 2402.17764
- *   binary    β = f16(mean|w|) of the tensor,   w ≈ β where w ≥ mean w, else −β                 arXiv 2310.11453
- *   q8        d = max|w| / 127 in 32 columns,   w ≈ f16(d) · round(w / d)                       Q8_0
- *   i8        s = max|w| / 127 of the row,      w ≈ s · round(w / s)
+ *   ternary       γ = f16(mean|w|) of the tensor,   w ≈ γ · clamp(round(w / γ), −1, 1)              arXiv 2402.17764
+ *   ternaryRows   γ = f16(mean|w|) of the row,      the same
+ *   binary        β = f16(mean|w|) of the tensor,   w ≈ β where w ≥ mean w, else −β                 arXiv 2310.11453
+ *   q8            d = max|w| / 127 in 32 columns,   w ≈ f16(d) · round(w / d)                       Q8_0
+ *   i8            s = max|w| / 127 of the row,      w ≈ s · round(w / s)
  * @module
  */
 import type { StudentConfig } from './types.ts';
 
 /** How a tensor is stored. */
-export type Stored = 'f32' | 'ternary' | 'binary' | 'q8' | 'i8';
+export type Stored = 'f32' | 'ternary' | 'ternaryRows' | 'binary' | 'q8' | 'i8';
 
 const TERNARY_BLOCK = 256;
 const BINARY_BLOCK = 128;
@@ -32,7 +33,7 @@ export function storedAs(
     return cols % (quantisation === 'ternary' ? TERNARY_BLOCK : BINARY_BLOCK) === 0 ? quantisation : 'i8';
   }
   if (tables === 'none') return 'f32';
-  if (tables === 'ternary') return cols % TERNARY_BLOCK === 0 ? 'ternary' : 'i8';
+  if (tables === 'ternary') return cols % TERNARY_BLOCK === 0 ? 'ternaryRows' : 'i8';
   return cols % INT8_BLOCK === 0 ? 'q8' : 'i8';
 }
 
@@ -67,6 +68,9 @@ export function quantise(stored: Stored, w: Float32Array, cols: number, out: Flo
       return;
     case 'ternary':
       return ternary(w, out);
+    case 'ternaryRows':
+      for (let at = 0; at < w.length; at += cols) ternary(w.subarray(at, at + cols), out.subarray(at, at + cols));
+      return;
     case 'binary':
       return binary(w, out);
     case 'q8':

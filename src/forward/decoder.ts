@@ -28,7 +28,7 @@ export interface Reading {
   /** Given the address of the logits behind ids[i], valid during the call. */
   see(logits: Ptr, i: number): void;
   /** Given the residual streams of a batch behind each layer, where the architecture has that: of ids[first + t], t < n, at
-   *  `stream + t · stride`. Valid during the call, which comes after a second pass over the batch. */
+   *  `stream + t · stride`. Valid during the call. Where there are several lanes, it costs a second pass over the batch. */
   readonly afterLayer?: (layer: number, first: number, n: number, stream: Ptr, stride: number) => void;
   /** End every pass behind this many blocks; a state that was read so has nothing for deeper passes to go on from. */
   readonly blocks?: number;

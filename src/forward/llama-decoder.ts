@@ -138,14 +138,20 @@ export class LlamaDecoder implements Decoder {
   *#steps(state: State, { ids, from, see, afterLayer }: Reading, first: number, n: number): Generator<void> {
     const { k, d, b } = this.#m;
     let t = Math.max(0, from - first);
+    const head = t < n ? t : -1;
+    const look = afterLayer &&
+      ((layer: number): void => afterLayer(layer, first, n, b.x, strideOf(d.width) * 4));
+    // lanes cannot be looked at between layers: where there are others, this thread passes over the batch once more
+    const alone = this.#crew.size === 1;
     state.written = Math.max(state.written, state.length + n);
-    this.#step.pass(state.base, state.length, ids, first, n, d.layers, t < n ? t : -1);
+    this.#step.pass(state.base, state.length, ids, first, n, d.layers, head);
+    if (look && alone) {
+      forward(this.#m, state.cache, this.#step.ids, n, state.length, SOLO, look);
+      this.#step.headOf(head);
+    }
     yield;
     if (this.#notFinite(n) >= 0) this.#blame(state, n);
-    if (afterLayer) {
-      const look = (layer: number): void => afterLayer(layer, first, n, b.x, strideOf(d.width) * 4);
-      forward(this.#m, state.cache, this.#step.ids, n, state.length, SOLO, look);
-    }
+    if (look && !alone) forward(this.#m, state.cache, this.#step.ids, n, state.length, SOLO, look);
     state.length += n;
     for (; t < n; t++) {
       if (k.not_finite_f32(b.logits, d.vocab) >= 0) throw headNotFinite();

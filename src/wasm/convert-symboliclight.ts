@@ -6,7 +6,8 @@
  *   tq1_0, tq2_0   γ = mean |w| per tensor or row,   w ≈ γ · clamp(round(w / γ), −1, 1), halves to even
  *   q1_0           β = mean |w| per tensor or row,   w ≈ β where w ≥ mean w, −β elsewhere
  *
- * γ and β are rounded to f16 first, as they are stored. A row that is no multiple of the type's block becomes I8. A tensor
+ * γ and β are rounded to f16 first, as they are stored. Embedding, head and prior have them per row always: a row is a token,
+ * and tokens differ in size. A row that is no multiple of the type's block becomes I8. A tensor
  * that has its type already is copied; ternary and binary ones become ternary with the scales they have.
  * @module
  */
@@ -53,6 +54,11 @@ export const SYMBOLICLIGHT_CONVERT_TYPES: readonly ConvertType[] = Object.keys(T
 const CODES: readonly string[] = ['TQ1_0', 'TQ2_0', 'Q2_0', 'Q1_0', 'I2_S'];
 
 const EMBEDDING = 'spike_encoder.frontend.text_embedding.weight';
+
+/** Whether a tensor is the embedding, or of the head. */
+function isTable(name: string): boolean {
+  return name === EMBEDDING || name.startsWith('output_head.');
+}
 
 /** One tensor of the new file. */
 interface Planned {
@@ -104,7 +110,7 @@ export async function convertSymbolicLight(
       await writer.write(scaleVector as string, bytesOf(scales));
       errors = rest;
     } else if (to === 'Q1_0' || ((to === 'TQ1_0' || to === 'TQ2_0') && !CODES.includes(info.type))) {
-      errors = await toCodes(runs, info, to, scale === 'row', take);
+      errors = await toCodes(runs, info, to, scale === 'row' || isTable(info.name), take);
     } else {
       errors = await runs.convert(info, to, take);
     }
@@ -129,7 +135,7 @@ function planned(
     if (shape.length < 2) return { info, shape: shape.length === 0 ? [1] : shape, to: 'F32', fellBack: false };
     const wanted = name === EMBEDDING
       ? given(embedding, target.embedding)
-      : name.startsWith('output_head.')
+      : isTable(name)
       ? given(head, target.head)
       : target.type;
     const fits = shape[1] % TYPE_LAYOUTS[wanted].blockElements === 0;

@@ -19,9 +19,10 @@ export interface ConvertOptions {
   /** Type of `token_embd.weight` and `output.weight`; of a SymbolicLight model: of its head and prior. */
   readonly head?: ConvertType;
   /** Type of the embedding of a SymbolicLight model: f32 by default for `i8`, q8_0 for the types below 8 bits. Of the tables of
-   *  tokens and positions of a spiking BERT: f32 by default, f16 for `f16`; ternary types have a scale for every row. */
+   *  tokens and positions of a spiking BERT: f32 by default, f16 for `f16`. */
   readonly embedding?: ConvertType;
-  /** Of models that spike: what shares one scale in types below 8 bits; `tensor` (default) or `row`. */
+  /** Of models that spike: what shares one scale in block matrices below 8 bits; `tensor` (default) or `row`. Tables and heads
+   *  of tokens have a scale for every row. */
   readonly scale?: 'tensor' | 'row';
   /** Of a spiking BERT: how weights become ternary; see convert-spikingbert.ts. `absmean` unless told. */
   readonly ternary?: 'absmean' | 'spikelm';

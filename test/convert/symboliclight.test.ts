@@ -325,6 +325,24 @@ test('spikes alone are exact in every type, whether a row has one scale or sever
   }
 });
 
+test('rows of ternary and binary tables have scales of their own', async () => {
+  const formulas = { tq2_0: ternary, tq1_0: ternary, q1_0: binary } as const;
+  for (const type of ['tq2_0', 'tq1_0', 'q1_0'] as const) {
+    const { bytes, container } = await convert(SOURCE, { type, head: type, embedding: type, scale: 'tensor' });
+    let compared = 0;
+    for (const [name, { shape, data }] of ORIGINAL) {
+      const info = container.tensors.get(name)!;
+      if (info.type !== type.toUpperCase()) continue;
+      const table = name.includes('embedding') || name.startsWith('output_head.');
+      const wanted = table ? rows(data, shape[1], formulas[type]) : formulas[type](data);
+      const found = weightsOf(type, bytes.slice(info.offset, info.offset + info.byteLength));
+      assert.equal(found.map((x) => x + 0), wanted.map((x) => x + 0), `${type} ${name}`);
+      compared += table ? 1 : 0;
+    }
+    assert.ok(compared >= 2, `${compared} tables of ${type}`);
+  }
+});
+
 test('head and embedding take types of their own, and vectors stay f32', async () => {
   const { container, result } = await convert(SOURCE, { type: 'tq2_0', head: 'i8', embedding: 'f16' });
   assert.is(container.tensors.get('output_head.output_proj.weight')!.type, 'I8');

@@ -49,6 +49,13 @@ test('ternary is γ · clamp(round(w / γ)) with γ of f16, at its edges too', (
   assert.equal([...stored('ternary', edge, 6)], [1, 0, 1, 1, 1, 1]);
 });
 
+test('rows of ternary tables have scales of their own', () => {
+  const w = uniforms(7, 768).map((x, i) => x * 4 ** Math.floor(i / 256));
+  const rows = [0, 256, 512].map((at) => stored('ternary', w.slice(at, at + 256), 256));
+  assert.equal([...stored('ternaryRows', w, 256)], rows.flatMap((row) => [...row]));
+  assert.is.not(scaleOf(w.slice(0, 256)), scaleOf(w));
+});
+
 test('binary is ±β around the mean', () => {
   const w = uniforms(2, 512).map((x) => x + 0.3);
   const mean = w.reduce((a, b) => a + b, 0) / w.length;
@@ -82,7 +89,7 @@ test('tensors are stored as the exporter stores them', () => {
   assert.is(as('blocks.0.tcam.norm.weight', [256]), 'f32');
   assert.is(as('blocks.0.tcam.decay_raw', [4]), 'f32');
   assert.is(as('output_head.output_proj.weight', [32, 256]), 'q8');
-  assert.is(as('output_head.output_proj.weight', [32, 256], { tables: 'ternary' }), 'ternary');
+  assert.is(as('output_head.output_proj.weight', [32, 256], { tables: 'ternary' }), 'ternaryRows');
   assert.is(as('output_head.prior_net.2.weight', [32, 64], { tables: 'ternary' }), 'i8');
   assert.is(as('spike_encoder.frontend.text_embedding.weight', [32, 256], { tables: 'none' }), 'f32');
   assert.is(as('projection.0', [64, 256]), 'f32');

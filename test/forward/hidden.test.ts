@@ -26,24 +26,26 @@ function headOf(stream: Float32Array): Float64Array {
   );
 }
 
-hidden('the stream behind layer l is that of a model of l + 1 layers', async () => {
-  await using model = await open(file.bytes(), { kv: 'f32', contextLength: 64 });
-  const seen = new Map<string, Float32Array>();
-  const rows = await model.logits(IDS, {
-    onHidden: (layer, i, stream) => {
-      assert.not(seen.has(`${layer} ${i}`));
-      seen.set(`${layer} ${i}`, stream.slice());
-    },
+for (const threads of [1, 2]) {
+  hidden(`the stream behind layer l is that of a model of l + 1 layers, ${threads} lanes`, async () => {
+    await using model = await open(file.bytes(), { kv: 'f32', contextLength: 64, threads });
+    const seen = new Map<string, Float32Array>();
+    const rows = await model.logits(IDS, {
+      onHidden: (layer, i, stream) => {
+        assert.not(seen.has(`${layer} ${i}`));
+        seen.set(`${layer} ${i}`, stream.slice());
+      },
+    });
+    assert.is(seen.size, 3 * IDS.length);
+    for (let layer = 0; layer < 3; layer++) {
+      const wanted = referenceLogits({ ...shape, layers: layer + 1 }, values, IDS);
+      const found = IDS.map((_, i) => headOf(seen.get(`${layer} ${i}`)!));
+      const error = relativeError(found, wanted);
+      assert.ok(error < 1e-5, `layer ${layer}: ${error}`);
+    }
+    assert.equal(await model.logits(IDS), rows, 'looking changes nothing');
   });
-  assert.is(seen.size, 3 * IDS.length);
-  for (let layer = 0; layer < 3; layer++) {
-    const wanted = referenceLogits({ ...shape, layers: layer + 1 }, values, IDS);
-    const found = IDS.map((_, i) => headOf(seen.get(`${layer} ${i}`)!));
-    const error = relativeError(found, wanted);
-    assert.ok(error < 1e-5, `layer ${layer}: ${error}`);
-  }
-  assert.equal(await model.logits(IDS), rows, 'looking changes nothing');
-});
+}
 
 hidden('models of another shape refuse', async () => {
   await using model = await open(released(SPIKING_SHAPES['symboliclight-tiny']).source);
