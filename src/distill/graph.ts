@@ -7,7 +7,7 @@
 import type { Array as Tensor } from '@jax-js/jax';
 import type { Jax } from './jax.ts';
 import { distillation } from './losses.ts';
-import { layerNorm, linear, meanRows, roundActivations, softmax, UNSEEN } from './ops.ts';
+import { layerNorm, linear, log, meanRows, roundActivations, softmax, UNSEEN } from './ops.ts';
 import { thresholded } from './surrogate.ts';
 import type { LossWeights, StudentConfig } from './types.ts';
 
@@ -111,7 +111,7 @@ export function studentGraph(
 
     // what decays: (1 − a) Σ a^(t−j) · (Wtcam s_j), a Toeplitz matrix of powers per head
     const keep = jax.nn.sigmoid(at('tcam.decay_raw')).reshape([heads, 1, 1]);
-    const exponent = np.matmul(np.log(keep.ref).reshape([heads, 1]), tables.lags.ref.reshape([1, length * length]))
+    const exponent = np.matmul(log(jax, keep.ref).reshape([heads, 1]), tables.lags.ref.reshape([1, length * length]))
       .reshape([heads, length, length]);
     const reach = np.where(np.less(lax.stopGradient(exponent.ref), LEAST_POWER), 0, tables.past.ref);
     const powers = np.exp(np.maximum(exponent, LEAST_POWER)).mul(reach).mul(np.subtract(1, keep));

@@ -23,6 +23,12 @@ export function fastExp({ np }: Jax, x: Tensor): Tensor {
   return p;
 }
 
+/** ln x: that of jax-js is off by as much as 1.2e-5, which one step of Newton squares. */
+export function log({ np }: Jax, x: Tensor): Tensor {
+  const near = np.log(x.ref);
+  return near.ref.add(x.mul(np.exp(near.mul(-1)))).sub(1);
+}
+
 /** Mean over the last axis of (N, n), as (N, 1). */
 export function meanRows({ np }: Jax, x: Tensor): Tensor {
   const n = x.shape[1];

@@ -4,7 +4,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Gradients } from '../../src/distill/gradients.ts';
 import { type Jax, loadJax } from '../../src/distill/jax.ts';
-import { fastExp, layerNorm, roundActivations, softmax } from '../../src/distill/ops.ts';
+import { fastExp, layerNorm, log, roundActivations, softmax } from '../../src/distill/ops.ts';
 import { flatLength, initialise, slotsOf, studentSlots } from '../../src/distill/student.ts';
 import { surrogateDerivative, thresholded } from '../../src/distill/surrogate.ts';
 import type { Batch, LossWeights, StudentConfig } from '../../src/distill/types.ts';
@@ -36,6 +36,16 @@ function both(
   sum.dispose();
   return { y: read(y), dx: read(dx) };
 }
+
+jaxTest(test, 'the logarithm of a decay holds over hundreds of tokens', async () => {
+  const jax = await loadJax();
+  const x = uniforms(9, 64).map((v, i) => (i < 32 ? 1 - Math.abs(v) * 0.01 - 1e-4 : 0.5 + 0.4 * v));
+  const { y, dx } = both(jax, (at) => log(jax, at), x, new Float32Array(64).fill(1), 64);
+  x.forEach((v, i) => {
+    assert.ok(Math.abs(y[i] - Math.log(v)) < 4e-7, `ln ${v} is not ${y[i]}`);
+    assert.ok(Math.abs(dx[i] * v - 1) < 1e-5, `derivative of ln at ${v}: ${dx[i]}`);
+  });
+});
 
 jaxTest(test, 'the fast exponential, and the softmax with its derivative', async () => {
   const jax = await loadJax();
