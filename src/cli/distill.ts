@@ -3,7 +3,7 @@
  * @module
  */
 import process from 'node:process';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { DistillEvent, DistillOptions, DistillResult } from '../distill.ts';
 import { type TrainSettings, trainSettings, UNLIMITED_STEPS } from '../distill/settings.ts';
@@ -19,7 +19,7 @@ const OPTIONS = {
   student: { kind: 'text', value: 'FILE', help: 'shape of the student, JSON; see docs/distillation.md' },
   out: { kind: 'text', value: 'FILE', help: 'the student, as GGUF' },
   dir: { kind: 'text', value: 'DIR', help: 'folder of the run; default: --out with .run instead of .gguf' },
-  resume: { kind: 'text', value: 'DIR', help: 'go on with the run in this folder, with its options' },
+  resume: { kind: 'text', value: 'DIR', help: 'go on with the run in this folder; options given now replace its own' },
   steps: { kind: 'integer', least: 1, help: 'updates; default 2000' },
   minutes: { kind: 'number', least: 0, help: 'end after this time; the learning rate then follows the clock' },
   batch: { kind: 'integer', least: 1, help: 'windows of a pass; default 8' },
@@ -86,7 +86,8 @@ export const distillCommand: Command = command(
     const given = values.resume === undefined ? values : await resumed(values.resume, values);
     checkNumbers(given);
     const options = await read(given, values.resume !== undefined, context);
-    if (values.resume === undefined) await keep(options.dir, given);
+    if (values.resume !== undefined) await keep(options.dir, given);
+    else await begin(options.dir, given);
     const result = await distill(options);
     await context.out.result(jsonOf(result), () => lines(result));
   },
@@ -95,12 +96,19 @@ export const distillCommand: Command = command(
 /** File in which the options of a run are kept. */
 const COMMAND_FILE = 'command.json';
 
-/** Writes them down; a folder that holds a run already keeps its own, and is refused soon. */
-async function keep(dir: string, given: Given): Promise<void> {
+/** Keeps the options of a new run; a folder that holds a run already keeps its own, and is refused soon. */
+async function begin(dir: string, given: Given): Promise<void> {
   await mkdir(dir, { recursive: true });
   const files = await readdir(dir);
-  if (files.some((name) => name.startsWith('checkpoint.'))) return;
-  await writeFile(join(dir, COMMAND_FILE), `${JSON.stringify({ ...given, ...absolute(given) }, null, 2)}\n`);
+  if (!files.some((name) => name.startsWith('checkpoint.'))) await keep(dir, given);
+}
+
+/** Writes options down for whoever goes on; on a full disk the old ones stay. */
+async function keep(dir: string, given: Given): Promise<void> {
+  const { resume: _, ...kept } = { ...given, ...absolute(given) };
+  const file = join(dir, COMMAND_FILE);
+  await writeFile(`${file}.new`, `${JSON.stringify(kept, null, 2)}\n`);
+  await rename(`${file}.new`, file);
 }
 
 /** The paths among the options as they are from any folder; URLs stay. */

@@ -77,6 +77,11 @@ if (typeof navigator === 'undefined') {
     const again = await json<DistillResult>(['distill', '--resume', dir], { cwd: '/' });
     assert.equal({ ...again, seconds: 0 }, { ...made, seconds: 0 });
     assert.equal(readFileSync(out), bytes);
+
+    const more = await json<DistillResult>(['distill', '--resume', dir, '--steps', '3', '--batch', '1']);
+    assert.is(more.steps, 3);
+    const last = await json<DistillResult>(['distill', '--resume', dir]);
+    assert.equal({ ...last, seconds: 0 }, { ...more, seconds: 0 }, 'options of the last time stay');
   });
 }
 
