@@ -22,7 +22,7 @@ import { hiddenPairs, SETTING_NAMES, type TrainSettings, trainSettings } from '.
 import { Teacher } from './distill/teacher.ts';
 import type { LossWeights, StudentConfig, Trainer, TrainerState } from './distill/types.ts';
 import { DistillError, OptionError } from './errors.ts';
-import { perplexity, type PerplexityResult } from './eval/perplexity.ts';
+import { perplexity, type PerplexityResult, scoredIds } from './eval/perplexity.ts';
 import { open } from './index.ts';
 import type { Model } from './model.ts';
 import { builtinModule } from './wasm/builtin.ts';
@@ -37,6 +37,9 @@ export interface DistillOptions extends Partial<TrainSettings>, TextOptions {
   readonly dir: string;
   /** Go on from the checkpoint in `dir`. Default false: a folder that has one is refused. */
   readonly resume?: boolean;
+  /** Folder of a run whose student, as it was last saved, is the first of this one, moments of the optimiser included: for
+   *  other text, or other weights of the loss. */
+  readonly init?: string;
   /** Tokens that the teacher writes to be learnt from besides the texts; default 0. */
   readonly generate?: number;
   /** Temperature of that text; default 1. */
@@ -105,6 +108,8 @@ export interface DistillResult {
   readonly dir: string;
 }
 
+/** Tokens of a window of the perplexity at the end, unless told. */
+const PERPLEXITY_CONTEXT = 256;
 /** Tokens of the sample at an evaluation. */
 const SAMPLE_TOKENS = 120;
 
@@ -123,19 +128,22 @@ export async function distill(options: DistillOptions): Promise<DistillResult> {
   const { signal, onEvent } = options;
   const folder = await diskFolder(options.dir);
   const from = await begin(folder, options);
+  const first = from ?? (await earlier(options));
   const settings = trainSettings({ ...(from?.run.options.settings as Partial<TrainSettings>), ...given(options) });
   const contextLength = Math.max(512, settings.seq, options.perplexityContext ?? 0);
   await using teacher = await open(options.teacher, { signal, contextLength, kv: 'f32' });
   const { vocab, name: teacherName, layers } = teacher.describe();
-  const config = studentConfig(from?.run.options.student ?? options.student ?? {}, vocab);
+  const config = studentConfig(first?.run.options.student ?? options.student ?? {}, vocab);
   const pairs = hiddenPairs(settings, config.layers, layers, options.hiddenPairs);
   const more = await generated(teacher, folder, options, settings.seed);
   const data = prepare(teacher.tokenizer, options, more, settings);
+  scoredIds(teacher.tokenizer, data.heldText, options.perplexityContext ?? PERPLEXITY_CONTEXT); // refuses now, not at the end
   const create = options.trainer ?? await builtIn();
   const { seed, clip, weightDecay, accumulate } = settings;
   const threads = options.threads ?? Math.min(accumulate, globalThis.navigator?.hardwareConcurrency ?? 1);
   const trainer = await create(config, { seed, clip, weightDecay, threads });
   try {
+    if (first && !from) await trainer.load(first.trainer);
     const { parameters } = trainer;
     const { trainTokens, heldTokens } = data;
     onEvent?.({ kind: 'begin', parameters, trainTokens, heldTokens, step: from?.run.step ?? 0 });
@@ -190,19 +198,30 @@ function given(options: DistillOptions): Partial<TrainSettings> {
 }
 
 /** The checkpoint to go on from, if that is wanted. */
-async function begin(
-  folder: RunFolder,
-  { resume = false, onEvent, student }: DistillOptions,
-): Promise<Checkpoint | null> {
-  const found = await loadCheckpoint(folder, (text) => onEvent?.({ kind: 'note', text }));
-  if (!resume) {
-    if (found === null) return null;
-    throw new DistillError(
-      'CHECKPOINT',
-      `${folder.path} holds a run of ${found.run.step} steps; resume it, or use another folder`,
-    );
-  }
-  if (found === null) throw new DistillError('CHECKPOINT', `${folder.path} holds no checkpoint to go on from`);
+async function begin(folder: RunFolder, options: DistillOptions): Promise<Checkpoint | null> {
+  const found = await checkpointIn(folder, options);
+  if (options.resume) return ofShape(found, folder, options);
+  if (found === null) return null;
+  throw new DistillError(
+    'CHECKPOINT',
+    `${folder.path} holds a run of ${found.run.step} steps; resume it, or use another folder`,
+  );
+}
+
+/** The checkpoint of the run whose student is to be the first of this one, if there is such. */
+async function earlier(options: DistillOptions): Promise<Checkpoint | null> {
+  if (options.init === undefined) return null;
+  const folder = await diskFolder(options.init, false);
+  return ofShape(await checkpointIn(folder, options), folder, options);
+}
+
+function checkpointIn(folder: RunFolder, { onEvent }: DistillOptions): Promise<Checkpoint | null> {
+  return loadCheckpoint(folder, (text) => onEvent?.({ kind: 'note', text }));
+}
+
+/** @throws {DistillError} `CHECKPOINT` where there is none, or one of another student than the options describe */
+function ofShape(found: Checkpoint | null, { path }: RunFolder, { student }: DistillOptions): Checkpoint {
+  if (found === null) throw new DistillError('CHECKPOINT', `${path} holds no checkpoint to go on from`);
   const kept = found.run.options.student as Readonly<Record<string, unknown>> | undefined;
   for (const [name, value] of Object.entries(student ?? {})) {
     if (kept === undefined || kept[name] === value) continue;
@@ -280,7 +299,7 @@ async function write(
 async function measure(
   teacher: Model,
   text: string,
-  { out, perplexityContext: contextLength = 256, signal, onEvent }: DistillOptions,
+  { out, perplexityContext: contextLength = PERPLEXITY_CONTEXT, signal, onEvent }: DistillOptions,
 ): Promise<DistillResult['perplexity']> {
   await using student = await open(out, { signal, contextLength: Math.max(512, contextLength) });
   const score = (model: Model, of: 'teacher' | 'student'): Promise<PerplexityResult> =>

@@ -20,6 +20,7 @@ const OPTIONS = {
   out: { kind: 'text', value: 'FILE', help: 'the student, as GGUF' },
   dir: { kind: 'text', value: 'DIR', help: 'folder of the run; default: --out with .run instead of .gguf' },
   resume: { kind: 'text', value: 'DIR', help: 'go on with the run in this folder; options given now replace its own' },
+  init: { kind: 'text', value: 'DIR', help: 'begin with the student of the run in this folder; for other text' },
   steps: { kind: 'integer', least: 1, help: 'updates; default 2000' },
   minutes: { kind: 'number', least: 0, help: 'end after this time; the learning rate then follows the clock' },
   batch: { kind: 'integer', least: 1, help: 'windows of a pass; default 8' },
@@ -113,7 +114,7 @@ async function keep(dir: string, given: Given): Promise<void> {
 
 /** The paths among the options as they are from any folder; URLs stay. */
 function absolute(given: Given): Partial<Given> {
-  const paths = ['teacher', 'data', 'eval-data', 'student', 'out', 'cache'] as const;
+  const paths = ['teacher', 'data', 'eval-data', 'student', 'init', 'out', 'cache'] as const;
   const whole = (path: string): string => (/^[a-z]+:\/\//i.test(path) ? path : resolve(path));
   return Object.fromEntries(paths.map((name) => [name, given[name]?.split(',').map(whole).join(',')]));
 }
@@ -190,6 +191,7 @@ async function read(given: Given, resume: boolean, { out, signal }: Context): Pr
     out: target,
     dir: given.dir ?? `${target.replace(/\.gguf$/, '')}.run`,
     resume,
+    init: given.init,
     texts: await texts(files),
     evalTexts: given['eval-data'] === undefined ? undefined : await texts(given['eval-data'].split(',')),
     student: given.student === undefined ? undefined : await studentFile(given.student, signal),

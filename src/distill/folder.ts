@@ -31,10 +31,11 @@ interface FileApi {
 }
 
 /**
- * A folder on the disk, made where it does not exist.
+ * A folder on the disk.
+ * @param create whether it is made where it does not exist
  * @throws {IoError} `SOURCE` where the host has no file API; `IO` when it cannot be made
  */
-export async function diskFolder(path: string): Promise<RunFolder> {
+export async function diskFolder(path: string, create: boolean = true): Promise<RunFolder> {
   const host = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
   const api = host.process?.getBuiltinModule?.('node:fs') as FileApi | undefined;
   if (api === undefined) {
@@ -42,7 +43,7 @@ export async function diskFolder(path: string): Promise<RunFolder> {
   }
   const { mkdir, readFile, appendFile, rename } = api.promises;
   const at = (name: string): string => `${path}/${name}`;
-  await attempt(path, 'made', () => mkdir(path, { recursive: true }));
+  if (create) await attempt(path, 'made', () => mkdir(path, { recursive: true }));
   return {
     path,
     async read(name) {

@@ -36,21 +36,21 @@ export interface PerplexityResult {
 }
 
 /**
+ * The ids that are scored, and what every window begins with.
  * @throws {OptionError} `OPTION` when the text has fewer than two windows of tokens, or a number is out of range
- * @example
- * const { ppl } = await perplexity(model, text, { contextLength: 256 });
  */
-export async function perplexity(model: Scorer, text: string, options: PerplexityOptions): Promise<PerplexityResult> {
-  const { contextLength, signal, onProgress } = options;
+export function scoredIds(
+  tokenizer: Scorer['tokenizer'],
+  text: string,
+  contextLength: number,
+): { ids: number[]; bos: number | undefined } {
   if (!Number.isInteger(contextLength) || contextLength < 4) {
     throw new OptionError('OPTION', `contextLength is ${contextLength}, expected a whole number from 4 on`);
   }
-  const { tokenizer } = model;
-  const { bos } = tokenizer.specials;
-  const begins = tokenizer.addBos && bos !== undefined;
+  const bos = tokenizer.addBos ? tokenizer.specials.bos : undefined;
   // once, with bos, and with special tokens in the text read as plain text: a corpus that spells "<unk>" means letters
   const ids = tokenizer.encode(text);
-  if (begins) ids.unshift(bos);
+  if (bos !== undefined) ids.unshift(bos);
   if (ids.length < 2 * contextLength) {
     throw new OptionError(
       'OPTION',
@@ -58,6 +58,17 @@ export async function perplexity(model: Scorer, text: string, options: Perplexit
         'use a longer text or a smaller context',
     );
   }
+  return { ids, bos };
+}
+
+/**
+ * @throws {OptionError} `OPTION` when the text has fewer than two windows of tokens, or a number is out of range
+ * @example
+ * const { ppl } = await perplexity(model, text, { contextLength: 256 });
+ */
+export async function perplexity(model: Scorer, text: string, options: PerplexityOptions): Promise<PerplexityResult> {
+  const { contextLength, signal, onProgress } = options;
+  const { ids, bos } = scoredIds(model.tokenizer, text, contextLength);
   const chunks = Math.min(Math.floor(ids.length / contextLength), options.chunks ?? Infinity);
   const first = Math.floor(contextLength / 2);
   let tokens = 0;
@@ -65,7 +76,7 @@ export async function perplexity(model: Scorer, text: string, options: Perplexit
   let squares = 0;
   for (let chunk = 0; chunk < chunks; chunk++) {
     const window = ids.slice(chunk * contextLength, (chunk + 1) * contextLength);
-    if (begins) window[0] = bos;
+    if (bos !== undefined) window[0] = bos;
     const rows = await model.logits(window.slice(0, -1), { signal, from: first });
     for (let i = 0; i < rows.length; i++) {
       const nll = negativeLogLikelihood(rows[i], window[first + i + 1]);

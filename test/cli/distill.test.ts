@@ -36,6 +36,7 @@ distill('files that are not there or not what they should be are refused', async
   const odd = files.file('odd.json', '{"depth": 3}');
   refused(await ternspike([...BASE, '--student', odd]), 1, 'OPTION', '"depth"', 'layers');
   refused(await ternspike([...BASE, '--seq', '5000']), 1, 'OPTION', 'tokens', '--seq');
+  refused(await ternspike([...BASE, '--seq', '16', '--ctx', '250']), 1, 'OPTION', '500', 'windows of 250');
   assert.not(existsSync(out));
 });
 
@@ -46,7 +47,21 @@ distill('only a run that was begun can be gone on with', async () => {
   refused(await ternspike(['distill', '--resume', begun]), 1, 'CHECKPOINT', 'no checkpoint');
 });
 
-const RUN = [...BASE, '--student', student, '--steps', '2', '--batch', '2', '--seq', '16', '--eval-windows', '2'];
+const RUN = [
+  ...BASE,
+  '--student',
+  student,
+  '--steps',
+  '2',
+  '--batch',
+  '2',
+  '--seq',
+  '16',
+  '--eval-windows',
+  '2',
+  '--ctx',
+  '32',
+];
 
 if (typeof navigator === 'undefined') {
   distill('training says which runtimes can', async () => {
@@ -57,7 +72,7 @@ if (typeof navigator === 'undefined') {
   distill.skip('a run makes a student (skipped: the process would not end by itself here)', () => {});
 } else {
   distill('a run makes a student that speaks, a page and measurements, and can be gone on with', async () => {
-    const made = await json<DistillResult>([...RUN, '--generate', '200', '--ctx', '32', '--name', 'tiny']);
+    const made = await json<DistillResult>([...RUN, '--generate', '200', '--name', 'tiny']);
     assert.is(made.steps, 2);
     assert.is(made.bytes, statSync(out).size);
     assert.ok(made.perplexity.student.ppl > 1 && made.perplexity.teacher.ppl > 1);
@@ -77,6 +92,22 @@ if (typeof navigator === 'undefined') {
     const again = await json<DistillResult>(['distill', '--resume', dir], { cwd: '/' });
     assert.equal({ ...again, seconds: 0 }, { ...made, seconds: 0 });
     assert.equal(readFileSync(out), bytes);
+
+    const other = ['--dir', join(files.path, 'other.run'), '--init', dir];
+    const onward = await json<DistillResult>([...RUN, ...other, '--minutes', '0.0001']);
+    const [begun] = readFileSync(join(onward.dir, 'metrics.jsonl'), 'utf8').split('\n');
+    const lossOf = (line: string): string => (JSON.parse(line) as { loss: number }).loss.toFixed(3);
+    assert.is(lossOf(begun), lossOf(lines[2]), 'it begins where the other ended');
+    assert.is.not(lossOf(begun), lossOf(lines[0]));
+    const odd = files.file('odd.json', '{"layers": 3}');
+    const nowhere = join(files.path, 'nowhere');
+    refused(await ternspike([...BASE, '--dir', nowhere, '--init', dir, '--student', odd]), 1, 'CHECKPOINT', 'layers');
+    refused(
+      await ternspike([...BASE, '--dir', join(files.path, 'fresh'), '--init', nowhere]),
+      1,
+      'CHECKPOINT',
+      'nowhere',
+    );
 
     const more = await json<DistillResult>(['distill', '--resume', dir, '--steps', '3', '--batch', '1']);
     assert.is(more.steps, 3);
