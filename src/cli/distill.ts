@@ -84,12 +84,25 @@ export const distillCommand: Command = command(
   },
   async ({ values }, context) => {
     const { distill } = await import('../distill.ts');
+    if (values.resume !== undefined && values.init !== undefined) {
+      throw new UsageError('--resume goes on with a run, --init begins another; give one of them');
+    }
     const given = values.resume === undefined ? values : await resumed(values.resume, values);
     checkNumbers(given);
     const options = await read(given, values.resume !== undefined, context);
-    if (values.resume !== undefined) await keep(options.dir, given);
-    else await begin(options.dir, given);
-    const result = await distill(options);
+    if (values.resume === undefined) await begin(options.dir, given);
+    let kept: Promise<void> | undefined;
+    const onEvent = (event: DistillEvent): void => {
+      // a run that refuses the options given now keeps its own
+      if (event.kind === 'begin' && values.resume !== undefined) {
+        kept = keep(options.dir, given).catch((error: Error) =>
+          context.out.note(`the options are not written down: ${error.message}`)
+        );
+      }
+      options.onEvent?.(event);
+    };
+    const result = await distill({ ...options, onEvent });
+    await kept;
     await context.out.result(jsonOf(result), () => lines(result));
   },
 );

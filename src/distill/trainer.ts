@@ -176,9 +176,21 @@ class StudentTrainer implements Trainer {
   #project(batch: Batch, { hidden, hiddenPairs }: LossWeights): void {
     if (hidden <= 0) return;
     const rows = batch.batch * batch.length;
-    const missing = hiddenPairs.map((_, n) =>
+    const wanted = hiddenPairs.map((_, n) =>
       [projectionKey(n), [batch.teacherHidden![n].length / rows, this.config.width]] as const
-    ).filter(([key]) => !this.#slots.some((slot) => slot.key === key));
+    );
+    const missing = wanted.filter(([key, shape]) => {
+      const slot = this.#slots.find((slot) => slot.key === key);
+      if (slot && slot.shape[0] !== shape[0]) {
+        throw new DistillError(
+          'TRAINER',
+          `${key} was learnt for a teacher ${slot.shape[0]} wide, this one is ${
+            shape[0]
+          }; use --hidden 0 or a new student`,
+        );
+      }
+      return !slot;
+    });
     if (missing.length === 0) return;
     const added = slotsOf(missing, flatLength(this.#slots));
     this.#extend([...this.#slots, ...added]);

@@ -26,6 +26,7 @@ distill('wrong usage ends with 2 and says what is wrong', async () => {
   refused(await ternspike([...BASE, '--documents', 'pages']), 2, '--documents', 'marker');
   refused(await ternspike([...BASE, '--hidden-pairs', '0-1']), 2, '--hidden-pairs', 'BLOCK:LAYER');
   refused(await ternspike([...BASE, 'more']), 2, 'more');
+  refused(await ternspike([...BASE, '--resume', 'a', '--init', 'b']), 2, '--resume', '--init');
 });
 
 distill('files that are not there or not what they should be are refused', async () => {
@@ -108,6 +109,9 @@ if (typeof navigator === 'undefined') {
       'CHECKPOINT',
       'nowhere',
     );
+
+    refused(await ternspike(['distill', '--resume', dir, '--student', odd]), 1, 'CHECKPOINT', 'layers');
+    assert.not(readFileSync(join(dir, 'command.json'), 'utf8').includes('odd.json'), 'what was refused is not kept');
 
     const more = await json<DistillResult>(['distill', '--resume', dir, '--steps', '3', '--batch', '1']);
     assert.is(more.steps, 3);

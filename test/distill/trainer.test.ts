@@ -165,6 +165,19 @@ jaxTest(test, 'clipping, decay and the learning rate', async () => {
   assert.ok(other.matrix > 5 * plain.matrix, `decayed: ${other.matrix}`);
 });
 
+jaxTest(test, 'a student that learnt from a teacher of another width says so', async () => {
+  const trainer = await fresh();
+  const { step, tensors } = await trainer.save();
+  const projection = { shape: [8, TINY.width], data: new Float32Array(8 * TINY.width) };
+  const more = ['', 'adam.m.', 'adam.v.'].map((prefix) => [`${prefix}projection.0`, projection] as const);
+  await using({}, {}, async (other) => {
+    await other.load({ step, tensors: new Map([...tensors, ...more]) });
+    const batch = { ...taught, teacherHidden: [new Float32Array(2 * LENGTH * 16)] };
+    const losses = { ...HARD, hidden: 1, hiddenPairs: [{ student: 0, teacher: 0 }] };
+    await refused(other.step([batch], 1e-3, losses), 'TRAINER', '8 wide', '16', '--hidden 0');
+  });
+});
+
 jaxTest(test, 'without rounded activations the loss differs a little', async () => {
   const rounded = (await (await fresh()).evaluate(batches[0])).loss;
   const plain = await using({}, { activations: false, seed: 1 }, async (t) => (await t.evaluate(batches[0])).loss);
