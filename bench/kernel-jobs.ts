@@ -3,7 +3,7 @@
  * TinyLlama, with what it reads and computes per call.
  * @module
  */
-import { attentionBytes, codeVectorBytes, int8VectorBytes, TILE_BYTES } from '../src/model/layout.ts';
+import { attentionBytes, codeVectorBytes, int8VectorBytes, TILE_BYTES } from '../src/description/layout.ts';
 import type { Arena, Ptr } from '../src/wasm/arena.ts';
 import type { Build } from '../src/wasm/features.ts';
 import type { Kernels } from '../src/wasm/kernels.ts';

@@ -3,18 +3,18 @@
  * with dense f32 products: `node build/bench/spikingbert.js [tokens] [steps,steps] [--json]`.
  *
  * Dense is what a runtime without spikes does: each step multiplies all weights. Its products alone are timed, of one step,
- * and taken times the steps; neurons, norms and attention would come on top. Least processor times of several runs on one lane.
+ * and taken times the steps; neurons, norms and attention would come on top. Least processor times of several runs on one thread.
  * @module
  */
 import { loadavg } from 'node:os';
 import process from 'node:process';
 import { strideOf } from '../src/forward/matmul.ts';
-import type { SpikingBert } from '../src/forward/spikingbert.ts';
-import { SpikingBertRun } from '../src/forward/spikingbert-run.ts';
-import type { SpikingBertEncoder } from '../src/forward/spikingbert-weights.ts';
-import type { SpikingBertDescription } from '../src/model/description.ts';
-import type { Layout } from '../src/model/layout.ts';
-import { layerFeatures } from '../src/model/spikingbert-run.ts';
+import type { SpikingBert } from '../src/architectures/spikingbert/forward.ts';
+import { SpikingBertRun } from '../src/architectures/spikingbert/run.ts';
+import type { SpikingBertEncoder } from '../src/architectures/spikingbert/weights.ts';
+import type { SpikingBertDescription } from '../src/description/description.ts';
+import type { Layout } from '../src/description/layout.ts';
+import { layerFeatures } from '../src/architectures/spikingbert/plan.ts';
 import { Arena, type Ptr } from '../src/wasm/arena.ts';
 import { builtinModule } from '../src/wasm/builtin.ts';
 import { instantiate } from '../src/wasm/instantiate.ts';

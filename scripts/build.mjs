@@ -66,15 +66,15 @@ async function bundles() {
   };
   // the script of a thread is one file: it starts in half the time, and can be copied beside another bundle; the address of
   // the model is told from where the file lies
-  await build({ ...shared, entryPoints: { lane: 'src/lane.ts', 'default-model': 'src/default-model.ts' } });
+  await build({ ...shared, entryPoints: { thread: 'src/thread.ts', 'default-model': 'src/entries/default-model.ts' } });
   await build({
     ...shared,
     entryPoints: {
-      index: 'src/index.ts',
-      edge: 'src/edge.ts',
-      random: 'src/random.ts',
-      eval: 'src/eval.ts',
-      distill: 'src/distill.ts',
+      index: 'src/entries/index.ts',
+      edge: 'src/entries/edge.ts',
+      random: 'src/entries/random.ts',
+      eval: 'src/entries/eval.ts',
+      distill: 'src/entries/distill.ts',
       cli: 'src/cli/main.ts',
       // a thread of the trainer, which looks for it beside its own chunk
       'chunks/gradient-worker': 'src/distill/gradient-worker.ts',

@@ -61,8 +61,8 @@ export const MAX_CLASSES: number = 65_536;
 /** Bytes of a `config.json`. Real ones have a few thousand. */
 export const MAX_CONFIG_BYTES: number = 1 << 20;
 
-/** Lanes of one model. More than any machine of its users has; keeps the plan bounded. */
-export const MAX_LANES: number = 256;
+/** Threads of one model. More than any machine of its users has; keeps the plan bounded. */
+export const MAX_THREADS: number = 256;
 
 /** Tokens of a vocabulary. */
 export const MAX_VOCAB: number = 1 << 20;

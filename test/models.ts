@@ -5,11 +5,11 @@
 import { resolveSource } from '../src/bytes/resolve.ts';
 import type { ByteSource } from '../src/bytes/source.ts';
 import { openContainer } from '../src/container/open.ts';
-import { LlamaDecoder } from '../src/forward/llama-decoder.ts';
-import { llamaWeights } from '../src/forward/llama-weights.ts';
-import type { LlamaDescription } from '../src/model/description.ts';
-import { describeLlama } from '../src/model/llama.ts';
-import type { KvType } from '../src/model/plan.ts';
+import { LlamaDecoder } from '../src/architectures/llama/decoder.ts';
+import { llamaWeights } from '../src/architectures/llama/weights.ts';
+import type { LlamaDescription } from '../src/description/description.ts';
+import { describeLlama } from '../src/architectures/llama/description.ts';
+import type { KvType } from '../src/description/plan.ts';
 import { Session, type SessionOptions } from '../src/session/session.ts';
 import { Arena } from '../src/wasm/arena.ts';
 import { builtinModule } from '../src/wasm/builtin.ts';

@@ -65,11 +65,11 @@ export const relu2 = (x: number): number => (Number.isNaN(x) ? NaN : fround(Math
 export const add = (y: number, x: number): number => fround(y + x);
 export const mul = (y: number, x: number): number => fround(y * x);
 
-/** Sum of f(i) as the kernels order it: four f64 lanes, then (l0 + l2) + (l1 + l3). */
+/** Sum of f(i) as the kernels order it: four f64 threads, then (l0 + l2) + (l1 + l3). */
 function laneSum(n: number, f: (i: number) => number): number {
-  const lane = [0, 0, 0, 0];
-  for (let i = 0; i < n; i++) lane[i % 4] += f(i);
-  return lane[0] + lane[2] + (lane[1] + lane[3]);
+  const thread = [0, 0, 0, 0];
+  for (let i = 0; i < n; i++) thread[i % 4] += f(i);
+  return thread[0] + thread[2] + (thread[1] + thread[3]);
 }
 const inverseRoot = (v: number): number => (v === 0 ? 0 : 1 / Math.sqrt(v));
 

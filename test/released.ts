@@ -4,8 +4,8 @@
  * @module
  */
 import type { ByteSource } from '../src/bytes/source.ts';
-import type { SpikingShape } from '../src/eval/random-symboliclight.ts';
-import { SYMBOLICLIGHT_KEYS, symbolicLightShapes } from '../src/model/symboliclight.ts';
+import type { SpikingShape } from '../src/architectures/symboliclight/random.ts';
+import { SYMBOLICLIGHT_KEYS, symbolicLightShapes } from '../src/architectures/symboliclight/description.ts';
 import { ByteBuilder } from './builders.ts';
 import { pickleBytes, type PickleCode, putDirectory, putLocal, torchTensor, type ZipFile } from './builders-torch.ts';
 

@@ -3,11 +3,11 @@
  * Weights are small multiples of a power of two, so that sums are exact in any order: what is compared is the rest.
  * @module
  */
-import type { SpikingBert } from '../src/forward/spikingbert.ts';
+import type { SpikingBert } from '../src/architectures/spikingbert/forward.ts';
 import { strideOf } from '../src/forward/matmul.ts';
-import type { SpikingBertEncoder } from '../src/forward/spikingbert-weights.ts';
-import type { SpikingBertDescription } from '../src/model/description.ts';
-import type { Layout } from '../src/model/layout.ts';
+import type { SpikingBertEncoder } from '../src/architectures/spikingbert/weights.ts';
+import type { SpikingBertDescription } from '../src/description/description.ts';
+import type { Layout } from '../src/description/layout.ts';
 import type { Arena, Ptr } from '../src/wasm/arena.ts';
 import type { Kernels } from '../src/wasm/kernels.ts';
 import type { Matrix } from '../src/wasm/weights.ts';

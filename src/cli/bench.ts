@@ -5,9 +5,9 @@
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import type { ByteSource } from '../bytes/source.ts';
 import { OptionError } from '../errors.ts';
-import { RANDOM_SHAPES, RANDOM_TYPES, randomModel, randomTypes } from '../eval/random-model.ts';
-import type { Model } from '../model.ts';
-import { packedSize } from '../model/layout.ts';
+import { RANDOM_SHAPES, RANDOM_TYPES, randomModel, randomTypes } from '../architectures/llama/random.ts';
+import type { Model } from '../model/model.ts';
+import { packedSize } from '../description/layout.ts';
 import { type OptionTable, UsageError } from './args.ts';
 import { type Command, command, type Context } from './command.ts';
 import { withSource } from './files.ts';

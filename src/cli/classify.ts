@@ -2,12 +2,12 @@
  * `classify`: the class of a text, a pair, ids, or of every line of a file.
  * @module
  */
-import type { Classification, ClassifyInput, ClassifyOptions } from '../classifier.ts';
+import type { Classification, ClassifyInput, ClassifyOptions } from '../architectures/spikingbert/classifier.ts';
 import { memorySource } from '../bytes/memory.ts';
 import type { ByteSource } from '../bytes/source.ts';
 import { DatasetError, OptionError } from '../errors.ts';
 import { readLines } from '../eval/glue-lines.ts';
-import type { Model } from '../model.ts';
+import type { Model } from '../model/model.ts';
 import { type OptionTable, UsageError, type Values } from './args.ts';
 import { classifyOptions, openClassifier, STEP_OPTIONS } from './classify-options.ts';
 import { type Command, command, type Context } from './command.ts';

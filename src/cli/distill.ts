@@ -5,7 +5,7 @@
 import process from 'node:process';
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import type { DistillEvent, DistillOptions, DistillResult } from '../distill.ts';
+import type { DistillEvent, DistillOptions, DistillResult } from '../distill/distill.ts';
 import { type TrainSettings, trainSettings, UNLIMITED_STEPS } from '../distill/settings.ts';
 import { OptionError, TernspikeError } from '../errors.ts';
 import { asUsage, type Command, command, type Context, need } from './command.ts';
@@ -83,7 +83,7 @@ export const distillCommand: Command = command(
     ],
   },
   async ({ values }, context) => {
-    const { distill } = await import('../distill.ts');
+    const { distill } = await import('../distill/distill.ts');
     if (values.resume !== undefined && values.init !== undefined) {
       throw new UsageError('--resume goes on with a run, --init begins another; give one of them');
     }

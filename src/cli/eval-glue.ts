@@ -18,9 +18,9 @@ import {
   glueTask,
   type MalformedLine,
   readGlue,
-} from '../eval.ts';
-import type { Model } from '../model.ts';
-import type { SpikingBertDescription } from '../model/description.ts';
+} from '../entries/eval.ts';
+import type { Model } from '../model/model.ts';
+import type { SpikingBertDescription } from '../description/description.ts';
 import { type OptionTable, UsageError } from './args.ts';
 import { classifyOptions, openClassifier, STEP_OPTIONS, type StepValues } from './classify-options.ts';
 import { asUsage, type Command, command, type Context, need } from './command.ts';

@@ -4,7 +4,7 @@
  */
 import { type ByteSource, readFully } from '../bytes/source.ts';
 import { xxh32 } from '../bytes/xxh32.ts';
-import type { Model } from '../model.ts';
+import type { Model } from '../model/model.ts';
 
 /** Bytes that are read at a time. */
 const CHUNK_BYTES = 1 << 20;

@@ -5,10 +5,10 @@
 import type { MetadataValue } from '../container/tensor.ts';
 import { TernspikeError } from '../errors.ts';
 import { MAX_MEMORY_BYTES } from '../limits.ts';
-import type { ModelDescription } from '../model/description.ts';
-import { openModelContainer } from '../model/config.ts';
-import { describe, planModel } from '../model/describe.ts';
-import { defaultContext, type MemoryPlan } from '../model/plan.ts';
+import type { ModelDescription } from '../description/description.ts';
+import { openModelContainer } from '../description/config.ts';
+import { describe, planModel } from '../architectures/index.ts';
+import { defaultContext, type MemoryPlan } from '../description/plan.ts';
 import { samplerBytes } from '../sample/sampler.ts';
 import { ARENA_BASE } from '../wasm/arena.ts';
 import { type Command, command } from './command.ts';
@@ -48,7 +48,7 @@ export const inspect: Command = command(
       plan = planModel(container, description, {
         context: values.ctx ?? defaultContext(description.trainedContext),
         kv: values.kv ?? 'f16',
-        lanes: 1,
+        threads: 1,
         maxBytes: MAX_MEMORY_BYTES,
         base: ARENA_BASE + samplerBytes(description.vocab),
       });

@@ -5,9 +5,9 @@
 import process from 'node:process';
 import { readFileSync } from 'node:fs';
 import type { ByteSource } from '../bytes/source.ts';
-import { open } from '../index.ts';
-import type { Model } from '../model.ts';
-import type { KvType } from '../model/plan.ts';
+import { open } from '../entries/index.ts';
+import type { Model } from '../model/model.ts';
+import type { KvType } from '../description/plan.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { Build } from '../wasm/features.ts';
 import type { ActivationType } from '../wasm/load-options.ts';

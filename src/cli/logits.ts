@@ -2,13 +2,13 @@
  * `logits`: teacher-forced logits of a sequence of ids.
  * @module
  */
-import type { Model } from '../model.ts';
+import type { Model } from '../model/model.ts';
 import { UsageError } from './args.ts';
 import { type Command, command, need } from './command.ts';
 import { withSource } from './files.ts';
 import { CONTEXT_OPTIONS, load, MODEL_OPTIONS, modelPath } from './load.ts';
 import { oneLine } from './output.ts';
-import { defaultContext } from '../model/plan.ts';
+import { defaultContext } from '../description/plan.ts';
 
 /** Candidates that are printed for a position. */
 const TOP = 5;

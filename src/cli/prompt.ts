@@ -5,8 +5,8 @@
  */
 import type { ByteSource } from '../bytes/source.ts';
 import { openContainer } from '../container/open.ts';
-import { describe } from '../model/describe.ts';
-import { defaultContext } from '../model/plan.ts';
+import { describe } from '../architectures/index.ts';
+import { defaultContext } from '../description/plan.ts';
 import { tokenizerFromMetadata } from '../tokenizer/open.ts';
 import { type ChatMessage, renderChat } from '../tokenizer/template.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';

@@ -2,7 +2,7 @@
  * `run`: generates text.
  * @module
  */
-import type { Model } from '../model.ts';
+import type { Model } from '../model/model.ts';
 import { samplerOptionsFor } from '../sample/defaults.ts';
 import { checkSamplerOptions, type SamplerOptions } from '../sample/options.ts';
 import { randomSeed } from '../sample/rng.ts';

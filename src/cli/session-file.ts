@@ -6,7 +6,7 @@ import { stat } from 'node:fs/promises';
 import { createFile, type FileSink } from '../bytes/sink.ts';
 import { readFully } from '../bytes/source.ts';
 import { OptionError, SessionError } from '../errors.ts';
-import type { Model } from '../model.ts';
+import type { Model } from '../model/model.ts';
 import type { Overflow, Session } from '../session/session.ts';
 import { HEADER_BYTES, snapshotPositions } from '../session/snapshot.ts';
 import { readBytes, refuseSame, withSource } from './files.ts';

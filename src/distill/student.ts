@@ -4,7 +4,7 @@
  */
 import { OptionError } from '../errors.ts';
 import { MAX_CONTEXT, MAX_HEADS, MAX_LAYERS, MAX_VOCAB, MAX_WIDTH } from '../limits.ts';
-import { symbolicLightShapes } from '../model/symboliclight.ts';
+import { symbolicLightShapes } from '../architectures/symboliclight/description.ts';
 import { Rng } from '../sample/rng.ts';
 import type { StudentConfig } from './types.ts';
 

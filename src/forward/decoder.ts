@@ -6,7 +6,7 @@
  * @module
  */
 import { SessionError } from '../errors.ts';
-import type { KvType } from '../model/plan.ts';
+import type { KvType } from '../description/plan.ts';
 import type { Ptr } from '../wasm/arena.ts';
 import type { SpikeCounter, SpikeTrace } from './spike-trace.ts';
 
@@ -28,7 +28,7 @@ export interface Reading {
   /** Given the address of the logits behind ids[i], valid during the call. */
   see(logits: Ptr, i: number): void;
   /** Given the residual streams of a batch behind each layer, where the architecture has that: of ids[first + t], t < n, at
-   *  `stream + t · stride`. Valid during the call. Where there are several lanes, it costs a second pass over the batch. */
+   *  `stream + t · stride`. Valid during the call. Where there are several threads, it costs a second pass over the batch. */
   readonly afterLayer?: (layer: number, first: number, n: number, stream: Ptr, stride: number) => void;
   /** End every pass behind this many blocks; a state that was read so has nothing for deeper passes to go on from. */
   readonly blocks?: number;
@@ -71,7 +71,7 @@ export interface Decoder {
   forward(state: DecoderState, reading: Reading, first: number, n: number): void | Promise<void>;
   /** Makes room by dropping half of what lies behind the first `keep` positions. */
   slide(state: DecoderState, keep: number): void | Promise<void>;
-  /** A head over whatever lies there, to measure how fast the lanes are. */
+  /** A head over whatever lies there, to measure how fast the threads are. */
   trial(): void | Promise<void>;
 }
 

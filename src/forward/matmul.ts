@@ -1,10 +1,10 @@
 /**
- * Products of packed matrices with vectors, whatever the layout: choose the kernel, split the rows between lanes.
+ * Products of packed matrices with vectors, whatever the layout: choose the kernel, split the rows between threads.
  * @module
  */
-import { firstRow, type Lane } from '../lanes/lane.ts';
-import { codeVectorBytes, int8VectorBytes, VECTOR_PAD } from '../model/layout.ts';
-import { PREFILL_BATCH } from '../model/plan.ts';
+import { firstRow, type ThreadContext } from '../threads/context.ts';
+import { codeVectorBytes, int8VectorBytes, VECTOR_PAD } from '../description/layout.ts';
+import { PREFILL_BATCH } from '../description/plan.ts';
 import { alignUp } from '../bytes/align.ts';
 import type { Ptr } from '../wasm/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
@@ -15,7 +15,7 @@ export function strideOf(n: number): number {
   return alignUp(n, VECTOR_PAD);
 }
 
-/** A lane's own copies of the present activations, in the forms that kernels read. */
+/** A thread's own copies of the present activations, in the forms that kernels read. */
 export interface Activations {
   /** Vectors of `quantize_absmax_i8` with one scale each, for packed codes with one scale per row. */
   readonly codes: Ptr;
@@ -33,7 +33,7 @@ const LOOKUP_VECTORS = 8;
 const TILE_VECTORS = 4;
 
 /**
- * Quantises n vectors of `cols` floats once for all matrices that will read them. Every lane does it for itself: that
+ * Quantises n vectors of `cols` floats once for all matrices that will read them. Every thread does it for itself: that
  * costs a few microseconds and saves a barrier.
  */
 export function quantize(k: Kernels, to: Activations, x: Ptr, n: number, matrices: readonly Matrix[]): void {
@@ -71,12 +71,12 @@ function byTables({ tile }: Activations, n: number): boolean {
 }
 
 /**
- * y[t] = m · x[t] for n vectors, this lane's rows only. `quantize` has seen m and x. Which kernel serves depends on n, the
+ * y[t] = m · x[t] for n vectors, this thread's rows only. `quantize` has seen m and x. Which kernel serves depends on n, the
  * bits do not.
  */
-export function matmul(k: Kernels, m: Matrix, x: Ptr, from: Activations, y: Ptr, n: number, lane: Lane): void {
-  const r0 = firstRow(m.paddedRows, lane.index, lane.count);
-  const r1 = firstRow(m.paddedRows, lane.index + 1, lane.count);
+export function matmul(k: Kernels, m: Matrix, x: Ptr, from: Activations, y: Ptr, n: number, thread: ThreadContext): void {
+  const r0 = firstRow(m.paddedRows, thread.index, thread.count);
+  const r1 = firstRow(m.paddedRows, thread.index + 1, thread.count);
   const out = strideOf(m.rows);
   switch (m.layout) {
     case 'trit2':

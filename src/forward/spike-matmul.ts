@@ -4,8 +4,8 @@
  * rate of the present vectors; the sums are integers, so the choice changes no bit. Int8 and floats always take columns.
  * @module
  */
-import { firstUnit, type Lane } from '../lanes/lane.ts';
-import { UNIT_ROWS } from '../model/spikingbert-run.ts';
+import { firstUnit, type ThreadContext } from '../threads/context.ts';
+import { UNIT_ROWS } from '../architectures/spikingbert/plan.ts';
 import type { Ptr } from '../wasm/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import type { Matrix } from '../wasm/weights.ts';
@@ -37,10 +37,10 @@ export function takesLists(m: Matrix, rate: number): boolean {
   return m.layout === 'f32' || m.layout === 'i8' || rate < COLUMNS_BELOW;
 }
 
-/** Lists who fired, this lane's share of the vectors. */
-export function listSpikes(k: Kernels, x: Spikes, b: SpikeBatch, lane: Lane): void {
+/** Lists who fired, this thread's share of the vectors. */
+export function listSpikes(k: Kernels, x: Spikes, b: SpikeBatch, thread: ThreadContext): void {
   const eights = Math.ceil(b.n / 8);
-  const [from, to] = [0, 1].map((i) => 8 * firstUnit(eights, lane.index + i, lane.count));
+  const [from, to] = [0, 1].map((i) => 8 * firstUnit(eights, thread.index + i, thread.count));
   k.spike_lists(x.at, x.groups, from, to, b.lists, b.listStride, b.listed);
 }
 

@@ -2,19 +2,19 @@
  * Products of matrices with spikes: the columns of neurons that fired are added, the others are never read.
  * @module
  */
-import { firstUnit, type Lane } from '../lanes/lane.ts';
-import { columnUnit } from '../model/columns.ts';
+import { firstUnit, type ThreadContext } from '../threads/context.ts';
+import { columnUnit } from '../description/columns.ts';
 import type { Ptr } from '../wasm/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import type { Columns } from '../wasm/weights.ts';
 
-/** Scratch of the integer sums: one i32 and one byte per padded row. Lanes write different rows of it. */
+/** Scratch of the integer sums: one i32 and one byte per padded row. Threads write different rows of it. */
 export interface ColumnScratch {
   readonly sums: Ptr;
   readonly bytes: Ptr;
 }
 
-/** y = m · s for the spikes in `list`, this lane's rows. */
+/** y = m · s for the spikes in `list`, this thread's rows. */
 export function accumulate(
   k: Kernels,
   m: Columns,
@@ -22,13 +22,13 @@ export function accumulate(
   count: number,
   y: Ptr,
   scratch: ColumnScratch,
-  lane: Lane,
+  thread: ThreadContext,
 ): void {
   const { data, paddedRows, scales, span } = m;
   const { sums, bytes } = scratch;
   const unit = columnUnit(m.layout);
-  const r0 = unit * firstUnit(paddedRows / unit, lane.index, lane.count);
-  const r1 = unit * firstUnit(paddedRows / unit, lane.index + 1, lane.count);
+  const r0 = unit * firstUnit(paddedRows / unit, thread.index, thread.count);
+  const r1 = unit * firstUnit(paddedRows / unit, thread.index + 1, thread.count);
   switch (m.layout) {
     case 'f32col':
       return k.columns_f32(data, paddedRows, list, count, y, r0, r1);

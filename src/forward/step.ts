@@ -1,5 +1,5 @@
 /**
- * One step of a decoder, written down in words that all lanes see: a pass over a batch of ids, and behind it the head of
+ * One step of a decoder, written down in words that all threads see: a pass over a batch of ids, and behind it the head of
  * one of them; or a head alone.
  *
  *   0 state │ 1 position │ 2 ids in the batch, 0 for a head alone │ 3 blocks │ 4 id whose head is wanted, −1 for none │ 8 ids …
@@ -14,7 +14,7 @@ export class Step {
   readonly ids: Int32Array;
   readonly #words: Int32Array;
 
-  /** @param words of the crew */
+  /** @param words of the executor */
   constructor(words: Int32Array) {
     this.#words = words;
     this.ids = words.subarray(IDS);

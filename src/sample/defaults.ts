@@ -2,7 +2,7 @@
  * What an option means that the caller left out, where the model's own authors say so.
  * @module
  */
-import type { ModelDescription } from '../model/description.ts';
+import type { ModelDescription } from '../description/description.ts';
 import type { SamplerOptions } from './options.ts';
 
 /** The public code of SymbolicLight draws like this, in both variants. */

@@ -6,7 +6,7 @@ import { Pace } from '../bytes/pace.ts';
 import { OptionError, SessionError } from '../errors.ts';
 import type { Decoder, DecoderState, Reading } from '../forward/decoder.ts';
 import { type SpikeTrace, traceSince } from '../forward/spike-trace.ts';
-import { BATCH_STEP } from '../model/plan.ts';
+import { BATCH_STEP } from '../description/plan.ts';
 import type { Arena, Ptr } from '../wasm/arena.ts';
 import { readSnapshot, writeSnapshot } from './snapshot.ts';
 

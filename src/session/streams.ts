@@ -3,7 +3,7 @@
  * @module
  */
 import { OptionError } from '../errors.ts';
-import type { DecoderDescription } from '../model/description.ts';
+import type { DecoderDescription } from '../description/description.ts';
 import type { Arena } from '../wasm/arena.ts';
 import type { ReadOptions } from './session.ts';
 

@@ -29,9 +29,9 @@ export function codeColumns(
   const perByte = 8 / bits;
   for (let r = 0; r < count; r++) {
     // as many rows as fit into sixteen bytes lie together: row j of them in byte j mod 16
-    const lane = (row + r) % (16 * perByte);
-    const shift = bits * (lane >> 4);
-    let at = (row + r - lane) / perByte + (lane & 15);
+    const thread = (row + r) % (16 * perByte);
+    const shift = bits * (thread >> 4);
+    let at = (row + r - thread) / perByte + (thread & 15);
     for (let c = 0, from = r * cols; c < cols; c++, from++, at += paddedRows / perByte) to[at] |= codes[from] << shift;
   }
 }

@@ -2,8 +2,8 @@
  * A matrix in wasm memory, as forward passes see it.
  * @module
  */
-import type { ColumnSize } from '../model/columns.ts';
-import type { PackedSize } from '../model/layout.ts';
+import type { ColumnSize } from '../description/columns.ts';
+import type { PackedSize } from '../description/layout.ts';
 import type { Ptr } from './arena.ts';
 
 /** A packed matrix in wasm memory. `scaleKind` 0: one f32 per row; 1: one f16 per `unitsPerScale` units. */

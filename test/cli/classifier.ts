@@ -4,7 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { spikingBertShapes } from '../../src/model/spikingbert.ts';
+import { spikingBertShapes } from '../../src/architectures/spikingbert/description.ts';
 import { safetensorsBytes } from '../builders-torch.ts';
 import { normals } from '../kernels/harness.ts';
 

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { open } from '../../src/index.ts';
+import { open } from '../../src/entries/index.ts';
 import { checkpointBytes, randomWeights, SMALL, VOCABULARY } from '../spikingbert-files.ts';
 import { folder, json, refused, ternspike } from './cli.ts';
 

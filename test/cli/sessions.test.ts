@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { SPIKING_SHAPES } from '../../src/eval/random-symboliclight.ts';
+import { SPIKING_SHAPES } from '../../src/architectures/symboliclight/random.ts';
 import { released } from '../released.ts';
 import { folder, here, json, jsonHere, refused, speakingModel, ternspike } from './cli.ts';
 

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { SPIKING_SHAPES } from '../../src/eval/random-symboliclight.ts';
-import { type GenerateOptions, open, type SpikeReport } from '../../src/index.ts';
+import { SPIKING_SHAPES } from '../../src/architectures/symboliclight/random.ts';
+import { type GenerateOptions, open, type SpikeReport } from '../../src/entries/index.ts';
 import { released } from '../released.ts';
 import { sentencePieceModel } from '../tokenizer/builders.ts';
 import { folder, json, refused, speakingModel, ternspike } from './cli.ts';

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { openFile } from '../../src/bytes/file.ts';
 import { memorySource } from '../../src/bytes/memory.ts';
 import { openContainer } from '../../src/container/open.ts';
-import { describeLlama } from '../../src/model/llama.ts';
+import { describeLlama } from '../../src/architectures/llama/description.ts';
 import { bytesOf, ggufBytes, utf8 } from '../builders.ts';
 import { safetensorsBytes, torchBytes, torchTensor } from '../builders-torch.ts';
 import { countingSource, trickle } from '../faults.ts';

@@ -5,7 +5,7 @@ import { openContainer } from '../../src/container/open.ts';
 import { readTorch, type TorchContainer } from '../../src/container/torch.ts';
 import { type ErrorCode, TernspikeError } from '../../src/errors.ts';
 import { MAX_METADATA_ENTRIES, MAX_PICKLE_BYTES } from '../../src/limits.ts';
-import { describeLlama } from '../../src/model/llama.ts';
+import { describeLlama } from '../../src/architectures/llama/description.ts';
 import { ByteBuilder, bytesOf, utf8 } from '../builders.ts';
 import {
   call,

@@ -12,7 +12,7 @@ import {
   type ConvertOptions,
   type ConvertResult,
   type ConvertType,
-} from '../../src/wasm/convert.ts';
+} from '../../src/architectures/llama/convert.ts';
 import { type BuiltTensor, ggufBytes, utf8 } from '../builders.ts';
 import { trickle } from '../faults.ts';
 import { normals } from '../kernels/harness.ts';

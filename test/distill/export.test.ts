@@ -14,7 +14,7 @@ import { quantise, storedAs } from '../../src/distill/quantise.ts';
 import { joined } from '../../src/distill/safetensors-write.ts';
 import { flatLength, initialise, studentSlots } from '../../src/distill/student.ts';
 import type { StudentConfig, TrainerState } from '../../src/distill/types.ts';
-import { open } from '../../src/index.ts';
+import { open } from '../../src/entries/index.ts';
 import { builtinModule } from '../../src/wasm/builtin.ts';
 import { speakingModel } from '../cli/cli.ts';
 import { f16, unpackQ1, unpackQ8, unpackTq1, unpackTq2 } from '../reference.ts';

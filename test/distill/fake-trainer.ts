@@ -3,7 +3,7 @@
  * that a run which was cut off and a run which was not can be compared.
  * @module
  */
-import { symbolicLightShapes } from '../../src/model/symboliclight.ts';
+import { symbolicLightShapes } from '../../src/architectures/symboliclight/description.ts';
 import { Rng } from '../../src/sample/rng.ts';
 import type { Batch, StepReport, StudentConfig, Trainer, TrainerState } from '../../src/distill/types.ts';
 

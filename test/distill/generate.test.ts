@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { generateText, type GenerateTextOptions } from '../../src/distill/generate.ts';
 import { Teacher, teacherDigest, type TeacherModel } from '../../src/distill/teacher.ts';
-import { open } from '../../src/index.ts';
+import { open } from '../../src/entries/index.ts';
 import { speakingModel } from '../cli/cli.ts';
 import { refuses } from '../refusal.ts';
 import { spmMetadata, tokenizerOf } from '../tokenizer/builders.ts';

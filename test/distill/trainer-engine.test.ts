@@ -11,9 +11,9 @@ import { exportStudent } from '../../src/distill/export.ts';
 import { joined } from '../../src/distill/safetensors-write.ts';
 import { createTrainer } from '../../src/distill/trainer.ts';
 import type { StudentConfig, Trainer, TrainerState } from '../../src/distill/types.ts';
-import { open } from '../../src/index.ts';
+import { open } from '../../src/entries/index.ts';
 import { builtinModule } from '../../src/wasm/builtin.ts';
-import { convertModel } from '../../src/wasm/convert.ts';
+import { convertModel } from '../../src/architectures/llama/convert.ts';
 import { jaxTest, TINY } from './student.ts';
 
 const test = suite('distill: trainer and engine');

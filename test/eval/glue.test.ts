@@ -7,8 +7,8 @@ import { type Classify, evaluateGlue, type GlueRecord, glueResult } from '../../
 import { glueLogHeader, glueLogLine, type GlueRun, readGlueLog } from '../../src/eval/glue-log.ts';
 import { type GlueSample, readGlue } from '../../src/eval/glue-read.ts';
 import { type GlueTask, glueTask } from '../../src/eval/glue-tasks.ts';
-import { glueClassifier } from '../../src/eval.ts';
-import type { Model } from '../../src/model.ts';
+import { glueClassifier } from '../../src/entries/eval.ts';
+import type { Model } from '../../src/model/model.ts';
 import { refuses } from '../refusal.ts';
 import { sharedTest } from '../shared.ts';
 

@@ -2,11 +2,11 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openContainer } from '../../src/container/open.ts';
-import { type SpikeLayer, spikeLayers, spikeReport } from '../../src/eval/spikes.ts';
-import { randomModel, randomTypes } from '../../src/eval/random-model.ts';
+import { type SpikeLayer, spikeLayers, spikeReport } from '../../src/architectures/symboliclight/spikes.ts';
+import { randomModel, randomTypes } from '../../src/architectures/llama/random.ts';
 import { forcedSpikes } from '../../src/forward/forced-spikes.ts';
-import { type Model, open, type SpikeReport } from '../../src/index.ts';
-import { describe } from '../../src/model/describe.ts';
+import { type Model, open, type SpikeReport } from '../../src/entries/index.ts';
+import { describe } from '../../src/architectures/index.ts';
 import { Arena } from '../../src/wasm/arena.ts';
 
 const spikes = suite('spike accounting');

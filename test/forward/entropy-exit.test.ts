@@ -1,8 +1,8 @@
 /** The early exit: a pass that ends behind some of the blocks, and how the entropy of the last position chooses them. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { randomModel } from '../../src/eval/random-model.ts';
-import { type Model, open } from '../../src/index.ts';
+import { randomModel } from '../../src/architectures/llama/random.ts';
+import { type Model, open } from '../../src/entries/index.ts';
 import type { ReadOptions } from '../../src/session/session.ts';
 import { sameBits } from '../kernels/harness.ts';
 import { softmax } from '../models.ts';

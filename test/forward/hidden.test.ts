@@ -1,8 +1,8 @@
 /** Residual streams behind every layer: each is what a model of so many layers would end with. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { SPIKING_SHAPES } from '../../src/eval/random-symboliclight.ts';
-import { open } from '../../src/index.ts';
+import { SPIKING_SHAPES } from '../../src/architectures/symboliclight/random.ts';
+import { open } from '../../src/entries/index.ts';
 import { llamaFile } from '../llama-files.ts';
 import { referenceLogits, relativeError } from '../reference-llama.ts';
 import { refuses } from '../refusal.ts';
@@ -27,7 +27,7 @@ function headOf(stream: Float32Array): Float64Array {
 }
 
 for (const threads of [1, 2]) {
-  hidden(`the stream behind layer l is that of a model of l + 1 layers, ${threads} lanes`, async () => {
+  hidden(`the stream behind layer l is that of a model of l + 1 layers, ${threads} threads`, async () => {
     await using model = await open(file.bytes(), { kv: 'f32', contextLength: 64, threads });
     const seen = new Map<string, Float32Array>();
     const rows = await model.logits(IDS, {

@@ -4,9 +4,9 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { rateSpikingBert } from '../../src/forward/spikingbert-rate.ts';
-import { SpikingBertRun } from '../../src/forward/spikingbert-run.ts';
-import { layerFeatures, runSize, spikingBertRunBytes } from '../../src/model/spikingbert-run.ts';
+import { rateSpikingBert } from '../../src/architectures/spikingbert/rate.ts';
+import { SpikingBertRun } from '../../src/architectures/spikingbert/run.ts';
+import { layerFeatures, runSize, spikingBertRunBytes } from '../../src/architectures/spikingbert/plan.ts';
 import { Arena } from '../../src/wasm/arena.ts';
 import { builtinModule } from '../../src/wasm/builtin.ts';
 import { instantiate } from '../../src/wasm/instantiate.ts';

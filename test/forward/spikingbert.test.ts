@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Model, open } from '../../src/index.ts';
+import { type Model, open } from '../../src/entries/index.ts';
 import { builds } from '../kernels/harness.ts';
 import { equilibrium, runSpikingBert } from '../reference-spikingbert.ts';
 import { sharedTest } from '../shared.ts';

@@ -5,7 +5,7 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { open } from '../../src/index.ts';
+import { open } from '../../src/entries/index.ts';
 import { builds, sameBits } from '../kernels/harness.ts';
 import { argmax } from '../models.ts';
 import { json, shared, sharedTest } from '../shared.ts';

@@ -1,6 +1,6 @@
 /** Attention against f64, and rotation against its formula. */
 import * as assert from 'uvu/assert';
-import { attentionBytes } from '../../src/model/layout.ts';
+import { attentionBytes } from '../../src/description/layout.ts';
 import { f16, f16Bits } from '../reference.ts';
 import { attention, rope } from '../reference-matrix.ts';
 import { kernelSuite, normals, sameBits } from './harness.ts';

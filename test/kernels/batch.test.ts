@@ -1,5 +1,5 @@
 /** Batches of vectors × packed codes and int8 rows: equal to the plain references bit for bit, token by token. */
-import { codeVectorBytes, int8VectorBytes, TILE_BYTES } from '../../src/model/layout.ts';
+import { codeVectorBytes, int8VectorBytes, TILE_BYTES } from '../../src/description/layout.ts';
 import { f16, f16Bits } from '../reference.ts';
 import { blockGemv, quantizeAbsmax } from '../reference-matrix.ts';
 import { kernelSuite, normals, random, sameBits } from './harness.ts';

@@ -1,6 +1,6 @@
 /** Packed and float matrices × vectors: equal to the plain references bit for bit, over widths, rows, batches, extremes. */
 import * as assert from 'uvu/assert';
-import { codeVectorBytes, int8VectorBytes } from '../../src/model/layout.ts';
+import { codeVectorBytes, int8VectorBytes } from '../../src/description/layout.ts';
 import { bf16, f16, f16Bits } from '../reference.ts';
 import { blockGemv, denseGemv, quantizeAbsmax } from '../reference-matrix.ts';
 import { type Guarded, type KernelEnv, kernelSuite, normals, random, sameBits } from './harness.ts';

@@ -1,5 +1,5 @@
 /** int8 rows with f32 activations, and with one scale per row: equal to the plain references bit for bit. */
-import { int8VectorBytes } from '../../src/model/layout.ts';
+import { int8VectorBytes } from '../../src/description/layout.ts';
 import { f16, f16Bits } from '../reference.ts';
 import { blockGemv, int8Exact, quantizeAbsmax } from '../reference-matrix.ts';
 import { kernelSuite, normals, random, sameBits } from './harness.ts';

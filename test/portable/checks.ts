@@ -2,8 +2,8 @@
  * The checks that run on every runtime, against the bundle that users get.
  * @module
  */
-import type { Model, ModelSource } from '../../src/index.ts';
-import { randomModel } from '../../src/eval/random-model.ts';
+import type { Model, ModelSource } from '../../src/entries/index.ts';
+import { randomModel } from '../../src/architectures/llama/random.ts';
 import type { Check, Env, Way } from './env.ts';
 import { Skip } from './env.ts';
 import { RECORDED } from './golden.ts';

@@ -3,7 +3,7 @@
  * @module
  */
 
-import type { Build, Model, ModelSource, OpenOptions } from '../../src/index.ts';
+import type { Build, Model, ModelSource, OpenOptions } from '../../src/entries/index.ts';
 
 /** How a model is opened: one of the ways that must all give the same. */
 export interface Way extends OpenOptions {

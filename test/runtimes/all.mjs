@@ -101,7 +101,7 @@ async function browser(runtime, programs, launch) {
 
 const RELAXED = '--experimental-wasm-relaxed-simd'; // V8 of Node 20 has it behind this flag, later ones without
 /** What differs where only the kernels do. */
-const KERNELS = ['kernels/', 'forward/', 'lanes/', 'model/', 'session/', 'wasm/'];
+const KERNELS = ['kernels/', 'forward/', 'threads/', 'model/', 'session/', 'wasm/'];
 const QUIET = { DENO_NO_UPDATE_CHECK: '1', DO_NOT_TRACK: '1' };
 const RUNTIMES = {
   node: () => script('Node (this one)', process.execPath, []),

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type GenerateOptions, type Model, open, openTokenizer } from '../../src/index.ts';
+import { type GenerateOptions, type Model, open, openTokenizer } from '../../src/entries/index.ts';
 import { adaptedTemperature, ln } from '../../src/sample/adaptive.ts';
 import { samplerOptionsFor } from '../../src/sample/defaults.ts';
 import { entropyAt, samplerMemory } from '../../src/sample/sampler.ts';

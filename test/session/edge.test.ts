@@ -1,8 +1,8 @@
 /** The entry for hosts that forbid compiling: a module must be given, and must be ours; then all is as elsewhere. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { open as openEdge } from '../../src/edge.ts';
-import { open } from '../../src/index.ts';
+import { open as openEdge } from '../../src/entries/edge.ts';
+import { open } from '../../src/entries/index.ts';
 import { builtinModule } from '../../src/wasm/builtin.ts';
 import { hasRelaxedSimd } from '../../src/wasm/features.ts';
 import { sameBits } from '../kernels/harness.ts';

@@ -1,7 +1,7 @@
 /** Generation: how it ends, what fits, what slides, what repeats; and the same without a vocabulary. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type GenerateChunk, type GenerateOptions, type Model, open } from '../../src/index.ts';
+import { type GenerateChunk, type GenerateOptions, type Model, open } from '../../src/entries/index.ts';
 import { sameBits } from '../kernels/harness.ts';
 import { type LlamaChoices, llamaFile } from '../llama-files.ts';
 import { refuses } from '../refusal.ts';

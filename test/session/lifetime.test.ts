@@ -1,8 +1,8 @@
 /** Lives of models and sessions: what is over refuses calls, gives its memory back, and disturbs nobody else. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { randomModel } from '../../src/eval/random-model.ts';
-import { open } from '../../src/index.ts';
+import { randomModel } from '../../src/architectures/llama/random.ts';
+import { open } from '../../src/entries/index.ts';
 import { sameBits } from '../kernels/harness.ts';
 import { llamaFile } from '../llama-files.ts';
 import { refuses } from '../refusal.ts';

@@ -4,7 +4,7 @@
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { open } from '../../src/index.ts';
+import { open } from '../../src/entries/index.ts';
 import { sharedTest } from '../shared.ts';
 
 const STEPS = 5000;

@@ -7,12 +7,12 @@ import * as assert from 'uvu/assert';
 import { memorySource } from '../../src/bytes/memory.ts';
 import type { ByteSource } from '../../src/bytes/source.ts';
 import { openContainer } from '../../src/container/open.ts';
-import { RANDOM_TYPES, randomModel } from '../../src/eval/random-model.ts';
-import { LlamaDecoder } from '../../src/forward/llama-decoder.ts';
-import { llamaWeights } from '../../src/forward/llama-weights.ts';
-import { open, TernspikeError } from '../../src/index.ts';
-import { describeLlama } from '../../src/model/llama.ts';
-import { type KvType, type MemoryPlan, planLlama } from '../../src/model/plan.ts';
+import { RANDOM_TYPES, randomModel } from '../../src/architectures/llama/random.ts';
+import { LlamaDecoder } from '../../src/architectures/llama/decoder.ts';
+import { llamaWeights } from '../../src/architectures/llama/weights.ts';
+import { open, TernspikeError } from '../../src/entries/index.ts';
+import { describeLlama } from '../../src/architectures/llama/description.ts';
+import { type KvType, type MemoryPlan, planLlama } from '../../src/description/plan.ts';
 import { Session } from '../../src/session/session.ts';
 import { Arena, ARENA_BASE } from '../../src/wasm/arena.ts';
 import { builtinModule } from '../../src/wasm/builtin.ts';
@@ -34,7 +34,7 @@ async function loadInto(
   const { module } = await builtinModule();
   const container = await openContainer(source);
   const d = describeLlama(container);
-  const plan = planLlama(container, d, { context, kv, lanes: 1, maxBytes: Infinity, base: ARENA_BASE });
+  const plan = planLlama(container, d, { context, kv, threads: 1, maxBytes: Infinity, base: ARENA_BASE });
   const kernels = instantiate(module, arena.memory);
   const loader = new WeightLoader(kernels, arena, source, container);
   const weights = llamaWeights(d, loader);
@@ -121,7 +121,7 @@ test('weights take at most 1.15 times their bytes in the file for q8_0 and tq2_0
     for (const type of ['q8_0', 'tq2_0']) {
       const container = await openContainer(await randomModel(shape, type));
       const d = describeLlama(container);
-      const plan = planLlama(container, d, { context: 512, kv: 'f16', lanes: 1, maxBytes: Infinity, base: ARENA_BASE });
+      const plan = planLlama(container, d, { context: 512, kv: 'f16', threads: 1, maxBytes: Infinity, base: ARENA_BASE });
       let stored = 0;
       for (const { byteLength } of container.tensors.values()) stored += byteLength;
       assert.ok(plan.weightsBytes <= 1.15 * stored, `${shape} ${type}: ${plan.weightsBytes / stored}`);

@@ -8,7 +8,7 @@ async function fixture(path) {
   return response.ok ? new Uint8Array(await response.arrayBuffer()) : null;
 }
 
-/** In a worker of Firefox models have one lane, see src/lanes/host.ts. */
+/** In a worker of Firefox models have one thread, see src/threads/host.ts. */
 const several = globalThis.crossOriginIsolated && typeof SharedArrayBuffer === 'function' &&
   (typeof document === 'object' || !/Gecko\/\d/.test(navigator.userAgent));
 

@@ -1,0 +1,146 @@
+/**
+ * GGUF to GGUF in another type, a run of elements at a time: a model of any size is converted in a few megabytes.
+ *
+ * Matrices take the type that was asked for. Vectors (norms, biases) stay F32. Embedding and head of ternary models
+ * take Q8_0, as in llama.cpp's conversions, unless told. A row that is no multiple of the type's block takes the next
+ * type that fits: Q8_0, then F16.
+ * @module
+ */
+import type { ByteSource } from '../../bytes/source.ts';
+import { TYPE_LAYOUTS } from '../../container/ggml-types.ts';
+import type { GgufContainer } from '../../container/gguf.ts';
+import { type ByteSink, type GgufEntry, type GgufTensor, writeGguf } from '../../container/gguf-write.ts';
+import type { TensorInfo } from '../../container/tensor.ts';
+import { ModelFileError, OptionError } from '../../errors.ts';
+import { openModelContainer } from '../../description/config.ts';
+import { isSpikingBert } from '../spikingbert/description.ts';
+import { isSymbolicLight } from '../symboliclight/description.ts';
+import { Runs } from '../../convert/runs.ts';
+import { convertSpikingBert } from '../spikingbert/convert.ts';
+import { convertSymbolicLight, SYMBOLICLIGHT_CONVERT_TYPES } from '../symboliclight/convert.ts';
+import type { ConvertedTensor, ConvertOptions, ConvertResult, ConvertType } from '../../convert/types.ts';
+import type { EncodedType } from '../../convert/codec.ts';
+import type { KernelModules } from '../../wasm/instantiate.ts';
+
+interface Target {
+  readonly type: EncodedType;
+  /** `general.file_type`, llama.cpp's number of the mixture. */
+  readonly fileType: number;
+  /** Of embedding and head, unless told. */
+  readonly head: EncodedType;
+}
+
+export type { ConvertedTensor, ConvertOptions, ConvertResult, ConvertType, WrittenType } from '../../convert/types.ts';
+
+/** Types of llama-shaped models. */
+type LlamaType = Exclude<ConvertType, 'i8' | 'q1_0'>;
+
+const TARGETS: Readonly<Record<LlamaType, Target>> = {
+  f32: { type: 'F32', fileType: 0, head: 'F32' },
+  f16: { type: 'F16', fileType: 1, head: 'F16' },
+  q8_0: { type: 'Q8_0', fileType: 7, head: 'Q8_0' },
+  tq1_0: { type: 'TQ1_0', fileType: 36, head: 'Q8_0' },
+  tq2_0: { type: 'TQ2_0', fileType: 37, head: 'Q8_0' },
+};
+
+/** Spellings of every type that llama-shaped models can have. */
+export const CONVERT_TYPES: readonly LlamaType[] = ['f32', 'f16', 'q8_0', 'tq2_0', 'tq1_0'];
+
+/** Tables with a row for each token. */
+const HEAD_TENSORS: readonly string[] = ['token_embd.weight', 'output.weight'];
+
+/**
+ * Converts a GGUF file, or a model that spikes in any container (see convert-symboliclight.ts, convert-spikingbert.ts). A
+ * tensor that already has its type is copied bit for bit, after it was checked.
+ * @param modules the compiled kernels
+ * @throws {ModelFileError} `WEIGHT_NOT_FINITE`, `TERNARY_CODE` for a damaged file; `TENSOR_TYPE` for weights that the
+ *   type cannot hold; `UNKNOWN_FORMAT` for a model that is no GGUF file; what the reader and the writer throw; the
+ *   signal's reason. What was written by then is no model.
+ * @example
+ * const { tensors } = await convertModel(modules, await openFile('in.gguf'), sink, { type: 'tq2_0' });
+ */
+export async function convertModel(
+  modules: KernelModules,
+  source: ByteSource,
+  sink: ByteSink,
+  options: ConvertOptions,
+): Promise<ConvertResult> {
+  const { signal, onProgress } = options;
+  checkTypes(options, SYMBOLICLIGHT_CONVERT_TYPES);
+  const container = await openModelContainer(source, { signal, config: options.config });
+  if (isSpikingBert(container)) return convertSpikingBert(modules, source, container, sink, options);
+  for (const name of ['ternary', 'classifier'] as const) {
+    if (options[name] === undefined) continue;
+    throw new OptionError('OPTION', `${name} is for spiking BERTs, this is a file of another model; leave it out`);
+  }
+  if (isSymbolicLight(container)) return convertSymbolicLight(modules, source, container, sink, options);
+  if (container.format !== 'gguf') {
+    throw new ModelFileError(
+      'UNKNOWN_FORMAT',
+      `${source.name} is a ${container.format} file; only GGUF files can be converted, and checkpoints of SymbolicLight and spiking BERTs`,
+    );
+  }
+  checkTypes(options, CONVERT_TYPES);
+  for (const name of ['embedding', 'scale'] as const) {
+    if (options[name] === undefined) continue;
+    throw new OptionError('OPTION', `${name} is for models that spike, this is a file of another; leave it out`);
+  }
+  const [type, head] = [options.type as LlamaType, options.head as LlamaType | undefined];
+  const plan = [...container.tensors.values()].map((info) => ({ info, ...targetOf(info, type, head) }));
+  const tensors: GgufTensor[] = plan.map(({ info, to }) => ({ name: info.name, type: to, shape: info.shape }));
+  const writer = await writeGguf(sink, { metadata: metadataOf(container, TARGETS[type], options), tensors });
+
+  const converter = new Runs(modules, container, source, signal);
+  const total = plan.reduce((sum, { info }) => sum + info.byteLength, 0);
+  const converted: ConvertedTensor[] = [];
+  let done = 0;
+  for (const { info, to, fellBack } of plan) {
+    const errors = await converter.convert(info, to, async (bytes, read) => {
+      await writer.write(info.name, bytes);
+      done += read;
+      onProgress?.({ done, total, tensor: info.name });
+    });
+    converted.push({ name: info.name, from: info.type, to, ...errors, fellBack });
+  }
+  await writer.finish();
+  return { bytes: { in: source.size, out: writer.bytesWritten }, tensors: converted };
+}
+
+/** @throws {OptionError} `OPTION` */
+function checkTypes({ type, head, embedding }: ConvertOptions, known: readonly ConvertType[]): void {
+  for (const [name, value] of Object.entries({ type, head, embedding })) {
+    if (value === undefined ? name !== 'type' : known.includes(value)) continue;
+    throw new OptionError('OPTION', `${name} is ${JSON.stringify(value)}, expected one of ${known.join(', ')}`);
+  }
+}
+
+/** The type a tensor takes, and whether it is another than was asked for. */
+function targetOf(
+  info: TensorInfo,
+  type: LlamaType,
+  head: LlamaType | undefined,
+): { to: EncodedType; fellBack: boolean } {
+  if (info.shape.length < 2) return { to: 'F32', fellBack: false };
+  const target = TARGETS[type];
+  const given = head === undefined ? target.head : TARGETS[head].type;
+  const wanted = HEAD_TENSORS.includes(info.name) ? given : target.type;
+  const cols = info.shape[info.shape.length - 1];
+  const fits = (candidate: EncodedType): boolean => cols % TYPE_LAYOUTS[candidate].blockElements === 0;
+  const to = fits(wanted) ? wanted : fits('Q8_0') ? 'Q8_0' : 'F16';
+  return { to, fellBack: to !== wanted };
+}
+
+/** Everything that stood in the file, with its present type. */
+function metadataOf(container: GgufContainer, { fileType }: Target, more: ConvertOptions): Map<string, GgufEntry> {
+  const metadata = new Map<string, GgufEntry>();
+  for (const [key, value] of container.metadata) {
+    const type = container.metadataTypes.get(key);
+    if (type !== undefined) metadata.set(key, { type, value });
+  }
+  metadata.set('general.file_type', { type: 'uint32', value: fileType });
+  // 2 is the only version of today's blocks; readers may ask for it
+  if (fileType > 1) metadata.set('general.quantization_version', { type: 'uint32', value: 2 });
+  else metadata.delete('general.quantization_version');
+  for (const [key, entry] of more.metadata ?? []) metadata.set(key, entry);
+  return metadata;
+}

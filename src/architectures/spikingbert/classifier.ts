@@ -1,0 +1,340 @@
+/**
+ * The part of a model that classifies: a text, a pair of texts or ids through a spiking BERT, over its time steps.
+ * @module
+ */
+import { Pace } from '../../bytes/pace.ts';
+import { OptionError, SessionError, TokenizerError } from '../../errors.ts';
+import { type ClassifySpikes, classifySpikes } from './spikes.ts';
+import { type SpikingBert, spikingBertProgram, type SpikingBertRecipe } from './forward.ts';
+import { rateSpikingBert } from './rate.ts';
+import { SpikingBertRun } from './run.ts';
+import { spikingBertWeights } from './weights.ts';
+import { type Executor, solo } from '../../threads/executor.ts';
+import { MAX_STEPS } from '../../limits.ts';
+import type { SpikingBertDescription } from '../../description/description.ts';
+import { layerFeatures } from './plan.ts';
+import type { CallOptions } from '../../session/session.ts';
+import { encodeSegments } from '../../tokenizer/bert-pair.ts';
+import type { Tokenizer } from '../../tokenizer/tokenizer.ts';
+import type { Arena } from '../../wasm/arena.ts';
+import type { Kernels } from '../../wasm/kernels.ts';
+import type { WeightLoader } from '../../wasm/weights.ts';
+
+/** Ids as they are: nothing is added to them. */
+export interface ClassifyIds {
+  /** `[CLS]` first. */
+  readonly ids: readonly number[];
+  /** The segment of each; 0 unless told. */
+  readonly typeIds?: readonly number[];
+  /** 1 for each token, then 0 for each id of padding behind them. Padding is run, counted, and seen by nobody. */
+  readonly mask?: readonly number[];
+}
+
+/** A text, two texts that belong together, or ids. */
+export type ClassifyInput = string | readonly [string, string] | ClassifyIds;
+
+/** When a run ends before its last step. */
+export interface EarlyExit {
+  /** By how much the best logit of the mean so far leads the next; of a regression: by how much the value may have moved. */
+  readonly margin: number;
+  /** Steps between two looks; 8 unless told. */
+  readonly every?: number;
+}
+
+/** One time step of a run, as it is reported. */
+export interface ClassifyStep {
+  /** From 1 on. */
+  readonly step: number;
+  readonly steps: number;
+  /** Share of each layer's neurons that fired in this step. */
+  readonly firingRates: readonly number[];
+  /** Logits of the mean over the steps so far. */
+  readonly logits: readonly number[];
+}
+
+export interface ClassifyOptions extends CallOptions {
+  /** Time steps, 1 to 10 000; default the model's. */
+  readonly steps?: number;
+  /** Potential from which neurons fire; default the model's. */
+  readonly threshold?: number;
+  /** What is left of a membrane after a step, 0 to 1; default the model's. */
+  readonly leak?: number;
+  /**
+   * End after the first look, from the second on, at which the class that leads is that of the look before and leads the
+   * next by the margin at both; of a regression: at which the value has moved by no more than the margin. Off by default.
+   */
+  readonly earlyExit?: EarlyExit;
+  /** Instead of spikes, one pass of the rates that training takes for their equilibrium. Fast, and not the same: the norms of
+   *  spikes are not those of rates. */
+  readonly rate?: boolean;
+  /** Cut texts to this many tokens; without it a text longer than the model is refused. */
+  readonly maxLength?: number;
+  /** Return how often each neuron fired. */
+  readonly counts?: boolean;
+  /** Called for every time step, in order; several at a time where steps are short. */
+  readonly onStep?: (step: ClassifyStep) => void;
+}
+
+export interface Classification {
+  /** The class with the largest logit, the first of equal ones; null of a regression. */
+  readonly label: string | null;
+  readonly labelId: number | null;
+  /** Softmax of the logits; of a regression its value. */
+  readonly scores: readonly number[];
+  readonly logits: readonly number[];
+  /** Mean over tokens, features and steps, for the embedding and the six layers of each encoder. */
+  readonly firingRates: readonly number[];
+  readonly tokens: number;
+  /** Steps that were run; 0 with `rate`. */
+  readonly steps: number;
+  /** What it took; null with `rate`. */
+  readonly spikes: ClassifySpikes | null;
+  /** With `counts`: for each layer how often each neuron fired, tokens × features. */
+  readonly spikeCounts?: readonly Uint16Array[];
+}
+
+/** Loads the weights of a spiking BERT. @param executor runs the steps; default this thread alone @throws {MemoryError} and what `WeightLoader.fill` throws */
+export async function loadClassifier(
+  k: Kernels,
+  arena: Arena,
+  d: SpikingBertDescription,
+  loader: WeightLoader,
+  tokenizer: Tokenizer | null,
+  executor: Executor = solo(),
+): Promise<Classifier> {
+  const w = spikingBertWeights(d, loader);
+  await loader.fill();
+  const m = { k, d, w, arena, executor };
+  const recipe: SpikingBertRecipe = { kind: 'spikingbert', d, w };
+  executor.bind(spikingBertProgram(m, executor.words), recipe);
+  return new Classifier(m, tokenizer);
+}
+
+/** Steps between two looks of an early exit. */
+const EXIT_EVERY = 8;
+/** Tokens times steps of the first stretch of work; how long the next are is then measured. */
+const FIRST_STRETCH = 256;
+
+/** A trial: as many vectors as a block of the products holds. */
+const TRIAL_TOKENS = 8;
+const TRIAL_STEPS = 16;
+
+/** What is run. */
+interface Job {
+  readonly ids: readonly number[];
+  readonly typeIds: readonly number[];
+  readonly visible: number;
+  readonly steps: number;
+  readonly threshold: number;
+  readonly leak: number;
+}
+
+/** Made by `open`. One text is run at a time, and others wait for it. */
+export class Classifier {
+  readonly #m: SpikingBert;
+  readonly #tokenizer: Tokenizer | null;
+  #last: Promise<unknown> = Promise.resolve();
+  #disposed = false;
+
+  constructor(m: SpikingBert, tokenizer: Tokenizer | null) {
+    this.#m = m;
+    this.#tokenizer = tokenizer;
+  }
+
+  /** Ends the run that is under way, and those that wait. */
+  dispose(): void {
+    this.#disposed = true;
+  }
+
+  #alive(): void {
+    if (this.#disposed) throw new SessionError('DISPOSED', 'the model was disposed of while it classified');
+  }
+
+  /** A few steps of a short text, to see how long they take. */
+  async trial(): Promise<void> {
+    const { threshold, leak, trainedContext } = this.#m.d;
+    const ids = new Array<number>(Math.min(TRIAL_TOKENS, trainedContext)).fill(0);
+    const run = new SpikingBertRun(this.#m, ids, ids, { steps: TRIAL_STEPS, threshold, leak });
+    try {
+      await run.advance(TRIAL_STEPS);
+    } finally {
+      run.free();
+    }
+  }
+
+  /** See `Model.classify`. */
+  async classify(input: ClassifyInput, options: ClassifyOptions = {}): Promise<Classification> {
+    options.signal?.throwIfAborted();
+    const job = this.#job(input, options);
+    const turn = this.#last.then(() => {
+      this.#alive();
+      return options.rate === true ? this.#rates(job) : this.#run(job, options);
+    });
+    this.#last = turn.catch(() => {});
+    return await turn;
+  }
+
+  async #run(job: Job, options: ClassifyOptions): Promise<Classification> {
+    const { d, w } = this.#m;
+    const { steps, visible } = job;
+    const tokens = job.ids.length;
+    const { earlyExit, onStep, signal, stretchMs } = options;
+    const pace = new Pace(signal, stretchMs);
+    const run = new SpikingBertRun(this.#m, job.ids, job.typeIds, job);
+    try {
+      const every = earlyExit?.every ?? EXIT_EVERY;
+      const exit = earlyExit && exitRule(earlyExit.margin);
+      while (run.done < steps) {
+        await pace.breathe();
+        this.#alive();
+        const from = run.done;
+        const most = Math.min(steps - from, exit ? every - (from % every) : steps);
+        const stretch = pace.next(most);
+        await run.advance(from === 0 ? Math.min(most, Math.max(stretch, Math.ceil(FIRST_STRETCH / tokens))) : stretch);
+        pace.done(run.done - from);
+        for (let t = from; onStep && t < run.done; t++) {
+          const firingRates = neuronsOf(d).map((n, j) => run.stepSpikes[t * (6 * d.layers + 1) + j] / (n * tokens));
+          onStep({ step: t + 1, steps, firingRates, logits: Array.from(run.logits(t + 1)) });
+        }
+        if (exit && run.done % every === 0 && exit(run.logits())) break;
+      }
+      const fired = neuronsOf(d).map(() => 0);
+      for (let i = 0; i < run.done * fired.length; i++) fired[i % fired.length] += run.stepSpikes[i];
+      this.#finite(run.logits());
+      return {
+        ...this.#answer(run.logits()),
+        firingRates: neuronsOf(d).map((n, j) => fired[j] / (n * tokens * run.done)),
+        tokens,
+        steps: run.done,
+        spikes: classifySpikes(d, w.encoders, fired, { tokens, visible, steps: run.done }),
+        ...(options.counts === true && { spikeCounts: fired.map((_, j) => run.counts(j)) }),
+      };
+    } finally {
+      run.free();
+    }
+  }
+
+  #rates({ ids, typeIds, ...job }: Job): Classification {
+    const { rates, logits } = rateSpikingBert(this.#m, ids, typeIds, job);
+    this.#finite(logits);
+    const firingRates = rates.map((layer) => layer.reduce((a, b) => a + b, 0) / layer.length);
+    return { ...this.#answer(logits), firingRates, tokens: ids.length, steps: 0, spikes: null };
+  }
+
+  #answer(logits: Float32Array): Pick<Classification, 'label' | 'labelId' | 'scores' | 'logits'> {
+    const { d, k, arena } = this.#m;
+    const plain = Array.from(logits);
+    if (d.classes === 1) return { label: null, labelId: null, scores: plain, logits: plain };
+    const labelId = plain.indexOf(Math.max(...plain));
+    const mark = arena.mark();
+    const at = arena.alloc(4 * d.classes, 'scores');
+    arena.f32(at, d.classes).set(logits);
+    k.softmax_f32(at, d.classes);
+    const scores = Array.from(arena.f32(at, d.classes));
+    arena.release(mark);
+    return { label: d.labels[labelId], labelId, scores, logits: plain };
+  }
+
+  #finite(logits: Float32Array): void {
+    if (logits.every(Number.isFinite)) return;
+    throw new SessionError(
+      'NOT_FINITE',
+      'the classifier made a NaN or infinite logit; the weights are damaged or overflow f32',
+    );
+  }
+
+  /** Options and input, checked. */
+  #job(input: ClassifyInput, options: ClassifyOptions): Job {
+    const { d } = this.#m;
+    const { steps = d.steps, threshold = d.threshold, leak = d.leak, earlyExit, rate, onStep } = options;
+    const check = (ok: boolean, name: string, value: unknown, expected: string): void => {
+      if (!ok) throw new OptionError('OPTION', `${name} is ${String(value)}, expected ${expected}`);
+    };
+    const whole = (n: unknown, most: number): boolean => Number.isInteger(n) && Number(n) >= 1 && Number(n) <= most;
+    check(whole(steps, MAX_STEPS), 'steps', steps, `a whole number in 1 … ${MAX_STEPS}`);
+    check(threshold >= 1e-6 && threshold <= 1e6, 'threshold', threshold, 'a number in 0.000001 … 1000000');
+    check(leak >= 0 && leak <= 1, 'leak', leak, 'a number in 0 … 1');
+    if (earlyExit !== undefined) {
+      check(earlyExit.margin >= 0, 'earlyExit.margin', earlyExit.margin, 'a number from 0 on');
+      check(whole(earlyExit.every ?? 1, MAX_STEPS), 'earlyExit.every', earlyExit.every, `1 … ${MAX_STEPS} steps`);
+    }
+    check(rate !== true || !(earlyExit || onStep || options.counts), 'rate', rate, 'no steps to look at besides');
+    const { ids, typeIds, visible } = this.#ids(input, options.maxLength);
+    return { ids, typeIds, visible, steps, threshold, leak };
+  }
+
+  #ids(input: ClassifyInput, maxLength: number | undefined): Pick<Job, 'ids' | 'typeIds' | 'visible'> {
+    const { d } = this.#m;
+    const texts: readonly unknown[] | null = typeof input === 'string' ? [input] : Array.isArray(input) ? input : null;
+    if (texts) {
+      const [first, second] = texts;
+      if (texts.length > 2 || typeof first !== 'string' || (texts.length === 2 && typeof second !== 'string')) {
+        throw new OptionError('OPTION', 'the input is no text and no pair of texts; classifyAll takes many');
+      }
+      if (!this.#tokenizer) {
+        throw new TokenizerError(
+          'TOKENIZER_MISSING',
+          'this model came without a vocabulary; pass its vocab.txt as the option tokenizer of open, or pass ids',
+        );
+      }
+      if (maxLength !== undefined && maxLength > d.trainedContext) {
+        throw new OptionError('OPTION', `maxLength is ${maxLength}, the model has ${d.trainedContext} positions`);
+      }
+      const { ids, typeIds } = encodeSegments(this.#tokenizer, first, second as string | undefined, maxLength);
+      return this.#checked(ids, typeIds, ids.length);
+    }
+    const { ids, typeIds, mask } = (input ?? {}) as Partial<ClassifyIds>;
+    if (!Array.isArray(ids)) throw new OptionError('OPTION', 'the input is no text, pair of texts or { ids }');
+    for (const [name, list] of Object.entries({ ids, typeIds: typeIds ?? ids, mask: mask ?? ids })) {
+      if (Array.isArray(list) && list.length === ids.length && ids.length > 0) continue;
+      throw new OptionError('OPTION', `${name} is no list of numbers, one for each id`);
+    }
+    const visible = mask ? mask.lastIndexOf(1) + 1 : ids.length;
+    if (mask && !(visible > 0 && mask.every((bit, t) => bit === (t < visible ? 1 : 0)))) {
+      throw new OptionError('OPTION', 'mask is not a run of ones and then zeros: padding stands behind the tokens');
+    }
+    return this.#checked(ids, typeIds ?? ids.map(() => 0), visible);
+  }
+
+  #checked(
+    ids: readonly number[],
+    typeIds: readonly number[],
+    visible: number,
+  ): Pick<Job, 'ids' | 'typeIds' | 'visible'> {
+    const { d } = this.#m;
+    if (ids.length > d.trainedContext) {
+      throw new SessionError(
+        'CONTEXT_OVERFLOW',
+        `the text has ${ids.length} tokens, the model ${d.trainedContext} positions; ` +
+          `cut it with { maxLength: ${d.trainedContext} }`,
+      );
+    }
+    const bad = (list: readonly number[], most: number): number =>
+      list.findIndex((n) => !(Number.isInteger(n) && n >= 0 && n < most));
+    const id = bad(ids, d.vocab);
+    if (id >= 0) throw new SessionError('TOKEN', `id ${ids[id]} at ${id}: the model has 0 … ${d.vocab - 1}`);
+    const type = bad(typeIds, d.segments);
+    if (type >= 0) throw new SessionError('TOKEN', `segment ${typeIds[type]} at ${type}: the model has ${d.segments}`);
+    return { ids, typeIds, visible };
+  }
+}
+
+/** Neurons of a token in each layer. */
+function neuronsOf(d: SpikingBertDescription): number[] {
+  return Array.from({ length: 6 * d.layers + 1 }, (_, j) => layerFeatures(d, j));
+}
+
+/** Says at each look whether the answer is settled. */
+function exitRule(margin: number): (logits: Float32Array) => boolean {
+  let before: { readonly led: boolean; readonly best: number } | null = null;
+  return (logits) => {
+    const sorted = Float32Array.from(logits).sort().reverse();
+    const regression = logits.length === 1;
+    const best = regression ? logits[0] : logits.indexOf(sorted[0]);
+    const led = regression || sorted[0] - sorted[1] >= margin;
+    const settled = before !== null &&
+      (regression ? Math.abs(best - before.best) <= margin : led && before.led && best === before.best);
+    before = { led, best };
+    return settled;
+  };
+}

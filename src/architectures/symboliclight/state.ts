@@ -1,0 +1,188 @@
+/**
+ * Everything a step of SymbolicLight writes: the membranes, decaying states, recent keys and values of a session, and the
+ * buffers all sessions of a model share. A session's memory does not grow with its text.
+ * @module
+ */
+import { alignUp } from '../../bytes/align.ts';
+import type { Executor } from '../../threads/executor.ts';
+import type { SymbolicLightDescription } from '../../description/description.ts';
+import { codeVectorBytes, int8VectorBytes, TILE_BYTES } from '../../description/layout.ts';
+import { PREFILL_BATCH, ringOf, symbolicLightStateBytes, vectorBytes } from '../../description/plan.ts';
+import type { Arena, Ptr } from '../../wasm/arena.ts';
+import type { Kernels } from '../../wasm/kernels.ts';
+import { type Activations, strideOf } from '../../forward/matmul.ts';
+import type { ColumnScratch } from '../../forward/spikes.ts';
+
+/** A thread's own buffers. */
+export interface ThreadBuffers extends Activations {
+  /** Continuous stream. (batch, width) f32 */
+  readonly c: Ptr;
+  /** Spikes of one token. (the wider of width and hidden, / 8) u8 */
+  readonly spikes: Ptr;
+  /** Who fired in the stream. (batch, width) i32 */
+  readonly lists: Ptr;
+  /** Who fired in the feed-forward. (batch, hidden) i32 */
+  readonly hiddenLists: Ptr;
+  /** Of the prior. (width / 4) f32 */
+  readonly bottleneck: Ptr;
+  /** Attention of one head. (headDim) f32 */
+  readonly att: Ptr;
+  /** Scores of one head. (anchors + window + 1) f32 */
+  readonly scores: Ptr;
+}
+
+/** Buffers of one step; (batch, n) f32 unless said otherwise, rows padded with zeros. */
+export interface SymbolicLightBuffers extends ColumnScratch {
+  readonly c: Ptr; // embedded and normalised           (batch, width)
+  readonly mixed: Ptr; // decay path, then both paths  (batch, width)
+  readonly q: Ptr; // (batch, width)
+  readonly k: Ptr; // (batch, width)
+  readonly v: Ptr; // (batch, width)
+  readonly projected: Ptr; // before it is added        (batch, width)
+  readonly hidden: Ptr; // feed-forward currents        (batch, hidden)
+  readonly spikes: Ptr; // of the encoder, bits         (batch, width / 8) u8
+  readonly logits: Ptr; // (vocab)
+  readonly priorLogits: Ptr; // (vocab)
+  readonly bottleneck: Ptr; // (width / 4)
+  readonly ropeFreqs: Ptr; // (headDim / 2) f64
+  readonly ropeTable: Ptr; // (batch, headDim)
+  /** Elements from one token's hidden currents to the next. */
+  readonly hiddenStride: number;
+  /** Spikes of the batch: encoder, then mixer, feed-forward and output of each block. ThreadContext 0 counts, the owner reads. */
+  readonly spikeCounts: Float64Array;
+  readonly threads: readonly ThreadBuffers[];
+}
+
+/** Allocates the shared buffers. @throws {MemoryError} */
+export function symbolicLightBuffers(
+  d: SymbolicLightDescription,
+  arena: Arena,
+  k: Kernels,
+  executor: Executor,
+): SymbolicLightBuffers {
+  const batch = (n: number, what: string): Ptr => arena.alloc(PREFILL_BATCH * vectorBytes(n), what);
+  const widest = Math.max(d.width, d.hidden);
+  const half = d.headDim / 2;
+  const ropeFreqs = arena.alloc(vectorBytes(d.headDim), 'rotary frequencies');
+  k.rope_freqs_f64(d.rope.theta, d.headDim, 1, 0, ropeFreqs);
+  // the public code keeps its frequencies in single precision
+  const freqs = new Float64Array(arena.memory.buffer, ropeFreqs, half);
+  freqs.set(Float32Array.from(freqs));
+  return {
+    c: batch(d.width, 'continuous stream'),
+    mixed: batch(d.width, 'mixed paths'),
+    q: batch(d.width, 'queries'),
+    k: batch(d.width, 'keys'),
+    v: batch(d.width, 'values'),
+    projected: batch(d.width, 'projection'),
+    hidden: batch(d.hidden, 'feed-forward'),
+    spikes: batch(d.width / 32, 'spikes'),
+    logits: arena.alloc(vectorBytes(d.vocab), 'logits'),
+    priorLogits: arena.alloc(vectorBytes(d.vocab), 'prior'),
+    bottleneck: arena.alloc(vectorBytes(d.width / 4), 'prior'),
+    ropeFreqs,
+    ropeTable: batch(d.headDim, 'rotary table'),
+    sums: arena.alloc(vectorBytes(widest), 'column sums'),
+    bytes: arena.alloc(vectorBytes(widest), 'column sums'),
+    hiddenStride: strideOf(d.hidden),
+    spikeCounts: new Float64Array(executor.share(8 * (3 * d.layers + 1))),
+    threads: Array.from({ length: executor.size }, () => ({
+      c: batch(d.width, 'continuous stream'),
+      spikes: arena.alloc(vectorBytes(widest / 32), 'spikes'),
+      lists: batch(d.width, 'spike lists'),
+      hiddenLists: batch(d.hidden, 'spike lists'),
+      bottleneck: arena.alloc(vectorBytes(d.width / 4), 'prior'),
+      codes: arena.alloc(PREFILL_BATCH * codeVectorBytes(widest), 'quantised activations'),
+      blocks: arena.alloc(PREFILL_BATCH * codeVectorBytes(widest), 'quantised activations'),
+      ints: arena.alloc(PREFILL_BATCH * int8VectorBytes(widest), 'quantised activations'),
+      tile: arena.alloc(TILE_BYTES, 'tables of a batch'),
+      att: arena.alloc(vectorBytes(d.headDim), 'attention'),
+      scores: arena.alloc(vectorBytes(d.anchors + d.window + 1), 'scores'),
+    })),
+  };
+}
+
+/**
+ * One session.
+ *
+ *   membrane (width) │ per block: decaying state (width) │ keys │ values │ fired
+ *   keys, values   head 0: slot 0 │ 1 │ … │ slots − 1 ‖ head 1: …      one slot: headDim f32
+ *   slot of a position: itself for an anchor, then a ring; fired: one byte per slot
+ */
+export class SymbolicLightState {
+  readonly base: Ptr;
+  readonly bytes: number;
+  /** Slots behind the anchors. */
+  readonly ring: number;
+  readonly #d: SymbolicLightDescription;
+  readonly #slots: number;
+  readonly #vector: number;
+  readonly #block: number;
+  readonly #head: number;
+  readonly #path: number;
+
+  constructor(d: SymbolicLightDescription, base: Ptr) {
+    this.base = base;
+    this.bytes = symbolicLightStateBytes(d);
+    this.ring = ringOf(d);
+    this.#d = d;
+    this.#slots = d.anchors + this.ring;
+    this.#vector = vectorBytes(d.width);
+    this.#head = this.#slots * d.headDim * 4;
+    this.#path = alignUp(d.heads * this.#head, 64);
+    this.#block = (this.bytes - this.#vector) / d.layers;
+  }
+
+  get membrane(): Ptr {
+    return this.base;
+  }
+
+  decayAt(block: number): Ptr {
+    return this.base + this.#vector + block * this.#block;
+  }
+
+  keysOf(block: number, head: number): Ptr {
+    return this.decayAt(block) + this.#vector + head * this.#head;
+  }
+
+  valuesOf(block: number, head: number): Ptr {
+    return this.keysOf(block, head) + this.#path;
+  }
+
+  keyAt(block: number, head: number, pos: number): Ptr {
+    return this.keysOf(block, head) + this.#slot(pos) * this.#d.headDim * 4;
+  }
+
+  valueAt(block: number, head: number, pos: number): Ptr {
+    return this.valuesOf(block, head) + this.#slot(pos) * this.#d.headDim * 4;
+  }
+
+  firedAt(block: number): Ptr {
+    return this.decayAt(block) + this.#vector + 2 * this.#path;
+  }
+
+  /** Where it stands whether a position fired. */
+  firedOf(block: number, pos: number): Ptr {
+    return this.firedAt(block) + this.#slot(pos);
+  }
+
+  /** What a session of `length` positions holds, in the order of its addresses: all of it once every slot is taken. */
+  *runs(length: number): Generator<{ readonly at: Ptr; readonly bytes: number }> {
+    const { layers, heads, headDim, attention } = this.#d;
+    if (length >= this.#slots) return yield { at: this.base, bytes: this.bytes };
+    yield { at: this.base, bytes: this.#vector };
+    const bytes = length * headDim * 4;
+    for (let i = 0; i < layers; i++) {
+      yield { at: this.decayAt(i), bytes: this.#vector };
+      if (!attention) continue;
+      for (let h = 0; h < heads; h++) yield { at: this.keysOf(i, h), bytes };
+      for (let h = 0; h < heads; h++) yield { at: this.valuesOf(i, h), bytes };
+      yield { at: this.firedAt(i), bytes: length };
+    }
+  }
+
+  #slot(pos: number): number {
+    const { anchors } = this.#d;
+    return pos < anchors ? pos : anchors + ((pos - anchors) % this.ring);
+  }
+}

@@ -1,0 +1,5 @@
+/**
+ * `ternspike/distill`: trains a ternary or binary spiking student from a full-precision teacher.
+ * @module
+ */
+export * from '../distill/distill.ts';

@@ -1,0 +1,72 @@
+/**
+ * ternspike runs 1-bit, 1.58-bit and other small language models in any JavaScript runtime.
+ *
+ *   ByteSource ─ openContainer ─▶ metadata + tensor table ─ describe ─▶ ModelDescription ─ plan ─▶ bytes needed
+ *        └────────── WeightLoader ─────────▶ weights in wasm memory
+ *   text ─ tokenizer ─▶ ids ─▶ session: state ⟶ state′, logits ─ sampler ─▶ id ─ stream ─▶ text
+ *
+ * @example
+ * import { open } from 'ternspike';
+ * await using model = await open('stories.gguf');
+ * for await (const { text } of model.generate('Once upon a time', { maxTokens: 64, seed: 1 })) write(text);
+ * @module
+ */
+import type { ModelSource } from '../bytes/resolve.ts';
+import type { Model } from '../model/model.ts';
+import { handedIn, type OpenOptions, openWith } from '../model/open.ts';
+import { builtin } from '../wasm/builtin.ts';
+
+/**
+ * Opens a model. Nothing in the file is ever executed, and nothing of it is held twice: tensors stream into wasm memory.
+ * @param source a path, a URL, a Blob or File, bytes, a file handle, or a custom ByteSource
+ * @throws {TernspikeError} with a code that says what is wrong; the signal's reason
+ */
+export function open(source: ModelSource, options: OpenOptions = {}): Promise<Model> {
+  return openWith(({ module, build }) => (module ? handedIn(module) : builtin(build)), source, options);
+}
+
+export * from '../errors.ts';
+export type {
+  Classification,
+  ClassifyIds,
+  ClassifyInput,
+  ClassifyOptions,
+  ClassifyStep,
+  EarlyExit,
+} from '../architectures/spikingbert/classifier.ts';
+export type { ByteSource } from '../bytes/source.ts';
+export type { ModelSource } from '../bytes/resolve.ts';
+export { openContainer } from '../container/open.ts';
+export type { Container, MetadataValue, RawType, TensorInfo, TensorType } from '../container/tensor.ts';
+export type {
+  LlamaDescription,
+  ModelDescription,
+  SpikingBertDescription,
+  SymbolicLightDescription,
+} from '../description/description.ts';
+export type { MemoryPlan } from '../description/plan.ts';
+export {
+  type FinishReason,
+  type GenerateChunk,
+  type GenerateOptions,
+  type GenerateUsage,
+  type LogitsOptions,
+  Model,
+  type ModelStats,
+} from '../model/model.ts';
+export type { OpenOptions, OpenProgress } from '../model/open.ts';
+export type { SamplerOptions } from '../sample/options.ts';
+export { type CallOptions, type Overflow, Session, type SessionOptions } from '../session/session.ts';
+export { openTokenizer, tokenizerFromMetadata } from '../tokenizer/open.ts';
+export type { DecodeOptions, EncodeOptions, SpecialIds, Tokenizer, TokenStream } from '../tokenizer/tokenizer.ts';
+export { perplexity, type PerplexityOptions, type PerplexityResult } from '../eval/perplexity.ts';
+export type { ClassifyLayerReport, ClassifySpikes } from '../architectures/spikingbert/spikes.ts';
+export {
+  ENERGY_PICOJOULES,
+  type EnergyReport,
+  type LayerReport,
+  type SpikeReport,
+  type SynapticOperations,
+  type WeightBytes,
+} from '../architectures/symboliclight/spikes.ts';
+export { type Build, hasRelaxedSimd, hasSimd } from '../wasm/features.ts';

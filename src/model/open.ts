@@ -1,0 +1,280 @@
+/**
+ * From a byte source to a loaded model: container, description, plan, memory, kernels, weights, tokenizer.
+ * @module
+ */
+import { type ModelSource, resolveSource, type SourceOptions } from '../bytes/resolve.ts';
+import type { ByteSource } from '../bytes/source.ts';
+import type { Classifier } from '../architectures/spikingbert/classifier.ts';
+import type { Container } from '../container/tensor.ts';
+import { DescriptionError, MemoryError, OptionError } from '../errors.ts';
+import type { Decoder } from '../forward/decoder.ts';
+import { LlamaDecoder } from '../architectures/llama/decoder.ts';
+import { llamaWeights } from '../architectures/llama/weights.ts';
+import { SymbolicLightDecoder } from '../architectures/symboliclight/decoder.ts';
+import { symbolicLightWeights } from '../architectures/symboliclight/weights.ts';
+import { MAX_CONTEXT, MAX_THREADS, MAX_MEMORY_BYTES, MAX_TOKENIZER_BYTES } from '../limits.ts';
+import { BYTES_PER_THREAD, solo } from '../threads/executor.ts';
+import { Model } from './model.ts';
+import type { Generator } from './types.ts';
+import { type ModelConfig, openModelContainer } from '../description/config.ts';
+import { modelDigest } from '../description/digest.ts';
+import { describe, planModel } from '../architectures/index.ts';
+import type { ModelDescription } from '../description/description.ts';
+import { defaultContext, type KvType, type MemoryPlan } from '../description/plan.ts';
+import { spikingBertTensors } from '../architectures/spikingbert/description.ts';
+import { samplerBytes, samplerMemory } from '../sample/sampler.ts';
+import { openTokenizer, tokenizerFromMetadata } from '../tokenizer/open.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { Arena, ARENA_BASE } from '../wasm/arena.ts';
+import type { Provided } from '../wasm/builtin.ts';
+import type { Build } from '../wasm/features.ts';
+import { instantiate, type KernelModules } from '../wasm/instantiate.ts';
+import { ACTIVATION_TYPES, type ActivationType } from '../wasm/load-options.ts';
+import { WeightLoader } from '../wasm/weights.ts';
+
+/** Progress of `open`. `fraction` is of the weights' bytes. */
+export interface OpenProgress {
+  readonly phase: 'header' | 'weights';
+  readonly loaded: number;
+  readonly total: number;
+  readonly fraction: number;
+}
+
+export interface OpenOptions extends SourceOptions {
+  /** Positions of a session; default: what the model was trained for, but at least 512 and at most 4096. */
+  readonly contextLength?: number;
+  /** How keys and values are kept: `f16` (default) or `f32`. */
+  readonly kv?: KvType;
+  /** How int8 matrices (I8, Q8_0) take their inputs: quantised in blocks of 32 to int8, as ggml does (default), or to int16,
+   *  as fast and 256 times as fine (default for SymbolicLight), or as they are, in about twice the time. Matrices of fewer bits
+   *  always take int8. */
+  readonly activations?: ActivationType;
+  /** A tokenizer for files that have none, or instead of theirs: ready-made, or the bytes of tokenizer.json, of a
+   *  SentencePiece .model, of tiktoken ranks or of a WordPiece vocab.txt. */
+  readonly tokenizer?: Tokenizer | Uint8Array;
+  /** The `config.json` of a checkpoint that needs one: its text, its bytes, or what it says. A path or URL finds the one that
+   *  lies beside it, and the vocab.txt. */
+  readonly config?: ModelConfig;
+  /** Kernels to use: `base` or `relaxed`; default: the best this host has. Both give the same bits. */
+  readonly build?: Build;
+  /** Threads to compute on; results do not depend on it. Default: what proves fastest here, up to 8 and to one for each 16 MiB
+   *  of weights. A page that is not cross-origin isolated has one, whatever is asked for. */
+  readonly threads?: number;
+  /** Where the script of a thread lies, the file thread.js of this package, for bundles that have moved it. */
+  readonly workerUrl?: string | URL;
+  /** Refuse a model that would take more; default the 4 GiB of wasm32. */
+  readonly maxMemoryBytes?: number;
+  readonly onProgress?: (progress: OpenProgress) => void;
+  /** Told once if the model has to do with one thread where several were wanted, and why; default a console warning. */
+  readonly onNotice?: (message: string) => void;
+  /** For benchmarks of spiking models alone: this share of neurons, 0 … 1, is silent, drawn at random from a fixed seed,
+   *  whatever their potentials. What the model says then means nothing. */
+  readonly forcedSparsity?: number;
+  /** The compiled kernels, for hosts that forbid compiling: `base.wasm`, or `[base.wasm, relaxed.wasm]`. */
+  readonly module?: KernelModules;
+}
+
+/** Kernels that the caller compiled. */
+export function handedIn(modules: KernelModules): Provided {
+  return { build: 'custom', shareable: false, modules: () => Promise.resolve(modules) };
+}
+
+/** The body of `open` in every entry. */
+export async function openWith(
+  provide: (options: OpenOptions) => Provided,
+  source: ModelSource,
+  options: OpenOptions = {},
+): Promise<Model> {
+  const start = performance.now();
+  checkOptions(options);
+  options.signal?.throwIfAborted();
+  const kernels = provide(options);
+  const bytes = await resolveSource(source, options);
+  try {
+    return await load(bytes, kernels, options, start);
+  } finally {
+    await bytes.close?.();
+  }
+}
+
+async function load(
+  source: ByteSource,
+  provided: Provided,
+  options: OpenOptions,
+  start: number,
+): Promise<Model> {
+  const { signal, onProgress, threads } = options;
+  onProgress?.({ phase: 'header', loaded: 0, total: source.size, fraction: 0 });
+  const container = await openModelContainer(source, { signal, config: options.config });
+  const description = describe(container);
+  const tokenizer = await findTokenizer(source, container, description, options);
+
+  if (options.forcedSparsity !== undefined && description.kind !== 'symboliclight') {
+    throw new OptionError(
+      'OPTION',
+      `forcedSparsity is for SymbolicLight models, which spike; this is a ${description.architecture} model`,
+    );
+  }
+
+  // fewer pieces than rows are usual in models that generate: rows are padded, and such ids say nothing
+  const generates = description.kind !== 'spikingbert';
+  if (
+    tokenizer && (tokenizer.vocabSize > description.vocab || (!generates && tokenizer.vocabSize < description.vocab))
+  ) {
+    throw new DescriptionError(
+      'DESCRIPTION_MISMATCH',
+      `the tokenizer has ${tokenizer.vocabSize} tokens, the embedding ${description.vocab} rows; they are not of one model`,
+    );
+  }
+
+  const { kv = 'f16', maxMemoryBytes = MAX_MEMORY_BYTES, onNotice: notice = warn } = options;
+  // behind most products of SymbolicLight stands a threshold, which fine inputs keep where it belongs, at no cost
+  const { activations = description.kind === 'symboliclight' ? 'int16' : 'int8' } = options;
+  const maxBytes = Math.min(maxMemoryBytes, MAX_MEMORY_BYTES);
+  const base = ARENA_BASE + (generates ? samplerBytes(description.vocab) : 0);
+  const context = options.contextLength ?? defaultContext(description.trainedContext);
+  const planned = (threads: number): MemoryPlan =>
+    planModel(container, description, { context, kv, threads, maxBytes, base });
+  const alone = planned(1);
+  const one = threads === 1 || (threads === undefined && alone.weightsBytes < 2 * BYTES_PER_THREAD);
+  const pool = one ? null : await (await import('../threads/start.ts')).startThreads({
+    threads,
+    weightsBytes: alone.weightsBytes,
+    workerUrl: options.workerUrl,
+    kernels: provided,
+    planned,
+    limit: maxBytes,
+    notice,
+  });
+  const { plan, executor, memory } = pool ?? { plan: alone, executor: solo(), memory: createMemory() };
+  try {
+    const arena = new Arena(memory, maxMemoryBytes);
+    const kernels = instantiate(pool?.modules ?? await provided.modules(false), memory);
+    arena.reserve(plan.totalBytes, 'the model');
+    const held = description.kind === 'spikingbert' ? spikingBertTensors(container, description) : container;
+    const loader = new WeightLoader(kernels, arena, source, held, {
+      signal,
+      activations,
+      onProgress: onProgress &&
+        (({ loaded, total }) => onProgress({ phase: 'weights', loaded, total, fraction: loaded / total })),
+    });
+    let spans: ReadonlyMap<string, number> | undefined;
+    let generator: Generator | null = null;
+    let classifier: Classifier | null = null;
+    let weightsEnd = 0;
+    if (description.kind === 'spikingbert') {
+      // most programs have no classifier
+      const { loadClassifier } = await import('../architectures/spikingbert/classifier.ts');
+      const loaded = await loadClassifier(kernels, arena, description, loader, tokenizer, executor);
+      classifier = loaded;
+      await pool?.executor.ready();
+      if (threads === undefined) await pool?.executor.choose(() => loaded.trial());
+    } else {
+      let decoder: Decoder;
+      if (description.kind === 'llama') {
+        const weights = llamaWeights(description, loader);
+        await loader.fill();
+        weightsEnd = arena.used;
+        decoder = new LlamaDecoder(kernels, arena, description, weights, { context, kv }, executor);
+      } else {
+        const { weights, finish } = symbolicLightWeights(description, loader);
+        await loader.fill();
+        finish(kernels, arena);
+        spans = new Map(weights.blocks.flatMap(({ tcam, down }) => [tcam, down]).map(({ name, span }) => [name, span]));
+        weightsEnd = arena.used;
+        const { forcedSparsity } = options;
+        decoder = new SymbolicLightDecoder(kernels, arena, description, weights, { forcedSparsity }, executor);
+      }
+      generator = { decoder, description, sampler: samplerMemory(arena, kernels, description.vocab) };
+      await pool?.executor.ready();
+      if (threads === undefined) await pool?.executor.choose(() => decoder.trial());
+      signal?.throwIfAborted();
+    }
+    const digest = once(() => modelDigest(description, container, arena.u8(ARENA_BASE, weightsEnd - ARENA_BASE)));
+    const loadMs = performance.now() - start;
+    const parts = {
+      container,
+      description,
+      plan,
+      arena,
+      executor,
+      tokenizer,
+      build: provided.build,
+      loadMs,
+      priced: { activations, spans },
+      digest,
+    };
+    return new Model({ ...parts, generator, classifier });
+  } catch (error) {
+    executor.dispose();
+    throw error;
+  }
+}
+
+/** The option, else what the file carries, else, for checkpoints of a classifier, what lies beside it. */
+async function findTokenizer(
+  source: ByteSource,
+  container: Container,
+  description: ModelDescription,
+  { tokenizer, signal }: OpenOptions,
+): Promise<Tokenizer | null> {
+  if (tokenizer instanceof Uint8Array) return openTokenizer(tokenizer, 'the tokenizer option');
+  const known = tokenizer ?? tokenizerFromMetadata(container.metadata);
+  if (known || description.kind !== 'spikingbert' || container.format === 'gguf') return known;
+  for (const name of ['vocab.txt', 'tokenizer.json']) {
+    const bytes = await source.beside?.(name, MAX_TOKENIZER_BYTES, signal);
+    if (bytes) return openTokenizer(bytes, name);
+  }
+  return null;
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
+
+const warned = new Set<string>();
+
+/** A notice on the console, once. */
+function warn(notice: string): void {
+  if (!warned.has(notice)) console.warn(`ternspike: ${notice}`);
+  warned.add(notice);
+}
+
+function createMemory(): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: 1 });
+  } catch (cause) {
+    throw new MemoryError('MEMORY', `the host refused a WebAssembly memory: ${String(cause)}`, { cause });
+  }
+}
+
+function checkOptions(
+  { contextLength, kv, activations, threads, maxMemoryBytes, onProgress, onNotice, forcedSparsity }: OpenOptions,
+): void {
+  const whole = (name: string, value: number | undefined, max: number): void => {
+    if (value === undefined || (Number.isInteger(value) && value >= 1 && value <= max)) return;
+    throw new OptionError('OPTION', `${name} is ${String(value)}, expected a whole number in 1 … ${max}`);
+  };
+  whole('contextLength', contextLength, MAX_CONTEXT);
+  whole('threads', threads, MAX_THREADS);
+  whole('maxMemoryBytes', maxMemoryBytes, Number.MAX_SAFE_INTEGER);
+  if (activations !== undefined && !ACTIVATION_TYPES.includes(activations)) {
+    throw new OptionError(
+      'OPTION',
+      `activations is ${JSON.stringify(activations)}, expected one of ${ACTIVATION_TYPES.join(', ')}`,
+    );
+  }
+  if (kv !== undefined && kv !== 'f16' && kv !== 'f32') {
+    throw new OptionError('OPTION', `kv is ${JSON.stringify(kv)}, expected "f16" or "f32"`);
+  }
+  if (
+    forcedSparsity !== undefined && !(typeof forcedSparsity === 'number' && forcedSparsity >= 0 && forcedSparsity <= 1)
+  ) {
+    throw new OptionError('OPTION', `forcedSparsity is ${String(forcedSparsity)}, expected a number in 0 … 1`);
+  }
+  for (const [name, call] of Object.entries({ onProgress, onNotice })) {
+    if (call === undefined || typeof call === 'function') continue;
+    throw new OptionError('OPTION', `${name} is ${typeof call}, expected a function`);
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * What the calls of a model take and answer.
+ * @module
+ */
+import type { Classifier } from '../architectures/spikingbert/classifier.ts';
+import type { Container } from '../container/tensor.ts';
+import type { SpikeLayerOptions, SpikeReport } from '../architectures/symboliclight/spikes.ts';
+import type { Decoder } from '../forward/decoder.ts';
+import type { Executor } from '../threads/executor.ts';
+import type { DecoderDescription, ModelDescription } from '../description/description.ts';
+import type { MemoryPlan } from '../description/plan.ts';
+import type { SamplerOptions } from '../sample/options.ts';
+import type { SamplerMemory } from '../sample/sampler.ts';
+import type { CallOptions, Session, SessionOptions } from '../session/session.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import type { Arena } from '../wasm/arena.ts';
+import type { Build } from '../wasm/features.ts';
+
+/** Why a generation ended: the model said so or a stop string came, or the number of tokens or the context was used up. */
+export type FinishReason = 'stop' | 'length';
+
+export interface GenerateOptions extends SamplerOptions, SessionOptions, CallOptions {
+  /** Most tokens to generate; default: as many as the context has room for, at most 512. */
+  readonly maxTokens?: number;
+  /** Generation ends before the first of these appears in the text. */
+  readonly stop?: readonly string[];
+  /** Continue this session instead of a new one; it stays open afterwards, and its own overflow and keep hold. It has then
+   *  read the prompt and what was generated but for the last id, `usage.unread`: begin the next prompt with it. */
+  readonly session?: Session;
+  /** Keep the space that joins the text to the prompt, where the vocabulary has it. Default false: all pieces together are
+   *  `tokenizer.decode(ids)`, which for SentencePiece vocabularies leaves a leading space out. */
+  readonly joined?: boolean;
+}
+
+/** Counts and times of one generation. */
+export interface GenerateUsage {
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  readonly prefillMs: number;
+  readonly decodeMs: number;
+  /** The id that was drawn last, an end token or one that was said: the session has not read it. Null where none was drawn. */
+  readonly unread: number | null;
+  /** What the tokens of this generation spiked, for spiking models. */
+  readonly spikes?: SpikeReport;
+}
+
+/** A piece of a generation. The last one has a `finishReason` and `usage`. */
+export interface GenerateChunk {
+  /** Whole characters that became complete; may be empty. */
+  readonly text: string;
+  /** The id this chunk came from; null for the last chunk. */
+  readonly id: number | null;
+  readonly finishReason: FinishReason | null;
+  readonly usage?: GenerateUsage;
+}
+
+/** Sizes and counts of a loaded model. */
+export interface ModelStats {
+  readonly build: Build | 'custom';
+  /** Threads that a step runs on. */
+  readonly threads: number;
+  readonly loadMs: number;
+  readonly weightsBytes: number;
+  readonly stateBytes: number;
+  readonly memoryBytes: number;
+  /** Tokens read and what they spiked, since `open` or `resetStats`; for spiking models. */
+  readonly tokens?: number;
+  readonly spikes?: SpikeReport;
+}
+
+/** What `logits` takes. */
+export interface LogitsOptions {
+  readonly signal?: AbortSignal;
+  /** First id whose logits are wanted; default 0. */
+  readonly from?: number;
+  /** For SymbolicLight: the blocks end behind the first after which the entropy of the last position is below this many
+   *  nats, for all positions, as the public code of the 194M variant has it with 0.3. Default: all blocks run. */
+  readonly entropyExit?: number;
+  /** For llama-shaped models: sees the residual stream of ids[i] behind each layer, `width` floats that are valid during
+   *  the call. A model on several threads reads every batch twice for it. */
+  readonly onHidden?: (layer: number, i: number, stream: Float32Array) => void;
+}
+
+/** The part of a model that says one token after the other. */
+export interface Generator {
+  readonly decoder: Decoder;
+  readonly description: DecoderDescription;
+  readonly sampler: SamplerMemory;
+}
+
+/** What `open` hands to the constructor. */
+export interface ModelParts {
+  readonly container: Container;
+  readonly description: ModelDescription;
+  readonly plan: MemoryPlan;
+  readonly arena: Arena;
+  readonly executor: Executor;
+  /** What generates; null in a classifier. */
+  readonly generator: Generator | null;
+  /** What classifies; null in a model that generates. */
+  readonly classifier: Classifier | null;
+  readonly tokenizer: Tokenizer | null;
+  readonly build: Build | 'custom';
+  readonly loadMs: number;
+  /** How the model is run, as far as its accounts need it. */
+  readonly priced: SpikeLayerOptions;
+  /** Eight bytes that tell this model from others; computed when first asked for. */
+  digest(): Uint8Array;
+}
