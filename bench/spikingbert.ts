@@ -12,7 +12,7 @@ import { strideOf } from '../src/forward/matmul.ts';
 import type { SpikingBert } from '../src/architectures/spikingbert/forward.ts';
 import { SpikingBertRun } from '../src/architectures/spikingbert/run.ts';
 import type { SpikingBertEncoder } from '../src/architectures/spikingbert/weights.ts';
-import type { SpikingBertDescription } from '../src/description/description.ts';
+import type { SpikingBertDescription } from '../src/architectures/spikingbert/description.ts';
 import type { Layout } from '../src/description/layout.ts';
 import { layerFeatures } from '../src/architectures/spikingbert/plan.ts';
 import { Arena, type Ptr } from '../src/wasm/arena.ts';

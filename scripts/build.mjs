@@ -66,7 +66,12 @@ async function bundles() {
   };
   // the script of a thread is one file: it starts in half the time, and can be copied beside another bundle; the address of
   // the model is told from where the file lies
-  await build({ ...shared, entryPoints: { thread: 'src/thread.ts', 'default-model': 'src/entries/default-model.ts' } });
+  await build({
+    ...shared,
+    entryPoints: { thread: 'src/thread.ts', 'default-model': 'src/entries/default-model.ts' },
+    // a thread runs a model and never loads, describes or makes one
+    external: [...shared.external, '*/architecture.ts', '*/random.ts'],
+  });
   await build({
     ...shared,
     entryPoints: {

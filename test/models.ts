@@ -7,7 +7,7 @@ import type { ByteSource } from '../src/bytes/source.ts';
 import { openContainer } from '../src/container/open.ts';
 import { LlamaDecoder } from '../src/architectures/llama/decoder.ts';
 import { llamaWeights } from '../src/architectures/llama/weights.ts';
-import type { LlamaDescription } from '../src/description/description.ts';
+import type { LlamaDescription } from '../src/architectures/llama/description.ts';
 import { describeLlama } from '../src/architectures/llama/description.ts';
 import type { KvType } from '../src/description/plan.ts';
 import { Session, type SessionOptions } from '../src/session/session.ts';

@@ -6,7 +6,7 @@
 import type { SpikingBert } from '../src/architectures/spikingbert/forward.ts';
 import { strideOf } from '../src/forward/matmul.ts';
 import type { SpikingBertEncoder } from '../src/architectures/spikingbert/weights.ts';
-import type { SpikingBertDescription } from '../src/description/description.ts';
+import type { SpikingBertDescription } from '../src/architectures/spikingbert/description.ts';
 import type { Layout } from '../src/description/layout.ts';
 import type { Arena, Ptr } from '../src/wasm/arena.ts';
 import type { Kernels } from '../src/wasm/kernels.ts';

@@ -1,36 +1,87 @@
 /**
- * What a container holds, and what it would take to run it, whichever kind of model it is.
+ * The list of architectures, and how a container finds its own.
  * @module
  */
+import type { ByteSource } from '../bytes/source.ts';
+import { type AnyContainer, openContainer } from '../container/open.ts';
 import type { Container } from '../container/tensor.ts';
-import type { ModelDescription } from '../description/description.ts';
-import { describeLlama } from './llama/description.ts';
-import { type KvType, type MemoryPlan, planLlama, planSpikingBert, planSymbolicLight } from '../description/plan.ts';
-import { describeSpikingBert, isSpikingBert } from './spikingbert/description.ts';
-import { describeSymbolicLight, isSymbolicLight } from './symboliclight/description.ts';
+import { type ModelConfig, withConfig } from '../description/config.ts';
+import { DescriptionError } from '../errors.ts';
+import { MAX_CONFIG_BYTES } from '../limits.ts';
+import type { Architecture, ArchitectureEntry } from './architecture.ts';
+import { isLlama, LLAMA_NAMES } from './llama/recognise.ts';
+import { isSpikingBert, SPIKINGBERT } from './spikingbert/recognise.ts';
+import { isSymbolicLight, SYMBOLICLIGHT } from './symboliclight/recognise.ts';
 
-/** The description of a model, by its architecture or the names of its tensors. @throws {DescriptionError} */
-export function describe(container: Container): ModelDescription {
-  if (isSymbolicLight(container)) return describeSymbolicLight(container);
-  return isSpikingBert(container) ? describeSpikingBert(container) : describeLlama(container);
+/** Every architecture. A folder that is not named here does not exist for the engine. */
+export const ARCHITECTURES: readonly ArchitectureEntry[] = [
+  {
+    name: 'llama',
+    names: LLAMA_NAMES,
+    matches: isLlama,
+    architecture: async () => (await import('./llama/architecture.ts')).llama,
+    program: async () => (await import('./llama/forward.ts')).program,
+    shapes: ['tiny', 'tinyllama', 'falcon3-1b'],
+    random: async () => (await import('./llama/random.ts')).random,
+  },
+  {
+    name: 'symboliclight',
+    names: [SYMBOLICLIGHT],
+    matches: isSymbolicLight,
+    architecture: async () => (await import('./symboliclight/architecture.ts')).symbolicLight,
+    program: async () => (await import('./symboliclight/forward.ts')).program,
+    shapes: ['symboliclight-0.8b', 'symboliclight-194m', 'symboliclight-tiny'],
+    random: async () => (await import('./symboliclight/random.ts')).random,
+  },
+  {
+    name: 'spikingbert',
+    names: [SPIKINGBERT],
+    matches: isSpikingBert,
+    needsConfig: true,
+    architecture: async () => (await import('./spikingbert/architecture.ts')).spikingBert,
+    program: async () => (await import('./spikingbert/forward.ts')).program,
+  },
+];
+
+/** The row of a container. @throws {DescriptionError} `ARCHITECTURE` with the names that are supported */
+export function entryOf(container: Pick<Container, 'metadata' | 'tensors'>): ArchitectureEntry {
+  const entry = ARCHITECTURES.find(({ matches }) => matches(container));
+  if (entry) return entry;
+  const architecture = container.metadata.get('general.architecture');
+  throw new DescriptionError(
+    'ARCHITECTURE',
+    `general.architecture is ${
+      typeof architecture === 'string' && architecture !== ''
+        ? `"${architecture.slice(0, 40)}", which is not supported`
+        : 'missing'
+    }; supported are ${ARCHITECTURES.flatMap(({ names }) => names).join(', ')}`,
+  );
+}
+
+/** What runs a container's model. @throws {DescriptionError} `ARCHITECTURE` */
+export function architectureOf(container: Pick<Container, 'metadata' | 'tensors'>): Promise<Architecture> {
+  return entryOf(container).architecture();
+}
+
+export interface OpenContainerOptions {
+  readonly signal?: AbortSignal;
+  /** Instead of the `config.json` beside the source. */
+  readonly config?: ModelConfig;
 }
 
 /**
- * The memory plan of a model with one session.
- * @param options.context positions and `kv` form of that session, for models whose state grows with it
- * @throws {MemoryError} `MEMORY_LIMIT`
+ * Opens a container, and joins its configuration to a checkpoint that needs one: the option, else the `config.json` of the
+ * same folder, where the source knows of one.
+ * @throws {DescriptionError} `DESCRIPTION` for a configuration that is not one; what `openContainer` and the source throw
  */
-export function planModel(
-  container: Container,
-  description: ModelDescription,
-  options: { context: number; kv: KvType; threads: number; maxBytes: number; base: number },
-): MemoryPlan {
-  switch (description.kind) {
-    case 'llama':
-      return planLlama(container, description, options);
-    case 'symboliclight':
-      return planSymbolicLight(container, description, options);
-    case 'spikingbert':
-      return planSpikingBert(container, description, options);
-  }
+export async function openModelContainer(
+  source: ByteSource,
+  { signal, config }: OpenContainerOptions = {},
+): Promise<AnyContainer> {
+  const container = await openContainer(source, { signal });
+  const needed = ARCHITECTURES.some(({ needsConfig, matches }) => needsConfig && matches(container));
+  if (container.format === 'gguf' || !needed) return container;
+  if (config === undefined && container.metadata.has('config.hidden_size')) return container;
+  const found = config ?? await source.beside?.('config.json', MAX_CONFIG_BYTES, signal);
+  return found ? withConfig(container, found) : container;
 }

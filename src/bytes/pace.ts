@@ -4,6 +4,14 @@
  * @module
  */
 
+/** What every long-running call takes. */
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+  /** Milliseconds of work between two looks at the host's events, default 40: how late an abort may be seen, and how long
+   *  a page may stand still. A longer stretch reads a prompt in larger batches, which is faster for large models. */
+  readonly stretchMs?: number;
+}
+
 /** Aim for the longest stretch of work without a look at events. An abort must be seen within 100 ms. */
 const MAX_STRETCH_MS = 40;
 

@@ -5,9 +5,10 @@
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import type { ByteSource } from '../bytes/source.ts';
 import { OptionError } from '../errors.ts';
-import { RANDOM_SHAPES, RANDOM_TYPES, randomModel, randomTypes } from '../architectures/llama/random.ts';
+import { RANDOM_SHAPES, randomModel, randomTypes } from '../model/random.ts';
+import { RANDOM_TYPES } from '../architectures/llama/random.ts';
 import type { Model } from '../model/model.ts';
-import { packedSize } from '../description/layout.ts';
+import { architectureOf } from '../architectures/index.ts';
 import { type OptionTable, UsageError } from './args.ts';
 import { type Command, command, type Context } from './command.ts';
 import { withSource } from './files.ts';
@@ -66,7 +67,7 @@ export const bench: Command = command(
   async ({ values }, context) => {
     const { out, signal } = context;
     const { shape, build, kv, activations, rounds = DEFAULT_ROUNDS, sparsity } = values;
-    const type = values.type ?? randomTypes(shape ?? '')[0];
+    const type = values.type ?? (await randomTypes(shape ?? ''))[0];
     if (values.model !== undefined && shape !== undefined) {
       throw new UsageError('give -m MODEL or --shape SHAPE, not both');
     }
@@ -89,7 +90,7 @@ export const bench: Command = command(
       ? await withSource(path, signal, open)
       : await open(await randomSource(shape ?? '', type, values.layers, values.head));
     const speeds = await measure(model, numbers ?? [model.stats().threads], counts, rounds, context);
-    const bytesPerToken = bytesRead(model, values.kv ?? 'f16', counts);
+    const bytesPerToken = await bytesRead(model, values.kv ?? 'f16', counts);
     const { loadMs, build: used, spikes } = model.stats(); // of the last round's decoding
     const lines = speeds.map(({ threads, prefillTps, decodeTps }) => ({
       threads,
@@ -219,22 +220,11 @@ function median(values: readonly number[]): number {
 
 /** Bytes of weights a token reads (of the embedding only where it is the head too; what spikes skip is left out), and of
  *  keys and values. */
-function bytesRead(model: Model, kv: 'f16' | 'f32', { prompt, tokens }: Counts): number {
-  const d = model.describe();
-  const positions = prompt + (tokens + 1) / 2; // on average
-  const { spikes } = model.stats();
-  if (d.kind !== 'llama' || spikes) {
-    const touched = spikes?.overall.weightBytes.touched ?? 0;
-    if (d.kind !== 'symboliclight' || !d.attention) return Math.round(touched);
-    return Math.round(touched + 2 * d.layers * d.width * 4 * Math.min(positions, d.anchors + d.window + 1));
-  }
-  let bytes = 0;
-  for (const info of model.container.tensors.values()) {
-    if (info.shape.length !== 2 || (info.name === 'token_embd.weight' && !d.tied)) continue;
-    const { dataBytes, scaleBytes } = packedSize(info);
-    bytes += dataBytes + scaleBytes;
-  }
-  return Math.round(bytes + 2 * d.layers * d.kvHeads * d.headDim * (kv === 'f16' ? 2 : 4) * positions);
+async function bytesRead(model: Model, kv: 'f16' | 'f32', { prompt, tokens }: Counts): Promise<number> {
+  const position = prompt + (tokens + 1) / 2; // on average
+  const architecture = await architectureOf(model.container);
+  const read = architecture.bytesRead?.(model.container, model.describe(), { kv, position });
+  return Math.round((read?.weights ?? 0) + (read?.state ?? 0) + (model.stats().spikes?.overall.weightBytes.touched ?? 0));
 }
 
 /** Types of the matrices, the most frequent first. */

@@ -2,7 +2,7 @@
  * What the commands that classify have in common: options of a run, and what they mean to the library.
  * @module
  */
-import type { ClassifyOptions } from '../architectures/spikingbert/classifier.ts';
+import type { ClassifyOptions } from '../forward/classifier.ts';
 import type { Model } from '../model/model.ts';
 import type { ActivationType } from '../wasm/load-options.ts';
 import { UsageError } from './args.ts';

@@ -2,7 +2,7 @@
  * `classify`: the class of a text, a pair, ids, or of every line of a file.
  * @module
  */
-import type { Classification, ClassifyInput, ClassifyOptions } from '../architectures/spikingbert/classifier.ts';
+import type { Classification, ClassifyInput, ClassifyOptions } from '../forward/classifier.ts';
 import { memorySource } from '../bytes/memory.ts';
 import type { ByteSource } from '../bytes/source.ts';
 import { DatasetError, OptionError } from '../errors.ts';

@@ -8,7 +8,7 @@ import { openContainer } from '../container/open.ts';
 import type { MetadataValue } from '../container/tensor.ts';
 import { TokenizerError } from '../errors.ts';
 import { MAX_TOKENIZER_BYTES } from '../limits.ts';
-import { isSpikingBert } from '../architectures/spikingbert/description.ts';
+import { isSpikingBert } from '../architectures/spikingbert/recognise.ts';
 import { isSentencePiece, sentencePieceMetadata } from '../tokenizer/sentencepiece.ts';
 import { isVocabTxt, wordPieceMetadata } from '../tokenizer/wordpiece-metadata.ts';
 import { readBytes, withSource } from './files.ts';

@@ -4,8 +4,9 @@
  */
 import { createFile } from '../bytes/sink.ts';
 import { builtinModule } from '../wasm/builtin.ts';
-import type { ClassifierNumbers } from '../architectures/spikingbert/description.ts';
-import { type ConvertedTensor, convertModel } from '../architectures/llama/convert.ts';
+import type { ClassifierNumbers } from '../convert/types.ts';
+import type { ConvertedTensor } from '../convert/types.ts';
+import { convertModel } from '../model/convert.ts';
 import { type Command, command, need } from './command.ts';
 import { besideEntries, tokenizerEntries } from './convert-tokenizer.ts';
 import { refuseSame, withSource } from './files.ts';

@@ -20,7 +20,7 @@ import {
   readGlue,
 } from '../entries/eval.ts';
 import type { Model } from '../model/model.ts';
-import type { SpikingBertDescription } from '../description/description.ts';
+import type { SpikingBertDescription } from '../architectures/spikingbert/description.ts';
 import { type OptionTable, UsageError } from './args.ts';
 import { classifyOptions, openClassifier, STEP_OPTIONS, type StepValues } from './classify-options.ts';
 import { asUsage, type Command, command, type Context, need } from './command.ts';

@@ -4,7 +4,7 @@
  */
 import type { FileSink } from '../bytes/sink.ts';
 import { OptionError, SessionError } from '../errors.ts';
-import type { SpikeReport } from '../architectures/symboliclight/spikes.ts';
+import type { SpikeReport } from '../forward/spike-report.ts';
 import type { FinishReason, Model } from '../model/model.ts';
 import type { SamplerOptions } from '../sample/options.ts';
 import type { Overflow, Session } from '../session/session.ts';

@@ -6,8 +6,7 @@ import type { MetadataValue } from '../container/tensor.ts';
 import { TernspikeError } from '../errors.ts';
 import { MAX_MEMORY_BYTES } from '../limits.ts';
 import type { ModelDescription } from '../description/description.ts';
-import { openModelContainer } from '../description/config.ts';
-import { describe, planModel } from '../architectures/index.ts';
+import { architectureOf, openModelContainer } from '../architectures/index.ts';
 import { defaultContext, type MemoryPlan } from '../description/plan.ts';
 import { samplerBytes } from '../sample/sampler.ts';
 import { ARENA_BASE } from '../wasm/arena.ts';
@@ -44,8 +43,9 @@ export const inspect: Command = command(
     let plan: MemoryPlan | null = null;
     let refusal: string | null = null;
     try {
-      description = describe(container);
-      plan = planModel(container, description, {
+      const architecture = await architectureOf(container);
+      description = architecture.describe(container);
+      plan = architecture.plan(container, description, {
         context: values.ctx ?? defaultContext(description.trainedContext),
         kv: values.kv ?? 'f16',
         threads: 1,
@@ -90,7 +90,7 @@ function text(value: Shown): string {
 }
 
 function summary(d: ModelDescription): string {
-  const keys = d.kind === 'llama' ? ` (${d.kvHeads} of keys)` : '';
+  const keys = d.kvHeads !== undefined ? ` (${d.kvHeads} of keys)` : '';
   const size = `${d.parameters} parameters, ${d.layers} layers of width ${d.width}, ${d.heads} heads${keys}`;
   return `${d.architecture}: ${size}, ${d.vocab} tokens, trained on ${d.trainedContext} positions`;
 }

@@ -5,7 +5,7 @@
  */
 import type { ByteSource } from '../bytes/source.ts';
 import { openContainer } from '../container/open.ts';
-import { describe } from '../architectures/index.ts';
+import { architectureOf } from '../architectures/index.ts';
 import { defaultContext } from '../description/plan.ts';
 import { tokenizerFromMetadata } from '../tokenizer/open.ts';
 import { type ChatMessage, renderChat } from '../tokenizer/template.ts';
@@ -55,8 +55,9 @@ export async function contextFor(
   const most = prompt.ids?.length ?? (prompt.chat ? Infinity : new TextEncoder().encode(prompt.text).length + 2);
   if (held + most + tokens <= defaultContext(1)) return undefined;
   const container = await openContainer(source, { signal });
-  const { kind, trainedContext: trained } = describe(container);
-  if (kind !== 'llama') return undefined; // its sessions take any length
+  const architecture = await architectureOf(container);
+  if (!architecture.grows) return undefined; // its sessions take any length
+  const { trainedContext: trained } = architecture.describe(container);
   const ids = promptIds(prompt, given ?? tokenizerFromMetadata(container.metadata), held);
   const contextLength = held + ids.length + tokens;
   return contextLength > defaultContext(trained) ? contextLength : undefined;

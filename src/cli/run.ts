@@ -3,7 +3,7 @@
  * @module
  */
 import type { Model } from '../model/model.ts';
-import { samplerOptionsFor } from '../sample/defaults.ts';
+import { symbolicLightSampling } from '../architectures/symboliclight/sampling.ts';
 import { checkSamplerOptions, type SamplerOptions } from '../sample/options.ts';
 import { randomSeed } from '../sample/rng.ts';
 import { type OptionTable, UsageError, type Values } from './args.ts';
@@ -21,8 +21,8 @@ const DEFAULT_TOKENS = 128;
 /** What a sampler does that is told nothing: of most models, and of both variants of SymbolicLight. */
 const DEFAULTS: Readonly<Record<'any' | '0.8b' | '194m', Required<Omit<SamplerOptions, 'seed'>>>> = {
   any: checkSamplerOptions(),
-  '0.8b': checkSamplerOptions(samplerOptionsFor({ kind: 'symboliclight', variant: '0.8b', vocab: 0 }, 0, {})),
-  '194m': checkSamplerOptions(samplerOptionsFor({ kind: 'symboliclight', variant: '194m', vocab: 0 }, 0, {})),
+  '0.8b': checkSamplerOptions(symbolicLightSampling({ variant: '0.8b' })),
+  '194m': checkSamplerOptions(symbolicLightSampling({ variant: '194m' })),
 };
 
 /** `default 40; SymbolicLight 50`: of every kind of model whose default is its own. */

@@ -2,7 +2,7 @@
  * The table of a spike report: a line for each block, and the sums.
  * @module
  */
-import type { LayerReport, SpikeReport } from '../architectures/symboliclight/spikes.ts';
+import type { LayerReport, SpikeReport } from '../forward/spike-report.ts';
 import { bytesText } from './output.ts';
 
 const share = (value: number | null): string => (value === null ? '' : `${(100 * value).toFixed(1)} %`);

@@ -9,6 +9,7 @@ import { tensorBytes, TYPE_LAYOUTS } from './ggml-types.ts';
 import { DEFAULT_ALIGNMENT } from './gguf-types.ts';
 import type { GgufTensor } from './gguf-write.ts';
 import type { TensorType } from './tensor.ts';
+import { type GgufEntry, writeGguf } from './gguf-write.ts';
 
 /** A tensor of random elements. */
 export interface RandomTensor extends GgufTensor {
@@ -142,4 +143,13 @@ function halfBits(value: number): number {
   const exponent = ((bits >>> 23) & 255) - 112;
   const sign = (bits >>> 16) & 0x8000;
   return exponent <= 0 ? sign : sign | (exponent << 10) | ((bits >>> 13) & 1023);
+}
+
+/** A GGUF file that is never written: its header, and random weights where they are read. */
+export async function randomSource(
+  parts: { readonly metadata: Map<string, GgufEntry>; readonly tensors: readonly RandomTensor[] },
+): Promise<ByteSource> {
+  let header = new Uint8Array(0);
+  await writeGguf({ write: async (bytes) => void (header = bytes.slice()) }, { ...parts, tensors: [...parts.tensors] });
+  return new RandomSource(header, [...parts.tensors]);
 }

@@ -4,7 +4,7 @@
  */
 import type { GgufEntry } from '../container/gguf-write.ts';
 import type { ModelConfig } from '../description/config.ts';
-import type { ClassifierNumbers } from '../architectures/spikingbert/description.ts';
+
 import type { EncodedType } from './codec.ts';
 
 /** Types that models can be converted to, as they are spelled on the command line. `i8` and `q1_0` are for models that
@@ -13,6 +13,15 @@ export type ConvertType = 'f32' | 'f16' | 'i8' | 'q8_0' | 'tq2_0' | 'tq1_0' | 'q
 
 /** Types of tensors in files that are written. */
 export type WrittenType = EncodedType | 'I8' | 'Q1_0';
+
+/** What a run of a spiking classifier takes besides weights, and what its classes are called. */
+export interface ClassifierNumbers {
+  readonly steps?: number;
+  readonly threshold?: number;
+  readonly leak?: number;
+  readonly task?: string;
+  readonly labels?: readonly string[];
+}
 
 export interface ConvertOptions {
   readonly type: ConvertType;

@@ -2,37 +2,12 @@
  * The `config.json` that lies beside checkpoints, as metadata: `hidden_size` becomes `config.hidden_size`.
  * @module
  */
-import type { ByteSource } from '../bytes/source.ts';
-import { type AnyContainer, openContainer } from '../container/open.ts';
 import type { Container, MetadataValue } from '../container/tensor.ts';
 import { DescriptionError } from '../errors.ts';
 import { MAX_CONFIG_BYTES, MAX_METADATA_ENTRIES } from '../limits.ts';
-import { isSpikingBert } from '../architectures/spikingbert/description.ts';
 
 /** A configuration: the text or the bytes of a `config.json`, or what it says. */
 export type ModelConfig = string | Uint8Array | Readonly<Record<string, unknown>>;
-
-export interface OpenContainerOptions {
-  readonly signal?: AbortSignal;
-  /** Instead of the `config.json` that lies beside the source. */
-  readonly config?: ModelConfig;
-}
-
-/**
- * Opens a container, and joins to a checkpoint that needs one its configuration: the option, else the `config.json` of the
- * same folder, where the source knows of one.
- * @throws {DescriptionError} `DESCRIPTION` for a configuration that is none; what `openContainer` and the source throw
- */
-export async function openModelContainer(
-  source: ByteSource,
-  { signal, config }: OpenContainerOptions = {},
-): Promise<AnyContainer> {
-  const container = await openContainer(source, { signal });
-  if (container.format === 'gguf' || !isSpikingBert(container)) return container;
-  if (config === undefined && container.metadata.has('config.hidden_size')) return container;
-  const found = config ?? await source.beside?.('config.json', MAX_CONFIG_BYTES, signal);
-  return found ? withConfig(container, found) : container;
-}
 
 /** The container with the entries of a configuration, over its own. @throws {DescriptionError} `DESCRIPTION` */
 export function withConfig<T extends Container>(container: T, config: ModelConfig): T {

@@ -9,7 +9,7 @@ import type { ByteSink, GgufEntry } from '../container/gguf-write.ts';
 import type { Container } from '../container/tensor.ts';
 import { DistillError } from '../errors.ts';
 import { SYMBOLICLIGHT_KEYS, symbolicLightShapes } from '../architectures/symboliclight/description.ts';
-import { convertModel } from '../architectures/llama/convert.ts';
+import { convertModel } from '../model/convert.ts';
 import type { ConvertResult, ConvertType } from '../convert/types.ts';
 import type { KernelModules } from '../wasm/instantiate.ts';
 import { type FloatTensor, joined, safetensorsParts } from './safetensors-write.ts';

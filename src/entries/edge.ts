@@ -38,7 +38,7 @@ const compiled = (module: unknown): module is KernelModules =>
   (Array.isArray(module) && module.length > 0 && module.every((one) => one instanceof WebAssembly.Module));
 
 export * from '../errors.ts';
-export type { Classification, ClassifyInput, ClassifyOptions, ClassifyStep } from '../architectures/spikingbert/classifier.ts';
+export type { Classification, ClassifyInput, ClassifyOptions, ClassifyStep } from '../forward/classifier.ts';
 export type { ByteSource } from '../bytes/source.ts';
 export type { ModelSource } from '../bytes/resolve.ts';
 export type { ModelDescription } from '../description/description.ts';
@@ -51,6 +51,7 @@ export {
   type ModelStats,
 } from '../model/model.ts';
 export type { OpenOptions, OpenProgress } from '../model/open.ts';
-export { type CallOptions, type Overflow, Session, type SessionOptions } from '../session/session.ts';
+export type { CallOptions } from '../bytes/pace.ts';
+export { type Overflow, Session, type SessionOptions } from '../session/session.ts';
 export { openTokenizer } from '../tokenizer/open.ts';
 export type { Tokenizer } from '../tokenizer/tokenizer.ts';

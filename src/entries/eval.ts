@@ -8,7 +8,7 @@
  * const { metrics } = await evaluateGlue(glueClassifier(model, task), samples, { task });
  * @module
  */
-import type { ClassifyOptions } from '../architectures/spikingbert/classifier.ts';
+import type { ClassifyOptions } from '../forward/classifier.ts';
 import { DescriptionError } from '../errors.ts';
 import type { Classify } from '../eval/glue.ts';
 import { GLUE_MAX_LENGTH, type GlueTask, labelOrder } from '../eval/glue-tasks.ts';
@@ -21,7 +21,7 @@ import type { Model } from '../model/model.ts';
  */
 export function glueClassifier(model: Model, task: GlueTask, options: ClassifyOptions = {}): Classify {
   const description = model.describe();
-  if (description.kind !== 'spikingbert') {
+  if (!description.labels) {
     throw new DescriptionError(
       'ARCHITECTURE',
       `${description.architecture} models do not classify; GLUE needs one that does`,

@@ -26,24 +26,15 @@ export function open(source: ModelSource, options: OpenOptions = {}): Promise<Mo
 }
 
 export * from '../errors.ts';
-export type {
-  Classification,
-  ClassifyIds,
-  ClassifyInput,
-  ClassifyOptions,
-  ClassifyStep,
-  EarlyExit,
-} from '../architectures/spikingbert/classifier.ts';
+export type { Classification, ClassifyIds, ClassifyInput, ClassifyOptions, ClassifyStep, EarlyExit } from '../forward/classifier.ts';
 export type { ByteSource } from '../bytes/source.ts';
 export type { ModelSource } from '../bytes/resolve.ts';
 export { openContainer } from '../container/open.ts';
 export type { Container, MetadataValue, RawType, TensorInfo, TensorType } from '../container/tensor.ts';
-export type {
-  LlamaDescription,
-  ModelDescription,
-  SpikingBertDescription,
-  SymbolicLightDescription,
-} from '../description/description.ts';
+export type { LlamaDescription } from '../architectures/llama/description.ts';
+export type { ModelDescription } from '../description/description.ts';
+export type { SpikingBertDescription } from '../architectures/spikingbert/description.ts';
+export type { SymbolicLightDescription } from '../architectures/symboliclight/description.ts';
 export type { MemoryPlan } from '../description/plan.ts';
 export {
   type FinishReason,
@@ -56,17 +47,11 @@ export {
 } from '../model/model.ts';
 export type { OpenOptions, OpenProgress } from '../model/open.ts';
 export type { SamplerOptions } from '../sample/options.ts';
-export { type CallOptions, type Overflow, Session, type SessionOptions } from '../session/session.ts';
+export type { CallOptions } from '../bytes/pace.ts';
+export { type Overflow, Session, type SessionOptions } from '../session/session.ts';
 export { openTokenizer, tokenizerFromMetadata } from '../tokenizer/open.ts';
 export type { DecodeOptions, EncodeOptions, SpecialIds, Tokenizer, TokenStream } from '../tokenizer/tokenizer.ts';
 export { perplexity, type PerplexityOptions, type PerplexityResult } from '../eval/perplexity.ts';
-export type { ClassifyLayerReport, ClassifySpikes } from '../architectures/spikingbert/spikes.ts';
-export {
-  ENERGY_PICOJOULES,
-  type EnergyReport,
-  type LayerReport,
-  type SpikeReport,
-  type SynapticOperations,
-  type WeightBytes,
-} from '../architectures/symboliclight/spikes.ts';
+export type { ClassifyLayerReport, ClassifySpikes } from '../forward/classify-report.ts';
+export { ENERGY_PICOJOULES, type EnergyReport, type LayerReport, type SpikeReport, type SynapticOperations, type WeightBytes } from '../forward/spike-report.ts';
 export { type Build, hasRelaxedSimd, hasSimd } from '../wasm/features.ts';

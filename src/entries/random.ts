@@ -6,4 +6,5 @@
  * const model = await open(await randomModel('tinyllama', 'tq2_0'));
  * @module
  */
-export { RANDOM_SHAPES, RANDOM_TYPES, randomModel } from '../architectures/llama/random.ts';
+export { RANDOM_SHAPES, randomModel } from '../model/random.ts';
+export { RANDOM_TYPES } from '../architectures/llama/random.ts';

@@ -46,6 +46,8 @@ export interface Decoder {
   readonly spikes?: SpikeCounter;
   /** How many blocks it has, where a pass may end before the last of them; absent where it may not. */
   readonly blocks?: number;
+  /** Whether readings can see the residual streams, see `Reading.afterLayer`. */
+  readonly streams: boolean;
   /** How its states keep keys and values. */
   readonly kv: KvType;
   /** @throws {MemoryError} */

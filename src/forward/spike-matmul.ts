@@ -5,10 +5,13 @@
  * @module
  */
 import { firstUnit, type ThreadContext } from '../threads/context.ts';
-import { UNIT_ROWS } from '../architectures/spikingbert/plan.ts';
+
 import type { Ptr } from '../wasm/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import type { Matrix } from '../wasm/weights.ts';
+
+/** Rows that are worked on together: 16 groups of nibbles. */
+export const UNIT_ROWS = 64;
 
 /** Spikes of one layer as nibbles; see assembly/nibble.ts. */
 export interface Spikes {

@@ -2,11 +2,11 @@
  * A loaded model: text in, text out, and everything in between in the open.
  * @module
  */
-import type { Classification, ClassifyInput, ClassifyOptions } from '../architectures/spikingbert/classifier.ts';
+import type { Classification, ClassifyInput, ClassifyOptions } from '../forward/classifier.ts';
 import type { Container } from '../container/tensor.ts';
 import { DescriptionError, OptionError, SessionError, TokenizerError } from '../errors.ts';
 import { checkEntropyExit, exitBlock } from '../session/entropy-exit.ts';
-import { type SpikeLayer, spikeLayers, type SpikeReport, spikeReport } from '../architectures/symboliclight/spikes.ts';
+import { type SpikeReport, spikeReport } from '../forward/spike-report.ts';
 import { type SpikeTrace, traceSince } from '../forward/spike-trace.ts';
 import type { ModelDescription } from '../description/description.ts';
 import type { MemoryPlan } from '../description/plan.ts';
@@ -48,7 +48,6 @@ const SILENT: TokenStream = { push: () => '', flush: () => '' };
 export class Model {
   #parts: ModelParts | null;
   readonly #sessions = new Set<Session>();
-  #layers: readonly SpikeLayer[] | null | undefined;
 
   /** Made by `open`. */
   constructor(parts: ModelParts) {
@@ -109,10 +108,8 @@ export class Model {
   }
 
   #spikes(trace: SpikeTrace | undefined): SpikeReport | undefined {
-    if (!trace || !this.#parts) return undefined;
-    const { container, description, priced } = this.#parts;
-    if (this.#layers === undefined) this.#layers = spikeLayers(container, description, priced);
-    return this.#layers ? spikeReport(this.#layers, trace) : undefined;
+    const layers = trace && this.#parts?.spikeLayers();
+    return layers ? spikeReport(layers, trace) : undefined;
   }
 
   /** A new conversation. @throws {MemoryError} when its state does not fit */
@@ -140,11 +137,11 @@ export class Model {
     prompt: string | readonly number[],
     options: GenerateOptions = {},
   ): AsyncGenerator<GenerateChunk, void> {
-    const { decoder, description, sampler: memory, tokenizer } = this.#generator();
+    const { decoder, architecture, description, sampler: memory, tokenizer } = this.#generator();
     options.signal?.throwIfAborted();
     if (options.stop?.length) void this.tokenizer; // refused here where there is none
     const matcher = new StopMatcher(options.stop ?? []);
-    const drawn = samplerOptionsFor(description, tokenizer?.vocabSize ?? 0, options);
+    const drawn = samplerOptionsFor(architecture.sampling?.(description), description.vocab, tokenizer?.vocabSize ?? 0, options);
     const sampler = new Sampler(drawn, decoder.vocab, memory);
     const ids = this.promptIds(prompt);
     if (ids.length === 0) {
@@ -229,7 +226,7 @@ export class Model {
   async logits(ids: readonly number[], options: LogitsOptions = {}): Promise<Float32Array[]> {
     const { decoder, arena, description } = this.#generator();
     const { signal, from = 0, entropyExit, onHidden } = options;
-    const afterLayer = onHidden && eachStream(arena, description, onHidden);
+    const afterLayer = onHidden && eachStream(arena, decoder, description, onHidden);
     const blocks = entropyExit === undefined ? undefined : await this.#exit(ids, entropyExit, signal);
     const session = this.session();
     try {
@@ -302,7 +299,7 @@ export class Model {
     return Promise.resolve();
   }
 
-  #generator(): Omit<ModelParts, 'description'> & Generator {
+  #generator(): ModelParts & Generator {
     const { generator, ...parts } = this.#alive();
     if (generator) return { ...parts, generator, ...generator };
     throw new DescriptionError(

@@ -3,25 +3,16 @@
  * @module
  */
 import { type ModelSource, resolveSource, type SourceOptions } from '../bytes/resolve.ts';
+import { architectureOf, entryOf, openModelContainer } from '../architectures/index.ts';
 import type { ByteSource } from '../bytes/source.ts';
-import type { Classifier } from '../architectures/spikingbert/classifier.ts';
 import type { Container } from '../container/tensor.ts';
 import { DescriptionError, MemoryError, OptionError } from '../errors.ts';
-import type { Decoder } from '../forward/decoder.ts';
-import { LlamaDecoder } from '../architectures/llama/decoder.ts';
-import { llamaWeights } from '../architectures/llama/weights.ts';
-import { SymbolicLightDecoder } from '../architectures/symboliclight/decoder.ts';
-import { symbolicLightWeights } from '../architectures/symboliclight/weights.ts';
 import { MAX_CONTEXT, MAX_THREADS, MAX_MEMORY_BYTES, MAX_TOKENIZER_BYTES } from '../limits.ts';
 import { BYTES_PER_THREAD, solo } from '../threads/executor.ts';
 import { Model } from './model.ts';
-import type { Generator } from './types.ts';
-import { type ModelConfig, openModelContainer } from '../description/config.ts';
+import type { ModelConfig } from '../description/config.ts';
 import { modelDigest } from '../description/digest.ts';
-import { describe, planModel } from '../architectures/index.ts';
-import type { ModelDescription } from '../description/description.ts';
 import { defaultContext, type KvType, type MemoryPlan } from '../description/plan.ts';
-import { spikingBertTensors } from '../architectures/spikingbert/description.ts';
 import { samplerBytes, samplerMemory } from '../sample/sampler.ts';
 import { openTokenizer, tokenizerFromMetadata } from '../tokenizer/open.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
@@ -106,35 +97,36 @@ async function load(
   const { signal, onProgress, threads } = options;
   onProgress?.({ phase: 'header', loaded: 0, total: source.size, fraction: 0 });
   const container = await openModelContainer(source, { signal, config: options.config });
-  const description = describe(container);
-  const tokenizer = await findTokenizer(source, container, description, options);
+  const architecture = await architectureOf(container);
+  const { generates } = architecture;
+  const description = architecture.describe(container);
+  const tokenizer = await findTokenizer(source, container, options);
 
-  if (options.forcedSparsity !== undefined && description.kind !== 'symboliclight') {
+  if (options.forcedSparsity !== undefined && !architecture.spikes) {
     throw new OptionError(
       'OPTION',
-      `forcedSparsity is for SymbolicLight models, which spike; this is a ${description.architecture} model`,
+      `forcedSparsity is for decoders that spike; this is a ${description.architecture} model`,
     );
   }
 
   // fewer pieces than rows are usual in models that generate: rows are padded, and such ids say nothing
-  const generates = description.kind !== 'spikingbert';
   if (
     tokenizer && (tokenizer.vocabSize > description.vocab || (!generates && tokenizer.vocabSize < description.vocab))
   ) {
     throw new DescriptionError(
       'DESCRIPTION_MISMATCH',
-      `the tokenizer has ${tokenizer.vocabSize} tokens, the embedding ${description.vocab} rows; they are not of one model`,
+      `the tokenizer has ${tokenizer.vocabSize} tokens, the embedding ${description.vocab} rows; ` +
+        'they belong to different models',
     );
   }
 
   const { kv = 'f16', maxMemoryBytes = MAX_MEMORY_BYTES, onNotice: notice = warn } = options;
-  // behind most products of SymbolicLight stands a threshold, which fine inputs keep where it belongs, at no cost
-  const { activations = description.kind === 'symboliclight' ? 'int16' : 'int8' } = options;
+  const { activations = architecture.activations, forcedSparsity } = options;
   const maxBytes = Math.min(maxMemoryBytes, MAX_MEMORY_BYTES);
   const base = ARENA_BASE + (generates ? samplerBytes(description.vocab) : 0);
   const context = options.contextLength ?? defaultContext(description.trainedContext);
   const planned = (threads: number): MemoryPlan =>
-    planModel(container, description, { context, kv, threads, maxBytes, base });
+    architecture.plan(container, description, { context, kv, threads, maxBytes, base });
   const alone = planned(1);
   const one = threads === 1 || (threads === undefined && alone.weightsBytes < 2 * BYTES_PER_THREAD);
   const pool = one ? null : await (await import('../threads/start.ts')).startThreads({
@@ -151,76 +143,50 @@ async function load(
     const arena = new Arena(memory, maxMemoryBytes);
     const kernels = instantiate(pool?.modules ?? await provided.modules(false), memory);
     arena.reserve(plan.totalBytes, 'the model');
-    const held = description.kind === 'spikingbert' ? spikingBertTensors(container, description) : container;
-    const loader = new WeightLoader(kernels, arena, source, held, {
+    const loader = new WeightLoader(kernels, arena, source, architecture.tensors?.(container, description) ?? container, {
       signal,
       activations,
       onProgress: onProgress &&
         (({ loaded, total }) => onProgress({ phase: 'weights', loaded, total, fraction: loaded / total })),
     });
-    let spans: ReadonlyMap<string, number> | undefined;
-    let generator: Generator | null = null;
-    let classifier: Classifier | null = null;
-    let weightsEnd = 0;
-    if (description.kind === 'spikingbert') {
-      // most programs have no classifier
-      const { loadClassifier } = await import('../architectures/spikingbert/classifier.ts');
-      const loaded = await loadClassifier(kernels, arena, description, loader, tokenizer, executor);
-      classifier = loaded;
-      await pool?.executor.ready();
-      if (threads === undefined) await pool?.executor.choose(() => loaded.trial());
-    } else {
-      let decoder: Decoder;
-      if (description.kind === 'llama') {
-        const weights = llamaWeights(description, loader);
-        await loader.fill();
-        weightsEnd = arena.used;
-        decoder = new LlamaDecoder(kernels, arena, description, weights, { context, kv }, executor);
-      } else {
-        const { weights, finish } = symbolicLightWeights(description, loader);
-        await loader.fill();
-        finish(kernels, arena);
-        spans = new Map(weights.blocks.flatMap(({ tcam, down }) => [tcam, down]).map(({ name, span }) => [name, span]));
-        weightsEnd = arena.used;
-        const { forcedSparsity } = options;
-        decoder = new SymbolicLightDecoder(kernels, arena, description, weights, { forcedSparsity }, executor);
-      }
-      generator = { decoder, description, sampler: samplerMemory(arena, kernels, description.vocab) };
-      await pool?.executor.ready();
-      if (threads === undefined) await pool?.executor.choose(() => decoder.trial());
-      signal?.throwIfAborted();
-    }
+    const means = { kernels, arena, loader, executor, container, tokenizer, context, kv, activations, forcedSparsity };
+    const loaded = await architecture.load(description, means);
+    const sampler = loaded.decoder && samplerMemory(arena, kernels, description.vocab);
+    await pool?.executor.ready();
+    if (threads === undefined) await pool?.executor.choose(() => loaded.trial());
+    signal?.throwIfAborted();
+    const { weightsEnd } = loader;
     const digest = once(() => modelDigest(description, container, arena.u8(ARENA_BASE, weightsEnd - ARENA_BASE)));
-    const loadMs = performance.now() - start;
-    const parts = {
+    return new Model({
       container,
+      architecture,
       description,
       plan,
       arena,
       executor,
       tokenizer,
       build: provided.build,
-      loadMs,
-      priced: { activations, spans },
+      loadMs: performance.now() - start,
       digest,
-    };
-    return new Model({ ...parts, generator, classifier });
+      generator: loaded.decoder && sampler ? { decoder: loaded.decoder, sampler } : null,
+      classifier: loaded.classifier ?? null,
+      spikeLayers: once(() => loaded.spikeLayers?.() ?? null),
+    });
   } catch (error) {
     executor.dispose();
     throw error;
   }
 }
 
-/** The option, else what the file carries, else, for checkpoints of a classifier, what lies beside it. */
+/** The option, else the file's own, else, for checkpoints, the one beside it. */
 async function findTokenizer(
   source: ByteSource,
   container: Container,
-  description: ModelDescription,
   { tokenizer, signal }: OpenOptions,
 ): Promise<Tokenizer | null> {
   if (tokenizer instanceof Uint8Array) return openTokenizer(tokenizer, 'the tokenizer option');
   const known = tokenizer ?? tokenizerFromMetadata(container.metadata);
-  if (known || description.kind !== 'spikingbert' || container.format === 'gguf') return known;
+  if (known || container.format === 'gguf' || !entryOf(container).needsConfig) return known;
   for (const name of ['vocab.txt', 'tokenizer.json']) {
     const bytes = await source.beside?.(name, MAX_TOKENIZER_BYTES, signal);
     if (bytes) return openTokenizer(bytes, name);

@@ -2,16 +2,18 @@
  * What the calls of a model take and answer.
  * @module
  */
-import type { Classifier } from '../architectures/spikingbert/classifier.ts';
+import type { Architecture } from '../architectures/architecture.ts';
+import type { Classifier } from '../forward/classifier.ts';
 import type { Container } from '../container/tensor.ts';
-import type { SpikeLayerOptions, SpikeReport } from '../architectures/symboliclight/spikes.ts';
+import type { SpikeLayer, SpikeReport } from '../forward/spike-report.ts';
 import type { Decoder } from '../forward/decoder.ts';
 import type { Executor } from '../threads/executor.ts';
-import type { DecoderDescription, ModelDescription } from '../description/description.ts';
+import type { ModelDescription } from '../description/description.ts';
 import type { MemoryPlan } from '../description/plan.ts';
 import type { SamplerOptions } from '../sample/options.ts';
 import type { SamplerMemory } from '../sample/sampler.ts';
-import type { CallOptions, Session, SessionOptions } from '../session/session.ts';
+import type { CallOptions } from '../bytes/pace.ts';
+import type { Session, SessionOptions } from '../session/session.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { Arena } from '../wasm/arena.ts';
 import type { Build } from '../wasm/features.ts';
@@ -84,13 +86,13 @@ export interface LogitsOptions {
 /** The part of a model that says one token after the other. */
 export interface Generator {
   readonly decoder: Decoder;
-  readonly description: DecoderDescription;
   readonly sampler: SamplerMemory;
 }
 
 /** What `open` hands to the constructor. */
 export interface ModelParts {
   readonly container: Container;
+  readonly architecture: Architecture;
   readonly description: ModelDescription;
   readonly plan: MemoryPlan;
   readonly arena: Arena;
@@ -102,8 +104,8 @@ export interface ModelParts {
   readonly tokenizer: Tokenizer | null;
   readonly build: Build | 'custom';
   readonly loadMs: number;
-  /** How the model is run, as far as its accounts need it. */
-  readonly priced: SpikeLayerOptions;
+  /** Layers of neurons, for the accounts of spikes; null where nothing spikes. */
+  spikeLayers(): readonly SpikeLayer[] | null;
   /** Eight bytes that tell this model from others; computed when first asked for. */
   digest(): Uint8Array;
 }

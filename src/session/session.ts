@@ -2,7 +2,7 @@
  * One conversation with a model: what it has read so far, and the logits of what may come next.
  * @module
  */
-import { Pace } from '../bytes/pace.ts';
+import { type CallOptions, Pace } from '../bytes/pace.ts';
 import { OptionError, SessionError } from '../errors.ts';
 import type { Decoder, DecoderState, Reading } from '../forward/decoder.ts';
 import { type SpikeTrace, traceSince } from '../forward/spike-trace.ts';
@@ -20,13 +20,6 @@ export interface SessionOptions {
   readonly keep?: number;
   /** Begin where this snapshot was taken instead of at position 0. */
   readonly snapshot?: Uint8Array;
-}
-
-export interface CallOptions {
-  readonly signal?: AbortSignal;
-  /** Milliseconds of work between two looks at the host's events, default 40: how late an abort may be seen, and how long
-   *  a page may stand still. A longer stretch reads a prompt in larger batches, which is faster for large models. */
-  readonly stretchMs?: number;
 }
 
 /** How `read` reads. */

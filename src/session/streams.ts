@@ -3,7 +3,8 @@
  * @module
  */
 import { OptionError } from '../errors.ts';
-import type { DecoderDescription } from '../description/description.ts';
+import type { ModelDescription } from '../description/description.ts';
+import type { Decoder } from '../forward/decoder.ts';
 import type { Arena } from '../wasm/arena.ts';
 import type { ReadOptions } from './session.ts';
 
@@ -14,11 +15,12 @@ import type { ReadOptions } from './session.ts';
  */
 export function eachStream(
   arena: Arena,
-  description: DecoderDescription,
+  decoder: Decoder,
+  description: ModelDescription,
   see: (layer: number, i: number, stream: Float32Array) => void,
 ): NonNullable<ReadOptions['afterLayer']> {
-  if (description.kind !== 'llama') {
-    throw new OptionError('OPTION', `onHidden is for llama-shaped models, this is a ${description.architecture} model`);
+  if (!decoder.streams) {
+    throw new OptionError('OPTION', `onHidden is not available for ${description.architecture} models, which have no residual stream to show`);
   }
   return (layer, first, n, stream, stride) => {
     for (let t = 0; t < n; t++) see(layer, first + t, arena.f32(stream + t * stride, description.width));

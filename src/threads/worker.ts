@@ -32,17 +32,17 @@ export type Report = 'ready' | 'done' | { readonly fault: string };
 export type MakeProgram = (
   recipe: object,
   means: Pick<Orders, 'memory' | 'words' | 'index'> & { readonly kernels: Kernels },
-) => Program;
+) => Program | Promise<Program>;
 
 /** Waits for orders and carries them out. The whole of a worker's script. */
 export function serve(make: MakeProgram): void {
   const port = ownerPort();
   const say = (report: Report): void => port.postMessage(report);
-  port.onmessage = ({ data }): void => {
+  port.onmessage = async ({ data }): Promise<void> => {
     port.onmessage = null;
     const { memory, modules, control, words, index, spins, reports, recipe } = data as Orders;
     try {
-      const program = make(recipe, { kernels: instantiate(modules, memory), memory, words, index });
+      const program = await make(recipe, { kernels: instantiate(modules, memory), memory, words, index });
       const thread = new PoolThread(control, index, spins);
       say('ready');
       while (thread.follow()) {

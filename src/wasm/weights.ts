@@ -37,6 +37,7 @@ export class WeightLoader {
   readonly #total: number;
   readonly #pace: Pace;
   #loaded = 0;
+  #end: Ptr = 0;
   /** Two halves: one is packed while the other is read. */
   #staging: Ptr = 0;
   #half = 0;
@@ -97,10 +98,16 @@ export class WeightLoader {
     return at;
   }
 
+  /** Where the last weight ends, once everything was reserved: they lie in one piece. */
+  get weightsEnd(): Ptr {
+    return this.#end;
+  }
+
   /** Reads everything that was reserved. @throws {IoError} {ModelFileError} {AbortError} */
   async fill(): Promise<void> {
     const scratch = loaderScratch(this.#container);
     const mark = this.#arena.mark();
+    this.#end = this.#arena.used;
     try {
       this.#half = scratch.staging / 2;
       this.#staging = this.#arena.alloc(scratch.staging, 'staging buffer');

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { memorySource } from '../../src/bytes/memory.ts';
 import { openContainer } from '../../src/container/open.ts';
 import { open } from '../../src/entries/index.ts';
-import type { LlamaDescription } from '../../src/description/description.ts';
+import type { LlamaDescription } from '../../src/architectures/llama/description.ts';
 import { describeLlama } from '../../src/architectures/llama/description.ts';
 import type { MetaEntry } from '../builders.ts';
 import { type LlamaChoices, type LlamaFile, llamaFile } from '../llama-files.ts';

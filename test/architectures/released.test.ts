@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { openContainer } from '../../src/container/open.ts';
 import { SPIKING_SHAPES } from '../../src/architectures/symboliclight/random.ts';
 import { open } from '../../src/entries/index.ts';
-import { describe } from '../../src/architectures/index.ts';
+import { describe } from '../describe.ts';
 import { countingSource } from '../faults.ts';
 import { released } from '../released.ts';
 

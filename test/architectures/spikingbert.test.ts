@@ -11,10 +11,10 @@ import { readGguf } from '../../src/container/gguf.ts';
 import type { MetadataValue } from '../../src/container/tensor.ts';
 import type { ErrorCode } from '../../src/errors.ts';
 import { open, type OpenOptions, type SpikingBertDescription } from '../../src/entries/index.ts';
-import { openModelContainer } from '../../src/description/config.ts';
-import { describe, planModel } from '../../src/architectures/index.ts';
+import { openModelContainer } from '../../src/architectures/index.ts';
+import { describe, planModel } from '../describe.ts';
 import { builtinModule } from '../../src/wasm/builtin.ts';
-import { convertModel } from '../../src/architectures/llama/convert.ts';
+import { convertModel } from '../../src/model/convert.ts';
 import { type BuiltTensor, ggufBytes, type MetaEntry } from '../builders.ts';
 import { refuses } from '../refusal.ts';
 import {

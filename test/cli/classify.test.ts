@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Classification } from '../../src/architectures/spikingbert/classifier.ts';
+import type { Classification } from '../../src/forward/classifier.ts';
 import { type ClassifyInput, open } from '../../src/entries/index.ts';
 import { json as readJson, sharedTest } from '../shared.ts';
 import { caseFile, CASES, type SpikingBertCase } from '../spikingbert-files.ts';

@@ -20,6 +20,7 @@ import { speakingModel } from '../cli/cli.ts';
 import { f16, unpackQ1, unpackQ8, unpackTq1, unpackTq2 } from '../reference.ts';
 import { createTrainer } from '../../src/distill/trainer.ts';
 import { refuses } from '../refusal.ts';
+import type { SymbolicLightDescription } from '../../src/architectures/symboliclight/description.ts';
 
 const exported = suite('distill export');
 
@@ -116,13 +117,12 @@ exported('a student speaks with the vocabulary of its teacher', async () => {
   assert.equal(student.tokenizer.encode(text), teacher.tokenizer.encode(text));
   assert.equal(student.tokenizer.specials, teacher.tokenizer.specials);
   assert.is(student.tokenizer.chatTemplate, teacher.tokenizer.chatTemplate);
-  const description = student.describe();
+  const description = student.describe() as SymbolicLightDescription;
   assert.is(description.kind, 'symboliclight');
   assert.equal(
     [description.name, description.layers, description.width, description.vocab],
     ['small one', 1, 256, config.vocab],
   );
-  if (description.kind !== 'symboliclight') return;
   assert.equal([description.window, description.anchors, description.threshold, description.leak], [24, 2, 1, 0.95]);
   assert.is(student.container.metadata.get('general.license'), 'MIT');
   assert.is(student.container.metadata.get('general.description'), 'a test');

@@ -13,7 +13,7 @@ import { createTrainer } from '../../src/distill/trainer.ts';
 import type { StudentConfig, Trainer, TrainerState } from '../../src/distill/types.ts';
 import { open } from '../../src/entries/index.ts';
 import { builtinModule } from '../../src/wasm/builtin.ts';
-import { convertModel } from '../../src/architectures/llama/convert.ts';
+import { convertModel } from '../../src/model/convert.ts';
 import { jaxTest, TINY } from './student.ts';
 
 const test = suite('distill: trainer and engine');

@@ -2,11 +2,11 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openContainer } from '../../src/container/open.ts';
-import { type SpikeLayer, spikeLayers, spikeReport } from '../../src/architectures/symboliclight/spikes.ts';
-import { randomModel, randomTypes } from '../../src/architectures/llama/random.ts';
+import { type SpikeLayer, spikeReport } from '../../src/forward/spike-report.ts';
+import { randomModel, randomTypes } from '../../src/model/random.ts';
 import { forcedSpikes } from '../../src/forward/forced-spikes.ts';
 import { type Model, open, type SpikeReport } from '../../src/entries/index.ts';
-import { describe } from '../../src/architectures/index.ts';
+import { describe , spikeLayers } from '../describe.ts';
 import { Arena } from '../../src/wasm/arena.ts';
 
 const spikes = suite('spike accounting');
@@ -94,7 +94,7 @@ spikes(
 
 spikes('random models of every type run, and their bytes and energy follow the type', async () => {
   const touched = new Map<string, SpikeReport>();
-  for (const type of randomTypes('symboliclight-tiny')) {
+  for (const type of await randomTypes('symboliclight-tiny')) {
     using model = await open(await randomModel('symboliclight-tiny', type), { forcedSparsity: 0.9 });
     const rows = await model.logits([1, 2, 3]);
     assert.ok(rows.every((row) => row.every(Number.isFinite)), type);

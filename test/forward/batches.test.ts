@@ -1,7 +1,8 @@
 /** One model, one text: the same bits however the text is cut, whichever build runs, and after rewinding or forking. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { RANDOM_TYPES, randomModel } from '../../src/architectures/llama/random.ts';
+import { RANDOM_TYPES } from '../../src/architectures/llama/random.ts';
+import { randomModel } from '../../src/model/random.ts';
 import { builds, random, sameBits } from '../kernels/harness.ts';
 import { allLogits, bare } from '../models.ts';
 

@@ -1,7 +1,7 @@
 /** The early exit: a pass that ends behind some of the blocks, and how the entropy of the last position chooses them. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { randomModel } from '../../src/architectures/llama/random.ts';
+import { randomModel } from '../../src/model/random.ts';
 import { type Model, open } from '../../src/entries/index.ts';
 import type { ReadOptions } from '../../src/session/session.ts';
 import { sameBits } from '../kernels/harness.ts';

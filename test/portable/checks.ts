@@ -3,7 +3,7 @@
  * @module
  */
 import type { Model, ModelSource } from '../../src/entries/index.ts';
-import { randomModel } from '../../src/architectures/llama/random.ts';
+import { randomModel } from '../../src/model/random.ts';
 import type { Check, Env, Way } from './env.ts';
 import { Skip } from './env.ts';
 import { RECORDED } from './golden.ts';

@@ -12,6 +12,7 @@ import { instantiate } from '../../src/wasm/instantiate.ts';
 import { normals } from '../kernels/harness.ts';
 import { json, shared, sharedTest } from '../shared.ts';
 import { share } from './reference.ts';
+import { symbolicLightSampling } from '../../src/architectures/symboliclight/sampling.ts';
 
 const test = suite('adaptive temperature');
 
@@ -75,8 +76,8 @@ test('both rules at their ends and in the middle', () => {
 });
 
 test('an option that is stated wins over that of the model, one that is undefined does not', () => {
-  const light = { kind: 'symboliclight', variant: '0.8b', vocab: 57344 } as const;
-  assert.equal(samplerOptionsFor(light, 55296, {}), {
+  const light = symbolicLightSampling({ variant: '0.8b' });
+  assert.equal(samplerOptionsFor(light, 57344, 55296, {}), {
     temperature: 0.8,
     temperatureFirst: true,
     topK: 50,
@@ -86,15 +87,14 @@ test('an option that is stated wins over that of the model, one that is undefine
     adaptiveTemperature: 'warm',
     vocabLimit: 55296,
   });
-  const small = { ...light, variant: '194m', vocab: 48000 } as const;
-  const { topP, adaptiveTemperature, vocabLimit } = samplerOptionsFor(small, 48000, { topP: undefined });
+  const small = symbolicLightSampling({ variant: '194m' });
+  const { topP, adaptiveTemperature, vocabLimit } = samplerOptionsFor(small, 48000, 48000, { topP: undefined });
   assert.equal([topP, adaptiveTemperature, vocabLimit], [1, 'cool', undefined]);
-  const stated = samplerOptionsFor(light, 55296, { topK: 0, adaptiveTemperature: 'off', vocabLimit: 57344 });
+  const stated = samplerOptionsFor(light, 57344, 55296, { topK: 0, adaptiveTemperature: 'off', vocabLimit: 57344 });
   assert.equal([stated.topK, stated.adaptiveTemperature, stated.vocabLimit], [0, 'off', 57344]);
-  const llama = { kind: 'llama', vocab: 100 } as const;
-  assert.equal(samplerOptionsFor(llama, 100, { seed: 1 }), { seed: 1 });
-  assert.equal(samplerOptionsFor(llama, 0, {}), {});
-  assert.equal(samplerOptionsFor(llama, 90, {}), { vocabLimit: 90 });
+  assert.equal(samplerOptionsFor(undefined, 100, 100, { seed: 1 }), { seed: 1 });
+  assert.equal(samplerOptionsFor(undefined, 100, 0, {}), {});
+  assert.equal(samplerOptionsFor(undefined, 100, 90, {}), { vocabLimit: 90 });
 });
 
 async function drawn(model: Model, prompt: number[], options: GenerateOptions): Promise<number[]> {

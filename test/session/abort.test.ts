@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { memorySource } from '../../src/bytes/memory.ts';
 import type { ByteSource } from '../../src/bytes/source.ts';
-import { randomModel } from '../../src/architectures/llama/random.ts';
+import { randomModel } from '../../src/model/random.ts';
 import { type Model, open, TernspikeError } from '../../src/entries/index.ts';
 import type { BuiltTensor } from '../builders.ts';
 import { countingSource, faultySource, trickle } from '../faults.ts';

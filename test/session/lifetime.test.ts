@@ -1,7 +1,7 @@
 /** Lives of models and sessions: what is over refuses calls, gives its memory back, and disturbs nobody else. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { randomModel } from '../../src/architectures/llama/random.ts';
+import { randomModel } from '../../src/model/random.ts';
 import { open } from '../../src/entries/index.ts';
 import { sameBits } from '../kernels/harness.ts';
 import { llamaFile } from '../llama-files.ts';

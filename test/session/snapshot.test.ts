@@ -5,7 +5,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { xxh32 } from '../../src/bytes/xxh32.ts';
-import { randomModel } from '../../src/architectures/llama/random.ts';
+import { randomModel } from '../../src/model/random.ts';
 import { type Model, open, type OpenOptions, type Session, TernspikeError } from '../../src/entries/index.ts';
 import { builds, sameBits } from '../kernels/harness.ts';
 import { llamaFile } from '../llama-files.ts';

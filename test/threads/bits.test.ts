@@ -1,6 +1,7 @@
 /** Any number of threads gives the bits of one, in every type and build, in batches and steps, on servers and in windows. */
 import { suite } from 'uvu';
-import { RANDOM_TYPES, randomModel } from '../../src/architectures/llama/random.ts';
+import { RANDOM_TYPES } from '../../src/architectures/llama/random.ts';
+import { randomModel } from '../../src/model/random.ts';
 import { SPIKING_TYPES } from '../../src/architectures/symboliclight/random.ts';
 import { builds, random, sameBits } from '../kernels/harness.ts';
 import { llamaFile } from '../llama-files.ts';

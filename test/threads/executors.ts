@@ -17,7 +17,7 @@ import { symbolicLightWeights } from '../../src/architectures/symboliclight/weig
 import { type Executor, solo, STEP_WORDS } from '../../src/threads/executor.ts';
 import { PoolExecutor } from '../../src/threads/pool.ts';
 import { nodeThread, type StartThread, startThread } from '../../src/threads/port.ts';
-import { describe } from '../../src/architectures/index.ts';
+import { describe } from '../describe.ts';
 import type { KvType } from '../../src/description/plan.ts';
 import { Session, type SessionOptions } from '../../src/session/session.ts';
 import { Arena } from '../../src/wasm/arena.ts';

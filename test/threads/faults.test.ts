@@ -5,7 +5,7 @@
 import { Worker } from 'node:worker_threads';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { randomModel } from '../../src/architectures/llama/random.ts';
+import { randomModel } from '../../src/model/random.ts';
 import { nodeThread, type StartThread } from '../../src/threads/port.ts';
 import { sameBits } from '../kernels/harness.ts';
 import { refuses } from '../refusal.ts';

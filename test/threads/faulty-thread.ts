@@ -30,13 +30,13 @@ function fail(fault: number): void {
   }
 }
 
-serve((recipe, means) => {
+serve(async (recipe, means) => {
   const fault = (base: number): void => {
     const order = Atomics.load(means.words, FAULT_WORD);
     if (order >> 8 === means.index) fail((order & 255) - base);
   };
   fault(AT_START);
-  const run = program(recipe, means);
+  const run = await program(recipe, means);
   return (thread) => {
     fault(0);
     run(thread);

@@ -1,5 +1,5 @@
 /** A program that never disposes of its model. */
-import { randomModel } from '../../src/architectures/llama/random.ts';
+import { randomModel } from '../../src/model/random.ts';
 import { open } from '../../src/entries/index.ts';
 
 const model = await open(await randomModel('tiny', 'q8_0', 1), { threads: 2 });

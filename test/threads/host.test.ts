@@ -1,7 +1,7 @@
 /** What a host offers, and what is done where it offers less: fewer threads, never a refusal, and one notice. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { randomModel } from '../../src/architectures/llama/random.ts';
+import { randomModel } from '../../src/model/random.ts';
 import { open } from '../../src/entries/index.ts';
 import { startThreads } from '../../src/threads/start.ts';
 import { cores, mayWait, obstacle, sharedMemory } from '../../src/threads/host.ts';

@@ -5,7 +5,7 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { randomModel } from '../../src/architectures/llama/random.ts';
+import { randomModel } from '../../src/model/random.ts';
 import { open } from '../../src/entries/index.ts';
 import type { PoolExecutor } from '../../src/threads/pool.ts';
 import { sameBits } from '../kernels/harness.ts';

@@ -6,21 +6,16 @@
  * type that fits: Q8_0, then F16.
  * @module
  */
-import type { ByteSource } from '../../bytes/source.ts';
 import { TYPE_LAYOUTS } from '../../container/ggml-types.ts';
 import type { GgufContainer } from '../../container/gguf.ts';
-import { type ByteSink, type GgufEntry, type GgufTensor, writeGguf } from '../../container/gguf-write.ts';
+import { type GgufEntry, type GgufTensor, writeGguf } from '../../container/gguf-write.ts';
 import type { TensorInfo } from '../../container/tensor.ts';
-import { ModelFileError, OptionError } from '../../errors.ts';
-import { openModelContainer } from '../../description/config.ts';
-import { isSpikingBert } from '../spikingbert/description.ts';
-import { isSymbolicLight } from '../symboliclight/description.ts';
-import { Runs } from '../../convert/runs.ts';
-import { convertSpikingBert } from '../spikingbert/convert.ts';
-import { convertSymbolicLight, SYMBOLICLIGHT_CONVERT_TYPES } from '../symboliclight/convert.ts';
-import type { ConvertedTensor, ConvertOptions, ConvertResult, ConvertType } from '../../convert/types.ts';
 import type { EncodedType } from '../../convert/codec.ts';
-import type { KernelModules } from '../../wasm/instantiate.ts';
+import { checkTypes, refuseOptions } from '../../convert/options.ts';
+import { Runs } from '../../convert/runs.ts';
+import type { ConvertedTensor, ConvertOptions, ConvertType } from '../../convert/types.ts';
+import { ModelFileError } from '../../errors.ts';
+import type { Convert } from '../architecture.ts';
 
 interface Target {
   readonly type: EncodedType;
@@ -29,8 +24,6 @@ interface Target {
   /** Of embedding and head, unless told. */
   readonly head: EncodedType;
 }
-
-export type { ConvertedTensor, ConvertOptions, ConvertResult, ConvertType, WrittenType } from '../../convert/types.ts';
 
 /** Types of llama-shaped models. */
 type LlamaType = Exclude<ConvertType, 'i8' | 'q1_0'>;
@@ -44,51 +37,26 @@ const TARGETS: Readonly<Record<LlamaType, Target>> = {
 };
 
 /** Spellings of every type that llama-shaped models can have. */
-export const CONVERT_TYPES: readonly LlamaType[] = ['f32', 'f16', 'q8_0', 'tq2_0', 'tq1_0'];
+export const LLAMA_TYPES: readonly LlamaType[] = ['f32', 'f16', 'q8_0', 'tq2_0', 'tq1_0'];
 
 /** Tables with a row for each token. */
 const HEAD_TENSORS: readonly string[] = ['token_embd.weight', 'output.weight'];
 
-/**
- * Converts a GGUF file, or a model that spikes in any container (see convert-symboliclight.ts, convert-spikingbert.ts). A
- * tensor that already has its type is copied bit for bit, after it was checked.
- * @param modules the compiled kernels
- * @throws {ModelFileError} `WEIGHT_NOT_FINITE`, `TERNARY_CODE` for a damaged file; `TENSOR_TYPE` for weights that the
- *   type cannot hold; `UNKNOWN_FORMAT` for a model that is no GGUF file; what the reader and the writer throw; the
- *   signal's reason. What was written by then is no model.
- * @example
- * const { tensors } = await convertModel(modules, await openFile('in.gguf'), sink, { type: 'tq2_0' });
- */
-export async function convertModel(
-  modules: KernelModules,
-  source: ByteSource,
-  sink: ByteSink,
-  options: ConvertOptions,
-): Promise<ConvertResult> {
+/** Converts an opened llama-shaped model. A tensor that already has its type is copied bit for bit, after it was checked. */
+export const convertLlama: Convert = async (modules, source, container, sink, options) => {
   const { signal, onProgress } = options;
-  checkTypes(options, SYMBOLICLIGHT_CONVERT_TYPES);
-  const container = await openModelContainer(source, { signal, config: options.config });
-  if (isSpikingBert(container)) return convertSpikingBert(modules, source, container, sink, options);
-  for (const name of ['ternary', 'classifier'] as const) {
-    if (options[name] === undefined) continue;
-    throw new OptionError('OPTION', `${name} is for spiking BERTs, this is a file of another model; leave it out`);
-  }
-  if (isSymbolicLight(container)) return convertSymbolicLight(modules, source, container, sink, options);
+  refuseOptions(options, ['ternary', 'classifier', 'embedding', 'scale']);
   if (container.format !== 'gguf') {
     throw new ModelFileError(
       'UNKNOWN_FORMAT',
-      `${source.name} is a ${container.format} file; only GGUF files can be converted, and checkpoints of SymbolicLight and spiking BERTs`,
+      `${source.name} is a ${container.format} file; llama-shaped models are converted from GGUF`,
     );
   }
-  checkTypes(options, CONVERT_TYPES);
-  for (const name of ['embedding', 'scale'] as const) {
-    if (options[name] === undefined) continue;
-    throw new OptionError('OPTION', `${name} is for models that spike, this is a file of another; leave it out`);
-  }
+  checkTypes(options, LLAMA_TYPES);
   const [type, head] = [options.type as LlamaType, options.head as LlamaType | undefined];
   const plan = [...container.tensors.values()].map((info) => ({ info, ...targetOf(info, type, head) }));
   const tensors: GgufTensor[] = plan.map(({ info, to }) => ({ name: info.name, type: to, shape: info.shape }));
-  const writer = await writeGguf(sink, { metadata: metadataOf(container, TARGETS[type], options), tensors });
+  const writer = await writeGguf(sink, { metadata: metadataOf(container as GgufContainer, TARGETS[type], options), tensors });
 
   const converter = new Runs(modules, container, source, signal);
   const total = plan.reduce((sum, { info }) => sum + info.byteLength, 0);
@@ -104,15 +72,7 @@ export async function convertModel(
   }
   await writer.finish();
   return { bytes: { in: source.size, out: writer.bytesWritten }, tensors: converted };
-}
-
-/** @throws {OptionError} `OPTION` */
-function checkTypes({ type, head, embedding }: ConvertOptions, known: readonly ConvertType[]): void {
-  for (const [name, value] of Object.entries({ type, head, embedding })) {
-    if (value === undefined ? name !== 'type' : known.includes(value)) continue;
-    throw new OptionError('OPTION', `${name} is ${JSON.stringify(value)}, expected one of ${known.join(', ')}`);
-  }
-}
+};
 
 /** The type a tensor takes, and whether it is another than was asked for. */
 function targetOf(

@@ -5,8 +5,9 @@
 import { SessionError } from '../../errors.ts';
 import { type Executor, solo } from '../../threads/executor.ts';
 import { SOLO } from '../../threads/context.ts';
-import type { LlamaDescription } from '../../description/description.ts';
-import { type KvType, llamaStateBytes, PREFILL_BATCH } from '../../description/plan.ts';
+import type { LlamaDescription } from './description.ts';
+import { type KvType, PREFILL_BATCH } from '../../description/plan.ts';
+import { llamaStateBytes } from './plan.ts';
 import type { Arena, Ptr } from '../../wasm/arena.ts';
 import type { Kernels } from '../../wasm/kernels.ts';
 import { type Decoder, type DecoderState, headNotFinite, type Reading } from '../../forward/decoder.ts';
@@ -40,6 +41,7 @@ export interface LlamaDecoderOptions {
 
 export class LlamaDecoder implements Decoder {
   readonly batch: number = PREFILL_BATCH;
+  readonly streams: boolean = true;
   readonly canRewind: boolean = true;
   readonly #m: Llama;
   readonly #arena: Arena;

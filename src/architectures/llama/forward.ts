@@ -13,8 +13,9 @@
  * @module
  */
 import { firstRow, firstUnit, type ThreadContext, type Program } from '../../threads/context.ts';
-import type { LlamaDescription } from '../../description/description.ts';
+import type { LlamaDescription } from './description.ts';
 import type { KvType } from '../../description/plan.ts';
+import type { MakeProgram } from '../../threads/worker.ts';
 import type { Ptr } from '../../wasm/arena.ts';
 import type { Kernels } from '../../wasm/kernels.ts';
 import type { Matrix } from '../../wasm/weights.ts';
@@ -32,6 +33,10 @@ export interface LlamaRecipe {
   readonly context: number;
   readonly kv: KvType;
 }
+
+/** The program of a thread. */
+export const program: MakeProgram = (recipe, { kernels, words }) =>
+  llamaProgram(kernels, recipe as LlamaRecipe, words);
 
 /** All that a pass reads, and the buffers it writes. */
 export interface Llama {

@@ -3,13 +3,12 @@
  * same loader as real files, and serve benchmarks and comparisons between hosts; what they say means nothing.
  * @module
  */
-import type { ByteSource } from '../../bytes/source.ts';
-import { type GgufEntry, writeGguf } from '../../container/gguf-write.ts';
+import type { GgufEntry } from '../../container/gguf-write.ts';
 import type { TensorType } from '../../container/tensor.ts';
 import { OptionError } from '../../errors.ts';
 import { layerTensorName, LLAMA_LAYER_TENSORS } from './description.ts';
-import { RandomSource, type RandomTensor } from '../../container/random-source.ts';
-import { SPIKING_SHAPES, SPIKING_TYPES, spikingMetadata, spikingTensors } from '../symboliclight/random.ts';
+import { randomSource, type RandomTensor } from '../../container/random-source.ts';
+import type { RandomModels } from '../architecture.ts';
 
 interface Shape {
   readonly layers: number;
@@ -60,9 +59,6 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
   },
 };
 
-/** Names of all shapes, llama-shaped and spiking. */
-export const RANDOM_SHAPES: readonly string[] = [...Object.keys(SHAPES), ...Object.keys(SPIKING_SHAPES)];
-
 /** Types of the block matrices, by their spelling on the command line. Embedding and head of ternary and binary models
  *  are Q8_0, as in llama.cpp's conversions. */
 export const RANDOM_TYPES: Readonly<Record<string, TensorType>> = {
@@ -76,49 +72,17 @@ export const RANDOM_TYPES: Readonly<Record<string, TensorType>> = {
   q1_0: 'Q1_0',
 };
 
-/**
- * A random model as a byte source for `open`.
- * @param layers fewer layers of the same shape
- * @param head type of the head of a spiking model instead of the one that goes with `type`
- * @throws {OptionError} for an unknown shape or type
- * @example
- * const model = await open(await randomModel('tinyllama', 'tq2_0'));
- */
-export async function randomModel(shape: string, type: string, layers?: number, head?: string): Promise<ByteSource> {
-  known('shape', shape, RANDOM_SHAPES);
-  known('type', type, randomTypes(shape));
-  const name = `random-${shape}-${type}`;
-  let parts: { metadata: Map<string, GgufEntry>; tensors: RandomTensor[] };
-  if (Object.hasOwn(SPIKING_SHAPES, shape)) {
-    const { [shape]: s } = SPIKING_SHAPES;
-    if (head !== undefined) known('head', head, randomTypes(shape));
-    const headType = head === undefined ? undefined : SPIKING_TYPES[head];
-    const d = { ...s, layers: layers ?? s.layers };
-    parts = { metadata: spikingMetadata(d, name), tensors: spikingTensors(d, SPIKING_TYPES[type], headType) };
-  } else {
-    if (head !== undefined) throw new OptionError('OPTION', `head is for spiking shapes, ${shape} is none`);
+/** A GGUF file of a known shape with random weights. See `randomModel`. */
+export const random: RandomModels = {
+  types: ['tq2_0', ...Object.keys(RANDOM_TYPES).filter((type) => type !== 'tq2_0')],
+  async make(shape, type, layers, head) {
+    if (head !== undefined) throw new OptionError('OPTION', `head is for spiking shapes, ${shape} is not one`);
     const { [shape]: s } = SHAPES;
     const dims = { ...s, layers: layers ?? s.layers };
-    parts = { metadata: metadata(dims, name), tensors: tensors(dims, RANDOM_TYPES[type]) };
-  }
-  let header = new Uint8Array(0);
-  await writeGguf({ write: async (bytes) => void (header = bytes.slice()) }, parts);
-  return new RandomSource(header, parts.tensors);
-}
-
-/** Types that a shape can have, the default first. */
-export function randomTypes(shape: string): readonly string[] {
-  if (Object.hasOwn(SPIKING_SHAPES, shape)) return Object.keys(SPIKING_TYPES);
-  return ['tq2_0', ...Object.keys(RANDOM_TYPES).filter((type) => type !== 'tq2_0')];
-}
-
-function known(what: string, value: string, all: readonly string[]): void {
-  if (all.includes(value)) return;
-  throw new OptionError(
-    'OPTION',
-    `${what} is ${JSON.stringify(value.slice(0, 60))}, expected one of ${all.join(', ')}`,
-  );
-}
+    const parts = { metadata: metadata(dims, `random-${shape}-${type}`), tensors: tensors(dims, RANDOM_TYPES[type]) };
+    return await randomSource(parts);
+  },
+};
 
 function metadata(s: Shape, name: string): Map<string, GgufEntry> {
   const u32 = (value: number): GgufEntry => ({ type: 'uint32', value });

@@ -3,9 +3,10 @@
  * of a model share. Allocated before the first token; a step allocates nothing.
  * @module
  */
-import type { LlamaDescription } from '../../description/description.ts';
+import type { LlamaDescription } from './description.ts';
 import { attentionBytes, codeVectorBytes, int8VectorBytes, TILE_BYTES } from '../../description/layout.ts';
-import { type KvType, llamaStateBytes, PREFILL_BATCH, vectorBytes } from '../../description/plan.ts';
+import { type KvType, PREFILL_BATCH, vectorBytes } from '../../description/plan.ts';
+import { llamaStateBytes } from './plan.ts';
 import type { Arena, Ptr } from '../../wasm/arena.ts';
 import type { Kernels } from '../../wasm/kernels.ts';
 import { type Activations, strideOf } from '../../forward/matmul.ts';

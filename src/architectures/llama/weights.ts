@@ -2,7 +2,7 @@
  * Which weights a llama-shaped model has, and where they lie once loaded.
  * @module
  */
-import type { LlamaDescription } from '../../description/description.ts';
+import type { LlamaDescription } from './description.ts';
 import { layerTensorName, LLAMA_LAYER_TENSORS, type LlamaLayerTensor } from './description.ts';
 import type { Ptr } from '../../wasm/arena.ts';
 import type { Matrix, WeightLoader } from '../../wasm/weights.ts';

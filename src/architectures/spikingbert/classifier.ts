@@ -4,94 +4,21 @@
  */
 import { Pace } from '../../bytes/pace.ts';
 import { OptionError, SessionError, TokenizerError } from '../../errors.ts';
-import { type ClassifySpikes, classifySpikes } from './spikes.ts';
+import { classifySpikes } from './spikes.ts';
 import { type SpikingBert, spikingBertProgram, type SpikingBertRecipe } from './forward.ts';
 import { rateSpikingBert } from './rate.ts';
 import { SpikingBertRun } from './run.ts';
 import { spikingBertWeights } from './weights.ts';
 import { type Executor, solo } from '../../threads/executor.ts';
 import { MAX_STEPS } from '../../limits.ts';
-import type { SpikingBertDescription } from '../../description/description.ts';
+import type { SpikingBertDescription } from './description.ts';
 import { layerFeatures } from './plan.ts';
-import type { CallOptions } from '../../session/session.ts';
+import type { Classification, Classifier, ClassifyIds, ClassifyInput, ClassifyOptions } from '../../forward/classifier.ts';
 import { encodeSegments } from '../../tokenizer/bert-pair.ts';
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import type { Arena } from '../../wasm/arena.ts';
 import type { Kernels } from '../../wasm/kernels.ts';
 import type { WeightLoader } from '../../wasm/weights.ts';
-
-/** Ids as they are: nothing is added to them. */
-export interface ClassifyIds {
-  /** `[CLS]` first. */
-  readonly ids: readonly number[];
-  /** The segment of each; 0 unless told. */
-  readonly typeIds?: readonly number[];
-  /** 1 for each token, then 0 for each id of padding behind them. Padding is run, counted, and seen by nobody. */
-  readonly mask?: readonly number[];
-}
-
-/** A text, two texts that belong together, or ids. */
-export type ClassifyInput = string | readonly [string, string] | ClassifyIds;
-
-/** When a run ends before its last step. */
-export interface EarlyExit {
-  /** By how much the best logit of the mean so far leads the next; of a regression: by how much the value may have moved. */
-  readonly margin: number;
-  /** Steps between two looks; 8 unless told. */
-  readonly every?: number;
-}
-
-/** One time step of a run, as it is reported. */
-export interface ClassifyStep {
-  /** From 1 on. */
-  readonly step: number;
-  readonly steps: number;
-  /** Share of each layer's neurons that fired in this step. */
-  readonly firingRates: readonly number[];
-  /** Logits of the mean over the steps so far. */
-  readonly logits: readonly number[];
-}
-
-export interface ClassifyOptions extends CallOptions {
-  /** Time steps, 1 to 10 000; default the model's. */
-  readonly steps?: number;
-  /** Potential from which neurons fire; default the model's. */
-  readonly threshold?: number;
-  /** What is left of a membrane after a step, 0 to 1; default the model's. */
-  readonly leak?: number;
-  /**
-   * End after the first look, from the second on, at which the class that leads is that of the look before and leads the
-   * next by the margin at both; of a regression: at which the value has moved by no more than the margin. Off by default.
-   */
-  readonly earlyExit?: EarlyExit;
-  /** Instead of spikes, one pass of the rates that training takes for their equilibrium. Fast, and not the same: the norms of
-   *  spikes are not those of rates. */
-  readonly rate?: boolean;
-  /** Cut texts to this many tokens; without it a text longer than the model is refused. */
-  readonly maxLength?: number;
-  /** Return how often each neuron fired. */
-  readonly counts?: boolean;
-  /** Called for every time step, in order; several at a time where steps are short. */
-  readonly onStep?: (step: ClassifyStep) => void;
-}
-
-export interface Classification {
-  /** The class with the largest logit, the first of equal ones; null of a regression. */
-  readonly label: string | null;
-  readonly labelId: number | null;
-  /** Softmax of the logits; of a regression its value. */
-  readonly scores: readonly number[];
-  readonly logits: readonly number[];
-  /** Mean over tokens, features and steps, for the embedding and the six layers of each encoder. */
-  readonly firingRates: readonly number[];
-  readonly tokens: number;
-  /** Steps that were run; 0 with `rate`. */
-  readonly steps: number;
-  /** What it took; null with `rate`. */
-  readonly spikes: ClassifySpikes | null;
-  /** With `counts`: for each layer how often each neuron fired, tokens × features. */
-  readonly spikeCounts?: readonly Uint16Array[];
-}
 
 /** Loads the weights of a spiking BERT. @param executor runs the steps; default this thread alone @throws {MemoryError} and what `WeightLoader.fill` throws */
 export async function loadClassifier(
@@ -101,13 +28,13 @@ export async function loadClassifier(
   loader: WeightLoader,
   tokenizer: Tokenizer | null,
   executor: Executor = solo(),
-): Promise<Classifier> {
+): Promise<SpikingBertClassifier> {
   const w = spikingBertWeights(d, loader);
   await loader.fill();
   const m = { k, d, w, arena, executor };
   const recipe: SpikingBertRecipe = { kind: 'spikingbert', d, w };
   executor.bind(spikingBertProgram(m, executor.words), recipe);
-  return new Classifier(m, tokenizer);
+  return new SpikingBertClassifier(m, tokenizer);
 }
 
 /** Steps between two looks of an early exit. */
@@ -130,7 +57,7 @@ interface Job {
 }
 
 /** Made by `open`. One text is run at a time, and others wait for it. */
-export class Classifier {
+export class SpikingBertClassifier implements Classifier {
   readonly #m: SpikingBert;
   readonly #tokenizer: Tokenizer | null;
   #last: Promise<unknown> = Promise.resolve();

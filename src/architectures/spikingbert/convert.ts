@@ -23,15 +23,10 @@ import type { GgufContainer } from '../../container/gguf.ts';
 import { type ByteSink, type GgufEntry, type GgufTensor, writeGguf } from '../../container/gguf-write.ts';
 import type { Container, TensorInfo } from '../../container/tensor.ts';
 import { DescriptionError, OptionError } from '../../errors.ts';
-import type { SpikingBertDescription } from '../../description/description.ts';
+import type { SpikingBertDescription } from './description.ts';
 import { isCodes, scaleName } from '../../description/layout.ts';
-import {
-  describeSpikingBert,
-  SPIKINGBERT,
-  SPIKINGBERT_KEYS,
-  spikingBertShapes,
-  withNumbers,
-} from './description.ts';
+import { describeSpikingBert, SPIKINGBERT_KEYS, spikingBertShapes, withNumbers } from './description.ts';
+import { SPIKINGBERT } from './recognise.ts';
 import { type Errors, Runs, type Take } from '../../convert/runs.ts';
 import type { ConvertedTensor, ConvertOptions, ConvertResult, ConvertType, WrittenType } from '../../convert/types.ts';
 import type { EncodedType } from '../../convert/codec.ts';

@@ -14,11 +14,32 @@ import { weightType } from '../../container/ggml-types.ts';
 import type { Container, MetadataValue, TensorInfo } from '../../container/tensor.ts';
 import { DescriptionError, ModelFileError } from '../../errors.ts';
 import { MAX_CLASSES, MAX_CONTEXT, MAX_HEADS, MAX_LAYERS, MAX_STEPS, MAX_VOCAB, MAX_WIDTH } from '../../limits.ts';
-import { Metadata, type SpikingBertDescription } from '../../description/description.ts';
+import { Metadata, type ModelDescription } from '../../description/description.ts';
 import { isCodes, rowScales, scaleName } from '../../description/layout.ts';
+import type { ClassifierNumbers } from '../../convert/types.ts';
+import { SPIKINGBERT, SPIKINGBERT_WORDS } from './recognise.ts';
 
-/** Name of the architecture in GGUF files. */
-export const SPIKINGBERT = 'spikingbert';
+/** A spiking BERT (arXiv 2308.10873): an encoder of integrate-and-fire neurons that classifies by rates over time steps. */
+export interface SpikingBertDescription extends ModelDescription {
+  readonly kind: 'spikingbert';
+  readonly hidden: number;
+  readonly headDim: number;
+  /** Segments that the embedding tells apart: 2 for pairs of texts. */
+  readonly segments: number;
+  readonly normEps: number;
+  /** Membrane potential from which a neuron fires, and by which it is lowered then. */
+  readonly threshold: number;
+  /** What is left of a membrane after a step; 1 for neurons that do not leak. */
+  readonly leak: number;
+  /** Time steps of a run. */
+  readonly steps: number;
+  /** Outputs of the classifier; 1 for a regression. */
+  readonly classes: number;
+  /** Names of the classes in their order; none for a regression. */
+  readonly labels: readonly string[];
+  /** Name of the task, such as `sst-2`; empty where it is not known. */
+  readonly task: string;
+}
 
 /** A number of the configuration: its name in `config.json`, and in GGUF behind `spikingbert.`. */
 export const SPIKINGBERT_KEYS = {
@@ -50,13 +71,6 @@ const TASK_LABELS: Readonly<Record<string, readonly string[]>> = {
 
 /** In checkpoints: other names of the same weights, stale copies, and parts that only training has. */
 const UNUSED = /^(snn_func(_copy)?|snn_ide_conv|fit_dense|pooler_layer)\./;
-/** The table that every file of this architecture has. */
-const WORDS = 'network_x.word_embeddings.weight';
-
-/** Whether a container is a spiking BERT, by architecture or by the names of its tensors. */
-export function isSpikingBert(container: Pick<Container, 'metadata' | 'tensors'>): boolean {
-  return container.metadata.get('general.architecture') === SPIKINGBERT || container.tensors.has(WORDS);
-}
 
 /**
  * Reads and checks the description.
@@ -137,11 +151,6 @@ export function describeSpikingBert(container: Container): SpikingBertDescriptio
   return Object.freeze({ ...description, parameters: sizes.reduce((a, b) => a + b, 0) });
 }
 
-/** What a run takes besides weights, and what its classes are called. */
-export type ClassifierNumbers = Partial<
-  Pick<SpikingBertDescription, 'steps' | 'threshold' | 'leak' | 'task' | 'labels'>
->;
-
 /** The container with other numbers in its metadata, which `describeSpikingBert` then checks. */
 export function withNumbers<T extends Container>(container: T, numbers: ClassifierNumbers): T {
   const metadata = new Map(container.metadata);
@@ -201,7 +210,7 @@ export function spikingBertShapes(
   const norm = (part: string): void => {
     for (const end of ['weight', 'bias']) shapes.set(`${part}.LayerNorm.${end}`, [d.width]);
   };
-  shapes.set(WORDS, [d.vocab, d.width]);
+  shapes.set(SPIKINGBERT_WORDS, [d.vocab, d.width]);
   shapes.set('network_x.position_embeddings.weight', [d.trainedContext, d.width]);
   shapes.set('network_x.token_type_embeddings.weight', [d.segments, d.width]);
   norm('network_x');

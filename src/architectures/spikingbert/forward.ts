@@ -20,9 +20,11 @@
  */
 import type { Executor } from '../../threads/executor.ts';
 import { firstUnit, type ThreadContext, type Program } from '../../threads/context.ts';
-import type { SpikingBertDescription } from '../../description/description.ts';
-import { layerFeatures, UNIT_ROWS } from './plan.ts';
-import type { Arena, Ptr } from '../../wasm/arena.ts';
+import type { SpikingBertDescription } from './description.ts';
+import { layerFeatures } from './plan.ts';
+import { UNIT_ROWS } from '../../forward/spike-matmul.ts';
+import type { MakeProgram } from '../../threads/worker.ts';
+import { Arena, type Ptr } from '../../wasm/arena.ts';
 import type { Kernels } from '../../wasm/kernels.ts';
 import type { Matrix } from '../../wasm/weights.ts';
 import { listSpikes, multiplySpikes, type SpikeBatch, type Spikes, takesLists } from '../../forward/spike-matmul.ts';
@@ -45,6 +47,12 @@ export interface SpikingBertRecipe {
   readonly d: SpikingBertDescription;
   readonly w: SpikingBertWeights;
 }
+
+/** The program of a thread. */
+export const program: MakeProgram = (recipe, { kernels, memory, words }) => {
+  const { d, w } = recipe as SpikingBertRecipe;
+  return spikingBertProgram({ k: kernels, d, w, arena: new Arena(memory) }, words);
+};
 
 /**
  * A chunk, written down in words that all threads see:

@@ -6,15 +6,20 @@
  * @module
  */
 import { alignUp } from '../../bytes/align.ts';
-import type { SpikingBertDescription } from '../../description/description.ts';
+import type { SpikingBertDescription } from './description.ts';
+import type { Container } from '../../container/tensor.ts';
+import { packedSize, rowScaledSize } from '../../description/layout.ts';
+import { loaderScratch, type MemoryPlan, packedBytes, vectorBytes } from '../../description/plan.ts';
+import { MemoryError } from '../../errors.ts';
+import type { PlanOptions } from '../architecture.ts';
+import { isRowScaled, spikingBertTensors } from './description.ts';
+import { UNIT_ROWS } from '../../forward/spike-matmul.ts';
 
 /** Vectors of a chunk, unless one step has more. Tables of weights pay from 128 on, and what a layer writes stays in the
  *  second-level cache; more gain little. */
 const CHUNK_VECTORS = 512;
 /** Bytes of a chunk's buffers, unless one step needs more; only layers far wider than a BERT's come near. */
 const CHUNK_BYTES = 64 << 20;
-/** Rows that are worked on together: 16 groups of nibbles. */
-export const UNIT_ROWS = 64;
 /** Vectors of one block of nibbles. */
 export const BLOCK_VECTORS = 128;
 
@@ -135,3 +140,34 @@ export function spikingBertRunBytes(
 ): number {
   return Object.values(runParts(d, runSize(d, tokens, steps), threads)).reduce((a, b) => a + b, 0);
 }
+
+/** Longest text that a plan of a spiking BERT counts with, as the public code evaluates; longer ones take memory when they
+ *  come. */
+const PLANNED_TOKENS = 128;
+
+/** The plan of a spiking BERT and the run of one text. @throws {MemoryError} `MEMORY_LIMIT` with the plan */
+export function planSpikingBert(
+  container: Container,
+  d: SpikingBertDescription,
+  options: Pick<PlanOptions, 'threads' | 'maxBytes' | 'base'>,
+): MemoryPlan {
+  const held = spikingBertTensors(container, d);
+  let weights = 0;
+  for (const info of held.tensors.values()) {
+    if (info.name.endsWith('.scale')) continue; // counted with its matrix
+    if (info.shape.length !== 2) weights += vectorBytes(info.shape[0]);
+    else weights += packedBytes(isRowScaled(info) ? rowScaledSize(info) : packedSize(info));
+  }
+  const loader = loaderScratch(held);
+  const tokens = Math.min(d.trainedContext, PLANNED_TOKENS);
+  const stateBytes = spikingBertRunBytes(d, tokens, d.steps, options.threads);
+  const behind = Math.max(stateBytes, loader.staging + loader.codes + loader.scales);
+  const plan = { weightsBytes: weights, stateBytes, scratchBytes: 0, totalBytes: options.base + weights + behind };
+  if (plan.totalBytes <= options.maxBytes) return plan;
+  throw new MemoryError(
+    'MEMORY_LIMIT',
+    `${plan.totalBytes} bytes are needed (weights ${weights}, a text of ${tokens} tokens ${stateBytes}), ` +
+      `${options.maxBytes} are allowed; use a more quantised model`,
+  );
+}
+

@@ -1,56 +1,17 @@
 /**
  * Spike accounting of a classified text, in the words of NeuroBench (arXiv 2304.04640): all that one text took, over its
- * tokens and time steps. See eval/spikes.ts for the terms; every weight counts as a connection here too.
+ * tokens and time steps. See forward/spike-report.ts for the terms; every weight counts as a connection here too.
  *
  * Norms, GELU and softmax are no synaptic operations. Products of attention are counted apart: queries and probabilities are
  * real, keys and values spikes, so that each is a sum of reals over spikes.
  * @module
  */
-import type { SpikingBertDescription } from '../../description/description.ts';
+import type { SpikingBertDescription } from './description.ts';
 import { SPIKINGBERT_LINEARS } from './description.ts';
 import { layerFeatures } from './plan.ts';
 import type { Matrix } from '../../wasm/matrix.ts';
-import { ENERGY_PICOJOULES, type SynapticOperations } from '../symboliclight/spikes.ts';
-
-/** One layer of neurons. Counts are of the whole text. */
-export interface ClassifyLayerReport {
-  readonly name: string;
-  /** Neurons of a token. */
-  readonly neurons: number;
-  readonly spikes: number;
-  readonly firingRate: number;
-  readonly activationSparsity: number;
-  /** Of the matrices that lead to it. */
-  readonly synapticOperations: SynapticOperations;
-}
-
-export interface ClassifySpikes {
-  readonly tokens: number;
-  readonly steps: number;
-  /** Neurons of a token, in all layers. */
-  readonly neurons: number;
-  readonly spikes: number;
-  readonly firingRate: number;
-  readonly activationSparsity: number;
-  /** Of all matrices; the classifier alone multiplies. */
-  readonly synapticOperations: SynapticOperations;
-  /** Additions of queries at key spikes, and of probabilities at value spikes; dense: as if all had fired. */
-  readonly attention: { readonly effectiveAcs: number; readonly denseAcs: number };
-  /** Neurons looked at, those that fired, and membranes updated. */
-  readonly neuronUpdates: { readonly dense: number; readonly effective: number; readonly membranes: number };
-  /** Bytes of the matrices, which are read once for all steps at best. */
-  readonly weightBytes: number;
-  /** Microjoules of an ideal 45 nm machine: no measurement of the host. */
-  readonly energy: {
-    readonly process: string;
-    readonly picojoules: typeof ENERGY_PICOJOULES;
-    /** `effective` operations; `dense`, as if all had fired; `ann`, the same matrices and attention run once in fp32. */
-    readonly compute: { readonly effective: number; readonly dense: number; readonly ann: number };
-    /** The matrices fetched from DRAM once. */
-    readonly memory: number;
-  };
-  readonly layers: readonly ClassifyLayerReport[];
-}
+import type { ClassifySpikes } from '../../forward/classify-report.ts';
+import { ENERGY_PICOJOULES, type SynapticOperations } from '../../forward/spike-report.ts';
 
 /** Names of the layers of neurons, in their order. */
 export function classifyLayerNames(layers: number): string[] {

@@ -3,17 +3,9 @@
  * makes this object for itself.
  * @module
  */
-import type { SpikingBertDescription } from '../../description/description.ts';
-import {
-  threadParts,
-  layerFeatures,
-  type RunPart,
-  runParts,
-  type RunSize,
-  runSize,
-  spikeGroups,
-  UNIT_ROWS,
-} from './plan.ts';
+import type { SpikingBertDescription } from './description.ts';
+import { threadParts, layerFeatures, type RunPart, runParts, type RunSize, runSize, spikeGroups } from './plan.ts';
+import { UNIT_ROWS } from '../../forward/spike-matmul.ts';
 import { alignUp } from '../../bytes/align.ts';
 import type { Arena, Ptr } from '../../wasm/arena.ts';
 import type { Kernels } from '../../wasm/kernels.ts';

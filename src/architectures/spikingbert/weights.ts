@@ -2,7 +2,7 @@
  * Which weights a spiking BERT has, and where they lie once loaded.
  * @module
  */
-import type { SpikingBertDescription } from '../../description/description.ts';
+import type { SpikingBertDescription } from './description.ts';
 import { isRowScaled, SPIKINGBERT_LINEARS } from './description.ts';
 import type { Ptr } from '../../wasm/arena.ts';
 import type { Matrix, WeightLoader } from '../../wasm/weights.ts';

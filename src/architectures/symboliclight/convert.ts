@@ -17,14 +17,11 @@ import type { GgufContainer } from '../../container/gguf.ts';
 import { type ByteSink, type GgufEntry, type GgufTensor, writeGguf } from '../../container/gguf-write.ts';
 import type { Container, TensorInfo } from '../../container/tensor.ts';
 import { DescriptionError, OptionError } from '../../errors.ts';
-import type { SymbolicLightDescription } from '../../description/description.ts';
+import type { SymbolicLightDescription } from './description.ts';
 import { rowScaleName } from '../../description/layout.ts';
-import {
-  describeSymbolicLight,
-  SYMBOLICLIGHT,
-  SYMBOLICLIGHT_KEYS,
-  symbolicLightShapes,
-} from './description.ts';
+import { describeSymbolicLight, SYMBOLICLIGHT_KEYS, symbolicLightShapes } from './description.ts';
+import { SYMBOLICLIGHT } from './recognise.ts';
+import { refuseOptions } from '../../convert/options.ts';
 import { type Errors, Runs, type Take } from '../../convert/runs.ts';
 import type { ConvertedTensor, ConvertOptions, ConvertResult, ConvertType, WrittenType } from '../../convert/types.ts';
 import type { KernelModules } from '../../wasm/instantiate.ts';
@@ -46,9 +43,6 @@ const TARGETS: Readonly<Record<ConvertType, Target>> = {
   tq1_0: { type: 'TQ1_0', head: 'Q8_0', embedding: 'Q8_0' },
   q1_0: { type: 'Q1_0', head: 'Q8_0', embedding: 'Q8_0' },
 };
-
-/** Spellings of every type. */
-export const SYMBOLICLIGHT_CONVERT_TYPES: readonly ConvertType[] = Object.keys(TARGETS) as ConvertType[];
 
 /** Types of one or two bits: they become ternary ones by blocks as they are, and are not cut at their mean again. */
 const CODES: readonly string[] = ['TQ1_0', 'TQ2_0', 'Q2_0', 'Q1_0', 'I2_S'];
@@ -78,6 +72,7 @@ export async function convertSymbolicLight(
   options: ConvertOptions,
 ): Promise<ConvertResult> {
   const { scale = 'tensor', signal, onProgress } = options;
+  refuseOptions(options, ['ternary', 'classifier']);
   if (scale !== 'tensor' && scale !== 'row') {
     throw new OptionError('OPTION', `scale is ${JSON.stringify(scale)}, expected "tensor" or "row"`);
   }

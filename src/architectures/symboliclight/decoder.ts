@@ -6,8 +6,9 @@ import { SessionError } from '../../errors.ts';
 import { type Executor, solo } from '../../threads/executor.ts';
 import { SOLO } from '../../threads/context.ts';
 import { MAX_POSITIONS } from '../../limits.ts';
-import type { SymbolicLightDescription } from '../../description/description.ts';
-import { type KvType, PREFILL_BATCH, symbolicLightStateBytes, vectorBytes } from '../../description/plan.ts';
+import type { SymbolicLightDescription } from './description.ts';
+import { type KvType, PREFILL_BATCH, vectorBytes } from '../../description/plan.ts';
+import { symbolicLightStateBytes } from './plan.ts';
 import type { Arena, Ptr } from '../../wasm/arena.ts';
 import type { Kernels } from '../../wasm/kernels.ts';
 import { type Decoder, type DecoderState, headNotFinite, type Reading } from '../../forward/decoder.ts';
@@ -42,6 +43,7 @@ export interface SymbolicLightOptions {
 
 export class SymbolicLightDecoder implements Decoder {
   readonly batch: number = PREFILL_BATCH;
+  readonly streams: boolean = false;
   readonly context: number = MAX_POSITIONS;
   /** Membranes and decaying states are sums over all that was read. */
   readonly canRewind: boolean = false;

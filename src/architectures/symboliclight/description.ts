@@ -10,11 +10,32 @@ import { weightType } from '../../container/ggml-types.ts';
 import type { Container, MetadataValue, TensorInfo } from '../../container/tensor.ts';
 import { DescriptionError, ModelFileError } from '../../errors.ts';
 import { MAX_CONTEXT, MAX_HEADS, MAX_LAYERS, MAX_VOCAB, MAX_WIDTH } from '../../limits.ts';
-import { Metadata, type SymbolicLightDescription } from '../../description/description.ts';
+import { Metadata, type ModelDescription, type RopeDescription } from '../../description/description.ts';
 import { rowScaleName, rowScales } from '../../description/layout.ts';
+import { SYMBOLICLIGHT } from './recognise.ts';
 
-/** Name of the architecture in GGUF files. */
-export const SYMBOLICLIGHT = 'symboliclight';
+/** SymbolicLight V1: a spike encoder, blocks of a decay path, local attention and a spiking feed-forward, a head with a prior. */
+export interface SymbolicLightDescription extends ModelDescription {
+  readonly kind: 'symboliclight';
+  /** Which public variant: they differ in the prior's weight and in how a temperature adapts. */
+  readonly variant: '0.8b' | '194m';
+  readonly hidden: number;
+  readonly headDim: number;
+  readonly normEps: number;
+  readonly rope: RopeDescription;
+  /** Membrane potential from which a neuron fires, in the encoder and in every block. */
+  readonly threshold: number;
+  /** What is left of the encoder's membrane after a step. */
+  readonly leak: number;
+  /** How many positions back attention sees, besides itself and the anchors. */
+  readonly window: number;
+  /** First positions that stay visible for good. */
+  readonly anchors: number;
+  /** Whether blocks have the attention path at all. */
+  readonly attention: boolean;
+  /** Whether the prior depends on the context. */
+  readonly dynamicPrior: boolean;
+}
 
 /** A number of the configuration: its name in the public code, and in GGUF behind `symboliclight.`. */
 export const SYMBOLICLIGHT_KEYS = {
@@ -45,12 +66,6 @@ const NORM_EPS = 1e-5;
 export const MEMBRANE_LIMIT: number = 3;
 /** Weight of the prior in the 194M variant, which has no parameter for it. */
 export const FIXED_PRIOR_WEIGHT: number = 0.1;
-
-/** Whether a container is a SymbolicLight model, by architecture or by the names of its tensors. */
-export function isSymbolicLight(container: Container): boolean {
-  return container.metadata.get('general.architecture') === SYMBOLICLIGHT ||
-    container.tensors.has('spike_encoder.frontend.text_embedding.weight');
-}
 
 /**
  * Reads and checks the description.

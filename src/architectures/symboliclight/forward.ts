@@ -14,7 +14,7 @@
  */
 import { firstRow, firstUnit, type ThreadContext, type Program } from '../../threads/context.ts';
 import { columnUnit } from '../../description/columns.ts';
-import type { SymbolicLightDescription } from '../../description/description.ts';
+import type { SymbolicLightDescription } from './description.ts';
 import { PREFILL_BATCH } from '../../description/plan.ts';
 import { MEMBRANE_LIMIT } from './description.ts';
 import type { Ptr } from '../../wasm/arena.ts';
@@ -22,6 +22,7 @@ import type { Kernels } from '../../wasm/kernels.ts';
 import { forcedSpikes, type ForceSpikes } from '../../forward/forced-spikes.ts';
 import { matmul, quantize, readRow, strideOf } from '../../forward/matmul.ts';
 import { accumulate } from '../../forward/spikes.ts';
+import type { MakeProgram } from '../../threads/worker.ts';
 import { Step } from '../../forward/step.ts';
 import { type ThreadBuffers, type SymbolicLightBuffers, SymbolicLightState } from './state.ts';
 import type { SymbolicLightBlock, SymbolicLightWeights } from './weights.ts';
@@ -35,6 +36,10 @@ export interface SymbolicLightRecipe {
   /** Spikes at random instead of those found; in benchmarks only. */
   readonly forcedSparsity?: number;
 }
+
+/** The program of a thread. */
+export const program: MakeProgram = (recipe, { kernels, memory, words, index }) =>
+  symbolicLightProgram(symbolicLight(kernels, recipe as SymbolicLightRecipe, memory, index), words);
 
 /** All that a pass reads, and the buffers it writes. */
 export interface SymbolicLight {

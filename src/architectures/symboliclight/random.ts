@@ -5,10 +5,13 @@
 import { TYPE_LAYOUTS } from '../../container/ggml-types.ts';
 import type { GgufEntry } from '../../container/gguf-write.ts';
 import type { TensorType } from '../../container/tensor.ts';
-import type { SymbolicLightDescription } from '../../description/description.ts';
+import type { SymbolicLightDescription } from './description.ts';
 import { rowScaleName } from '../../description/layout.ts';
-import { SYMBOLICLIGHT, SYMBOLICLIGHT_KEYS, symbolicLightShapes } from './description.ts';
-import type { RandomTensor } from '../../container/random-source.ts';
+import { SYMBOLICLIGHT } from './recognise.ts';
+import { SYMBOLICLIGHT_KEYS, symbolicLightShapes } from './description.ts';
+import { randomSource, type RandomTensor } from '../../container/random-source.ts';
+import { OptionError } from '../../errors.ts';
+import type { RandomModels } from '../architecture.ts';
 
 /** The numbers of a shape; the constants that all variants share are what a description takes without being told. */
 export type SpikingShape =
@@ -46,7 +49,7 @@ export const SPIKING_TYPES: Readonly<Record<string, TensorType>> = {
   q1_0: 'Q1_0',
 };
 
-export function spikingMetadata(shape: SpikingShape, name: string): Map<string, GgufEntry> {
+function spikingMetadata(shape: SpikingShape, name: string): Map<string, GgufEntry> {
   const metadata = new Map<string, GgufEntry>([
     ['general.architecture', { type: 'string', value: SYMBOLICLIGHT }],
     ['general.name', { type: 'string', value: name }],
@@ -82,3 +85,20 @@ export function spikingTensors(d: SpikingShape, type: TensorType, head?: TensorT
     return list;
   });
 }
+
+/** A GGUF file of a known shape with random weights. See `randomModel`. */
+export const random: RandomModels = {
+  types: Object.keys(SPIKING_TYPES),
+  async make(shape, type, layers, head) {
+    if (head !== undefined && !Object.hasOwn(SPIKING_TYPES, head)) {
+      throw new OptionError('OPTION', `head is ${JSON.stringify(head.slice(0, 60))}, expected one of ${Object.keys(SPIKING_TYPES).join(', ')}`);
+    }
+    const { [shape]: s } = SPIKING_SHAPES;
+    const d = { ...s, layers: layers ?? s.layers };
+    const headType = head === undefined ? undefined : SPIKING_TYPES[head];
+    return await randomSource({
+      metadata: spikingMetadata(d, `random-${shape}-${type}`),
+      tensors: spikingTensors(d, SPIKING_TYPES[type], headType),
+    });
+  },
+};

@@ -5,9 +5,10 @@
  */
 import { alignUp } from '../../bytes/align.ts';
 import type { Executor } from '../../threads/executor.ts';
-import type { SymbolicLightDescription } from '../../description/description.ts';
+import type { SymbolicLightDescription } from './description.ts';
 import { codeVectorBytes, int8VectorBytes, TILE_BYTES } from '../../description/layout.ts';
-import { PREFILL_BATCH, ringOf, symbolicLightStateBytes, vectorBytes } from '../../description/plan.ts';
+import { PREFILL_BATCH, vectorBytes } from '../../description/plan.ts';
+import { ringOf, symbolicLightStateBytes } from './plan.ts';
 import type { Arena, Ptr } from '../../wasm/arena.ts';
 import type { Kernels } from '../../wasm/kernels.ts';
 import { type Activations, strideOf } from '../../forward/matmul.ts';

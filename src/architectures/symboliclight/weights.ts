@@ -2,7 +2,7 @@
  * Which weights a SymbolicLight model has, and where they lie once loaded.
  * @module
  */
-import type { SymbolicLightDescription } from '../../description/description.ts';
+import type { SymbolicLightDescription } from './description.ts';
 import { FIXED_PRIOR_WEIGHT } from './description.ts';
 import type { Arena, Ptr } from '../../wasm/arena.ts';
 import type { Kernels } from '../../wasm/kernels.ts';

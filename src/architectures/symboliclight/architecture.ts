@@ -1,0 +1,44 @@
+/**
+ * SymbolicLight, as the engine sees it.
+ * @module
+ */
+import type { Architecture } from '../architecture.ts';
+import { convertSymbolicLight } from './convert.ts';
+import { SymbolicLightDecoder } from './decoder.ts';
+import { describeSymbolicLight, type SymbolicLightDescription } from './description.ts';
+import { planSymbolicLight } from './plan.ts';
+import { symbolicLightSampling } from './sampling.ts';
+import { symbolicLightLayers } from './spikes.ts';
+import { symbolicLightWeights } from './weights.ts';
+
+export const symbolicLight: Architecture<SymbolicLightDescription> = {
+  generates: true,
+  grows: false,
+  spikes: true,
+  // most products lead to a threshold; fine inputs keep its decisions as they were trained, at no cost
+  activations: 'int16',
+  describe: describeSymbolicLight,
+  plan: planSymbolicLight,
+
+  async load(d, { kernels, arena, loader, executor, container, activations, forcedSparsity }) {
+    const { weights, finish } = symbolicLightWeights(d, loader);
+    await loader.fill();
+    finish(kernels, arena);
+    const decoder = new SymbolicLightDecoder(kernels, arena, d, weights, { forcedSparsity }, executor);
+    const spans = new Map(weights.blocks.flatMap(({ tcam, down }) => [tcam, down]).map(({ name, span }) => [name, span]));
+    return {
+      decoder,
+      spikeLayers: () => symbolicLightLayers(container, d, { activations, spans }),
+      trial: () => decoder.trial(),
+    };
+  },
+
+  sampling: symbolicLightSampling,
+
+  bytesRead(_, d, { position }) {
+    // the weights depend on what fires and are counted with the spikes
+    return { weights: 0, state: d.attention ? 2 * d.layers * d.width * 4 * Math.min(position, d.anchors + d.window + 1) : 0 };
+  },
+
+  convert: convertSymbolicLight,
+};

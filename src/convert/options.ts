@@ -1,0 +1,25 @@
+/**
+ * Options of a conversion, checked.
+ * @module
+ */
+import { OptionError } from '../errors.ts';
+import type { ConvertOptions, ConvertType } from './types.ts';
+
+/** Spellings of every type that some architecture can be converted to. */
+export const CONVERT_TYPES: readonly ConvertType[] = ['f32', 'f16', 'i8', 'q8_0', 'tq2_0', 'tq1_0', 'q1_0'];
+
+/** @throws {OptionError} `OPTION` for a type that is not one of `known` */
+export function checkTypes({ type, head, embedding }: ConvertOptions, known: readonly ConvertType[]): void {
+  for (const [name, value] of Object.entries({ type, head, embedding })) {
+    if (value === undefined ? name !== 'type' : known.includes(value)) continue;
+    throw new OptionError('OPTION', `${name} is ${JSON.stringify(value)}, expected one of ${known.join(', ')}`);
+  }
+}
+
+/** @throws {OptionError} `OPTION` for an option that means nothing to the architecture of the file */
+export function refuseOptions(options: ConvertOptions, names: readonly (keyof ConvertOptions)[]): void {
+  for (const name of names) {
+    if (options[name] === undefined) continue;
+    throw new OptionError('OPTION', `${name} is for models of another architecture than this file's; leave it out`);
+  }
+}

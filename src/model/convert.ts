@@ -1,0 +1,36 @@
+/**
+ * Models in another weight type: any container in, GGUF out.
+ * @module
+ */
+import { architectureOf, openModelContainer } from '../architectures/index.ts';
+import type { ByteSource } from '../bytes/source.ts';
+import type { ByteSink } from '../container/gguf-write.ts';
+import { checkTypes, CONVERT_TYPES } from '../convert/options.ts';
+import type { ConvertOptions, ConvertResult } from '../convert/types.ts';
+import { DescriptionError } from '../errors.ts';
+import type { KernelModules } from '../wasm/instantiate.ts';
+
+/**
+ * Converts a model. A tensor that already has its type is copied bit for bit, after it was checked.
+ * @param modules the compiled kernels
+ * @throws {ModelFileError} `WEIGHT_NOT_FINITE`, `TERNARY_CODE` for a damaged file; `TENSOR_TYPE` for weights that the
+ *   type cannot hold; `UNKNOWN_FORMAT` for a container that the architecture is not converted from
+ * @throws {OptionError} for a type or an option that the architecture does not have
+ * @throws {DescriptionError} `ARCHITECTURE`; what the reader and the writer throw; the signal's reason. What was written by
+ *   then is not a model.
+ * @example
+ * const { tensors } = await convertModel(modules, await openFile('in.gguf'), sink, { type: 'tq2_0' });
+ */
+export async function convertModel(
+  modules: KernelModules,
+  source: ByteSource,
+  sink: ByteSink,
+  options: ConvertOptions,
+): Promise<ConvertResult> {
+  checkTypes(options, CONVERT_TYPES);
+  const container = await openModelContainer(source, { signal: options.signal, config: options.config });
+  const { convert } = await architectureOf(container);
+  if (convert) return await convert(modules, source, container, sink, options);
+  const name = String(container.metadata.get('general.architecture'));
+  throw new DescriptionError('ARCHITECTURE', `${name} models cannot be converted; use the file as it is`);
+}

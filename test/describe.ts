@@ -1,0 +1,35 @@
+/** Descriptions, plans and spike layers of the architectures at hand, without the detour over chunks. */
+import type { PlanOptions } from '../src/architectures/architecture.ts';
+import { llama } from '../src/architectures/llama/architecture.ts';
+import type { LlamaDescription } from '../src/architectures/llama/description.ts';
+import type { SpikingBertDescription } from '../src/architectures/spikingbert/description.ts';
+import { isSpikingBert } from '../src/architectures/spikingbert/recognise.ts';
+import { spikingBert } from '../src/architectures/spikingbert/architecture.ts';
+import { symbolicLight } from '../src/architectures/symboliclight/architecture.ts';
+import type { SymbolicLightDescription } from '../src/architectures/symboliclight/description.ts';
+import { isSymbolicLight } from '../src/architectures/symboliclight/recognise.ts';
+import { symbolicLightLayers } from '../src/architectures/symboliclight/spikes.ts';
+import type { Container } from '../src/container/tensor.ts';
+import type { ModelDescription } from '../src/description/description.ts';
+import type { MemoryPlan } from '../src/description/plan.ts';
+import type { SpikeLayer, SpikeLayerOptions } from '../src/forward/spike-report.ts';
+
+type Described = LlamaDescription | SymbolicLightDescription | SpikingBertDescription;
+
+export function describe(container: Container): Described {
+  if (isSymbolicLight(container)) return symbolicLight.describe(container);
+  return isSpikingBert(container) ? spikingBert.describe(container) : llama.describe(container);
+}
+
+export function planModel(container: Container, d: ModelDescription, options: PlanOptions): MemoryPlan {
+  const architecture = [symbolicLight, spikingBert, llama][['symboliclight', 'spikingbert', 'llama'].indexOf(d.kind)];
+  return (architecture as typeof llama).plan(container, d as never, options);
+}
+
+export function spikeLayers(
+  container: Pick<Container, 'tensors'>,
+  d: ModelDescription,
+  options?: SpikeLayerOptions,
+): SpikeLayer[] | null {
+  return d.kind === 'symboliclight' ? symbolicLightLayers(container, d as SymbolicLightDescription, options) : null;
+}
