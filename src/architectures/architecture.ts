@@ -91,8 +91,8 @@ export interface Architecture<D extends ModelDescription = ModelDescription> {
     readonly weights: number;
     readonly state: number;
   };
-  /** Writes the model in another weight type. Options have known values. */
-  readonly convert?: Convert;
+  /** Writes the model in another weight type; default: tensor by tensor, from GGUF. */
+  convert?(): Promise<Convert>;
 }
 
 /** See `convertModel`. */

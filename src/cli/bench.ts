@@ -67,7 +67,6 @@ export const bench: Command = command(
   async ({ values }, context) => {
     const { out, signal } = context;
     const { shape, build, kv, activations, rounds = DEFAULT_ROUNDS, sparsity } = values;
-    const type = values.type ?? (await randomTypes(shape ?? ''))[0];
     if (values.model !== undefined && shape !== undefined) {
       throw new UsageError('give -m MODEL or --shape SHAPE, not both');
     }
@@ -86,8 +85,9 @@ export const bench: Command = command(
       model: await load(source, { build, kv, activations, threads, contextLength, forcedSparsity: sparsity }, context),
       fileBytes: source.size,
     });
-    const { model, fileBytes } = path !== undefined
-      ? await withSource(path, signal, open)
+    const type = path === undefined ? values.type ?? await firstType(shape ?? '') : undefined;
+    const { model, fileBytes } = type === undefined
+      ? await withSource(path ?? '', signal, open)
       : await open(await randomSource(shape ?? '', type, values.layers, values.head));
     const speeds = await measure(model, numbers ?? [model.stats().threads], counts, rounds, context);
     const bytesPerToken = await bytesRead(model, values.kv ?? 'f16', counts);
@@ -104,7 +104,7 @@ export const bench: Command = command(
     await out.result(
       {
         model: path ?? `random ${shape}`,
-        type: path === undefined ? type : typesOf(model),
+        type: type ?? typesOf(model),
         head: values.head,
         build: used,
         runtime: runtime(),
@@ -120,7 +120,7 @@ export const bench: Command = command(
         machine: { cpu: cpus()[0]?.model ?? 'unknown', cores: availableParallelism(), loadAverage: loadavg() },
       },
       () => [
-        `${path ?? `random ${shape}`} ${path === undefined ? type : typesOf(model)}, ${used} build, ${runtime()}`,
+        `${path ?? `random ${shape}`} ${type ?? typesOf(model)}, ${used} build, ${runtime()}`,
         ...lines.flatMap((line) => [
           `prefill ${counts.prompt}: ${line.prefillTps.toPrecision(4)} tokens/s on ${threadsText(line.threads)}, ` +
           `first token ${Math.round(line.firstTokenMs)} ms after opening`,
@@ -144,15 +144,20 @@ interface Counts {
   readonly tokens: number;
 }
 
-/** Refuses a shape or type that is not there as what it is, wrong usage, before anything is made. */
-async function randomSource(shape: string, type: string, layers?: number, head?: string): Promise<ByteSource> {
+/** Refuses a shape or type that does not exist as wrong usage, before anything is made. */
+async function asUsage<T>(work: Promise<T>): Promise<T> {
   try {
-    return await randomModel(shape, type, layers, head);
+    return await work;
   } catch (cause) {
     if (!(cause instanceof OptionError)) throw cause;
     throw new UsageError(`--${cause.message.replace(/^OPTION: /, '')}`, { cause });
   }
 }
+
+const firstType = async (shape: string): Promise<string> => (await asUsage(randomTypes(shape)))[0];
+
+const randomSource = (shape: string, type: string, layers?: number, head?: string): Promise<ByteSource> =>
+  asUsage(randomModel(shape, type, layers, head));
 
 /** `1,2` → [1, 2]. @throws {UsageError} */
 function threadNumbers(text: string | undefined): number[] | undefined {
@@ -224,7 +229,9 @@ async function bytesRead(model: Model, kv: 'f16' | 'f32', { prompt, tokens }: Co
   const position = prompt + (tokens + 1) / 2; // on average
   const architecture = await architectureOf(model.container);
   const read = architecture.bytesRead?.(model.container, model.describe(), { kv, position });
-  return Math.round((read?.weights ?? 0) + (read?.state ?? 0) + (model.stats().spikes?.overall.weightBytes.touched ?? 0));
+  return Math.round(
+    (read?.weights ?? 0) + (read?.state ?? 0) + (model.stats().spikes?.overall.weightBytes.touched ?? 0),
+  );
 }
 
 /** Types of the matrices, the most frequent first. */

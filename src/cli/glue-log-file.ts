@@ -4,7 +4,14 @@
  */
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { IoError, OptionError } from '../errors.ts';
-import { glueLogHeader, glueLogLine, type GlueRecord, type GlueRun, type GlueTask, readGlueLog } from '../entries/eval.ts';
+import {
+  glueLogHeader,
+  glueLogLine,
+  type GlueRecord,
+  type GlueRun,
+  type GlueTask,
+  readGlueLog,
+} from '../entries/eval.ts';
 import { withSource } from './files.ts';
 
 /** A log that is being written. */

@@ -70,4 +70,3 @@ export function loaderScratch(container: Container): { staging: number; codes: n
     scales: alignUp(4 * (alignUp(widest, 256) / 32) * 2 + 64, 64),
   };
 }
-

@@ -23,7 +23,7 @@ import { Teacher } from './teacher.ts';
 import type { LossWeights, StudentConfig, Trainer, TrainerState } from './types.ts';
 import { DistillError, OptionError } from '../errors.ts';
 import { perplexity, type PerplexityResult, scoredIds } from '../eval/perplexity.ts';
-import { open } from '../entries/index.ts';
+import { open } from '../model/open-builtin.ts';
 import type { Model } from '../model/model.ts';
 import { builtinModule } from '../wasm/builtin.ts';
 

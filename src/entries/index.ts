@@ -11,22 +11,17 @@
  * for await (const { text } of model.generate('Once upon a time', { maxTokens: 64, seed: 1 })) write(text);
  * @module
  */
-import type { ModelSource } from '../bytes/resolve.ts';
-import type { Model } from '../model/model.ts';
-import { handedIn, type OpenOptions, openWith } from '../model/open.ts';
-import { builtin } from '../wasm/builtin.ts';
 
-/**
- * Opens a model. Nothing in the file is ever executed, and nothing of it is held twice: tensors stream into wasm memory.
- * @param source a path, a URL, a Blob or File, bytes, a file handle, or a custom ByteSource
- * @throws {TernspikeError} with a code that says what is wrong; the signal's reason
- */
-export function open(source: ModelSource, options: OpenOptions = {}): Promise<Model> {
-  return openWith(({ module, build }) => (module ? handedIn(module) : builtin(build)), source, options);
-}
-
+export { open } from '../model/open-builtin.ts';
 export * from '../errors.ts';
-export type { Classification, ClassifyIds, ClassifyInput, ClassifyOptions, ClassifyStep, EarlyExit } from '../forward/classifier.ts';
+export type {
+  Classification,
+  ClassifyIds,
+  ClassifyInput,
+  ClassifyOptions,
+  ClassifyStep,
+  EarlyExit,
+} from '../forward/classifier.ts';
 export type { ByteSource } from '../bytes/source.ts';
 export type { ModelSource } from '../bytes/resolve.ts';
 export { openContainer } from '../container/open.ts';
@@ -53,5 +48,12 @@ export { openTokenizer, tokenizerFromMetadata } from '../tokenizer/open.ts';
 export type { DecodeOptions, EncodeOptions, SpecialIds, Tokenizer, TokenStream } from '../tokenizer/tokenizer.ts';
 export { perplexity, type PerplexityOptions, type PerplexityResult } from '../eval/perplexity.ts';
 export type { ClassifyLayerReport, ClassifySpikes } from '../forward/classify-report.ts';
-export { ENERGY_PICOJOULES, type EnergyReport, type LayerReport, type SpikeReport, type SynapticOperations, type WeightBytes } from '../forward/spike-report.ts';
+export {
+  ENERGY_PICOJOULES,
+  type EnergyReport,
+  type LayerReport,
+  type SpikeReport,
+  type SynapticOperations,
+  type WeightBytes,
+} from '../forward/spike-report.ts';
 export { type Build, hasRelaxedSimd, hasSimd } from '../wasm/features.ts';

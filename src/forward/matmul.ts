@@ -74,7 +74,15 @@ function byTables({ tile }: Activations, n: number): boolean {
  * y[t] = m · x[t] for n vectors, this thread's rows only. `quantize` has seen m and x. Which kernel serves depends on n, the
  * bits do not.
  */
-export function matmul(k: Kernels, m: Matrix, x: Ptr, from: Activations, y: Ptr, n: number, thread: ThreadContext): void {
+export function matmul(
+  k: Kernels,
+  m: Matrix,
+  x: Ptr,
+  from: Activations,
+  y: Ptr,
+  n: number,
+  thread: ThreadContext,
+): void {
   const r0 = firstRow(m.paddedRows, thread.index, thread.count);
   const r1 = firstRow(m.paddedRows, thread.index + 1, thread.count);
   const out = strideOf(m.rows);

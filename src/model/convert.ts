@@ -2,12 +2,13 @@
  * Models in another weight type: any container in, GGUF out.
  * @module
  */
-import { architectureOf, openModelContainer } from '../architectures/index.ts';
+import { ARCHITECTURES, openModelContainer } from '../architectures/index.ts';
 import type { ByteSource } from '../bytes/source.ts';
 import type { ByteSink } from '../container/gguf-write.ts';
+import { convertGguf } from '../convert/gguf.ts';
 import { checkTypes, CONVERT_TYPES } from '../convert/options.ts';
 import type { ConvertOptions, ConvertResult } from '../convert/types.ts';
-import { DescriptionError } from '../errors.ts';
+import { ModelFileError } from '../errors.ts';
 import type { KernelModules } from '../wasm/instantiate.ts';
 
 /**
@@ -16,7 +17,7 @@ import type { KernelModules } from '../wasm/instantiate.ts';
  * @throws {ModelFileError} `WEIGHT_NOT_FINITE`, `TERNARY_CODE` for a damaged file; `TENSOR_TYPE` for weights that the
  *   type cannot hold; `UNKNOWN_FORMAT` for a container that the architecture is not converted from
  * @throws {OptionError} for a type or an option that the architecture does not have
- * @throws {DescriptionError} `ARCHITECTURE`; what the reader and the writer throw; the signal's reason. What was written by
+ * @throws What the reader and the writer throw; the signal's reason. What was written by
  *   then is not a model.
  * @example
  * const { tensors } = await convertModel(modules, await openFile('in.gguf'), sink, { type: 'tq2_0' });
@@ -29,8 +30,12 @@ export async function convertModel(
 ): Promise<ConvertResult> {
   checkTypes(options, CONVERT_TYPES);
   const container = await openModelContainer(source, { signal: options.signal, config: options.config });
-  const { convert } = await architectureOf(container);
+  const entry = ARCHITECTURES.find(({ matches }) => matches(container));
+  const convert = await (await entry?.architecture())?.convert?.();
   if (convert) return await convert(modules, source, container, sink, options);
-  const name = String(container.metadata.get('general.architecture'));
-  throw new DescriptionError('ARCHITECTURE', `${name} models cannot be converted; use the file as it is`);
+  if (container.format === 'gguf') return await convertGguf(modules, source, container, sink, options);
+  throw new ModelFileError(
+    'UNKNOWN_FORMAT',
+    `${source.name} is a ${container.format} file; only GGUF files can be converted, and checkpoints of models that spike`,
+  );
 }

@@ -141,7 +141,12 @@ export class Model {
     options.signal?.throwIfAborted();
     if (options.stop?.length) void this.tokenizer; // refused here where there is none
     const matcher = new StopMatcher(options.stop ?? []);
-    const drawn = samplerOptionsFor(architecture.sampling?.(description), description.vocab, tokenizer?.vocabSize ?? 0, options);
+    const drawn = samplerOptionsFor(
+      architecture.sampling?.(description),
+      description.vocab,
+      tokenizer?.vocabSize ?? 0,
+      options,
+    );
     const sampler = new Sampler(drawn, decoder.vocab, memory);
     const ids = this.promptIds(prompt);
     if (ids.length === 0) {

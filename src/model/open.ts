@@ -7,7 +7,7 @@ import { architectureOf, entryOf, openModelContainer } from '../architectures/in
 import type { ByteSource } from '../bytes/source.ts';
 import type { Container } from '../container/tensor.ts';
 import { DescriptionError, MemoryError, OptionError } from '../errors.ts';
-import { MAX_CONTEXT, MAX_THREADS, MAX_MEMORY_BYTES, MAX_TOKENIZER_BYTES } from '../limits.ts';
+import { MAX_CONTEXT, MAX_MEMORY_BYTES, MAX_THREADS, MAX_TOKENIZER_BYTES } from '../limits.ts';
 import { BYTES_PER_THREAD, solo } from '../threads/executor.ts';
 import { Model } from './model.ts';
 import type { ModelConfig } from '../description/config.ts';
@@ -143,12 +143,18 @@ async function load(
     const arena = new Arena(memory, maxMemoryBytes);
     const kernels = instantiate(pool?.modules ?? await provided.modules(false), memory);
     arena.reserve(plan.totalBytes, 'the model');
-    const loader = new WeightLoader(kernels, arena, source, architecture.tensors?.(container, description) ?? container, {
-      signal,
-      activations,
-      onProgress: onProgress &&
-        (({ loaded, total }) => onProgress({ phase: 'weights', loaded, total, fraction: loaded / total })),
-    });
+    const loader = new WeightLoader(
+      kernels,
+      arena,
+      source,
+      architecture.tensors?.(container, description) ?? container,
+      {
+        signal,
+        activations,
+        onProgress: onProgress &&
+          (({ loaded, total }) => onProgress({ phase: 'weights', loaded, total, fraction: loaded / total })),
+      },
+    );
     const means = { kernels, arena, loader, executor, container, tokenizer, context, kv, activations, forcedSparsity };
     const loaded = await architecture.load(description, means);
     const sampler = loaded.decoder && samplerMemory(arena, kernels, description.vocab);

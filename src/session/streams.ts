@@ -20,7 +20,10 @@ export function eachStream(
   see: (layer: number, i: number, stream: Float32Array) => void,
 ): NonNullable<ReadOptions['afterLayer']> {
   if (!decoder.streams) {
-    throw new OptionError('OPTION', `onHidden is not available for ${description.architecture} models, which have no residual stream to show`);
+    throw new OptionError(
+      'OPTION',
+      `onHidden is not available for ${description.architecture} models, which have no residual stream to show`,
+    );
   }
   return (layer, first, n, stream, stride) => {
     for (let t = 0; t < n; t++) see(layer, first + t, arena.f32(stream + t * stride, description.width));

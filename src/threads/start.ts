@@ -61,5 +61,10 @@ export async function startThreads(options: StartOptions): Promise<StartedThread
   }
   const modules = await kernels.modules(true);
   const start = startThread(options.workerUrl);
-  return { executor: new PoolExecutor({ threads, memory, modules, waits: mayWait(), start, notice }), memory, modules, plan };
+  return {
+    executor: new PoolExecutor({ threads, memory, modules, waits: mayWait(), start, notice }),
+    memory,
+    modules,
+    plan,
+  };
 }

@@ -4,7 +4,14 @@ import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { evaluateGlue, glueClassifier, type GlueResult, glueTask, openSource, readGlue } from '../../src/entries/eval.ts';
+import {
+  evaluateGlue,
+  glueClassifier,
+  type GlueResult,
+  glueTask,
+  openSource,
+  readGlue,
+} from '../../src/entries/eval.ts';
 import { open } from '../../src/entries/index.ts';
 import { sharedTest } from '../shared.ts';
 import { classifierFolder } from './classifier.ts';

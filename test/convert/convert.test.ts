@@ -6,7 +6,7 @@ import { memorySource } from '../../src/bytes/memory.ts';
 import type { ByteSource } from '../../src/bytes/source.ts';
 import { type GgufContainer, readGguf } from '../../src/container/gguf.ts';
 import { builtinModule } from '../../src/wasm/builtin.ts';
-import { LLAMA_TYPES } from '../../src/architectures/llama/convert.ts';
+import { GGUF_TYPES } from '../../src/convert/gguf.ts';
 import { convertModel } from '../../src/model/convert.ts';
 import type { ConvertOptions, ConvertResult, ConvertType } from '../../src/convert/types.ts';
 import { type BuiltTensor, ggufBytes, utf8 } from '../builders.ts';
@@ -189,7 +189,7 @@ converting('damaged weights are refused with their place', async () => {
   await convert(single(data, 256), { type: 'q8_0' });
   const bad = data.slice();
   bad[300] = NaN;
-  for (const type of LLAMA_TYPES) {
+  for (const type of GGUF_TYPES) {
     await refuses(convert(single(bad, 256), { type }), 'WEIGHT_NOT_FINITE', 'blk.0.ffn_up.weight', 'row 1, column 44');
   }
   const block = new Uint8Array(66);

@@ -1,7 +1,13 @@
 /** What `classify` takes and answers: texts and pairs, steps as they come, early exits, accounts, refusals. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type ClassifyInput, type ClassifyOptions, type ClassifyStep, type Model, open } from '../../src/entries/index.ts';
+import {
+  type ClassifyInput,
+  type ClassifyOptions,
+  type ClassifyStep,
+  type Model,
+  open,
+} from '../../src/entries/index.ts';
 import { encodeSegments } from '../../src/tokenizer/bert-pair.ts';
 import { openTokenizer } from '../../src/tokenizer/open.ts';
 import { runSpikingBert } from '../reference-spikingbert.ts';

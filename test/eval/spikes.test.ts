@@ -6,7 +6,7 @@ import { type SpikeLayer, spikeReport } from '../../src/forward/spike-report.ts'
 import { randomModel, randomTypes } from '../../src/model/random.ts';
 import { forcedSpikes } from '../../src/forward/forced-spikes.ts';
 import { type Model, open, type SpikeReport } from '../../src/entries/index.ts';
-import { describe , spikeLayers } from '../describe.ts';
+import { describe, spikeLayers } from '../describe.ts';
 import { Arena } from '../../src/wasm/arena.ts';
 
 const spikes = suite('spike accounting');

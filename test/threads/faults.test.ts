@@ -9,7 +9,7 @@ import { randomModel } from '../../src/model/random.ts';
 import { nodeThread, type StartThread } from '../../src/threads/port.ts';
 import { sameBits } from '../kernels/harness.ts';
 import { refuses } from '../refusal.ts';
-import { allLogits, AT_START, type Crewed, threaded, FAULTS, faulty, onBun } from './executors.ts';
+import { allLogits, AT_START, type Crewed, FAULTS, faulty, onBun, threaded } from './executors.ts';
 
 const IDS = [1, 7, 500, 23, 23, 401, 64, 0];
 /** A thread that stays away is noticed after 0.8 s; machines that run tests are busy. */

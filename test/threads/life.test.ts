@@ -10,7 +10,7 @@ import { open } from '../../src/entries/index.ts';
 import type { PoolExecutor } from '../../src/threads/pool.ts';
 import { sameBits } from '../kernels/harness.ts';
 import { refuses } from '../refusal.ts';
-import { allLogits, threaded, FAULTS, faulty, WORKER } from './executors.ts';
+import { allLogits, FAULTS, faulty, threaded, WORKER } from './executors.ts';
 
 const IDS = Array.from({ length: 40 }, (_, i) => (i * 37) % 512);
 

@@ -1,7 +1,11 @@
 /** A spiking BERT on any number of threads gives the spikes of one, on servers and in windows. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type SpikingBert, spikingBertProgram, type SpikingBertRecipe } from '../../src/architectures/spikingbert/forward.ts';
+import {
+  type SpikingBert,
+  spikingBertProgram,
+  type SpikingBertRecipe,
+} from '../../src/architectures/spikingbert/forward.ts';
 import { SpikingBertRun } from '../../src/architectures/spikingbert/run.ts';
 import { PoolExecutor } from '../../src/threads/pool.ts';
 import { Arena } from '../../src/wasm/arena.ts';
@@ -36,7 +40,13 @@ async function compare(layout: SpikeLayout, shape: RandomShape, numbers: readonl
   const build = builds[builds.length - 1];
   const modules = await builtin(build).modules(true);
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 4096, shared: true });
-  const executor = new PoolExecutor({ threads, memory, modules, waits, notice: (message) => assert.unreachable(message) });
+  const executor = new PoolExecutor({
+    threads,
+    memory,
+    modules,
+    waits,
+    notice: (message) => assert.unreachable(message),
+  });
   try {
     const k = instantiate(modules, memory);
     const { m } = randomSpikingBert(k, new Arena(memory), layout, shape, 5);

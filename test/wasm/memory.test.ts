@@ -123,7 +123,13 @@ test('weights take at most 1.15 times their bytes in the file for q8_0 and tq2_0
     for (const type of ['q8_0', 'tq2_0']) {
       const container = await openContainer(await randomModel(shape, type));
       const d = describeLlama(container);
-      const plan = planLlama(container, d, { context: 512, kv: 'f16', threads: 1, maxBytes: Infinity, base: ARENA_BASE });
+      const plan = planLlama(container, d, {
+        context: 512,
+        kv: 'f16',
+        threads: 1,
+        maxBytes: Infinity,
+        base: ARENA_BASE,
+      });
       let stored = 0;
       for (const { byteLength } of container.tensors.values()) stored += byteLength;
       assert.ok(plan.weightsBytes <= 1.15 * stored, `${shape} ${type}: ${plan.weightsBytes / stored}`);

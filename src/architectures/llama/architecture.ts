@@ -4,7 +4,6 @@
  */
 import { packedSize } from '../../description/layout.ts';
 import type { Architecture } from '../architecture.ts';
-import { convertLlama } from './convert.ts';
 import { LlamaDecoder } from './decoder.ts';
 import { describeLlama, type LlamaDescription } from './description.ts';
 import { planLlama } from './plan.ts';
@@ -35,6 +34,4 @@ export const llama: Architecture<LlamaDescription> = {
     }
     return { weights, state: 2 * d.layers * d.kvHeads * d.headDim * (kv === 'f16' ? 2 : 4) * position };
   },
-
-  convert: convertLlama,
 };

@@ -8,7 +8,12 @@
 import type { Container, TensorInfo } from '../../container/tensor.ts';
 import { DescriptionError } from '../../errors.ts';
 import { MAX_CONTEXT, MAX_HEADS, MAX_LAYERS, MAX_VOCAB, MAX_WIDTH } from '../../limits.ts';
-import { Metadata, type RopePairing, type ModelDescription, type RopeDescription } from '../../description/description.ts';
+import {
+  Metadata,
+  type ModelDescription,
+  type RopeDescription,
+  type RopePairing,
+} from '../../description/description.ts';
 
 /** A decoder of the llama shape: RMSNorm, rotary attention with grouped keys, gated feed-forward. */
 export interface LlamaDescription extends ModelDescription {

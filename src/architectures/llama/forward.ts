@@ -12,7 +12,7 @@
  * qwen3 normalises each head of q and k before the rotation; bitnet normalises the input of Wo and of Wdown.
  * @module
  */
-import { firstRow, firstUnit, type ThreadContext, type Program } from '../../threads/context.ts';
+import { firstRow, firstUnit, type Program, type ThreadContext } from '../../threads/context.ts';
 import type { LlamaDescription } from './description.ts';
 import type { KvType } from '../../description/plan.ts';
 import type { MakeProgram } from '../../threads/worker.ts';
@@ -35,8 +35,7 @@ export interface LlamaRecipe {
 }
 
 /** The program of a thread. */
-export const program: MakeProgram = (recipe, { kernels, words }) =>
-  llamaProgram(kernels, recipe as LlamaRecipe, words);
+export const program: MakeProgram = (recipe, { kernels, words }) => llamaProgram(kernels, recipe as LlamaRecipe, words);
 
 /** All that a pass reads, and the buffers it writes. */
 export interface Llama {

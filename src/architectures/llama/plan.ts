@@ -5,7 +5,14 @@
 import { alignUp } from '../../bytes/align.ts';
 import type { Container } from '../../container/tensor.ts';
 import { attentionBytes, codeVectorBytes, int8VectorBytes, TILE_BYTES } from '../../description/layout.ts';
-import { type KvType, loaderScratch, type MemoryPlan, PREFILL_BATCH, vectorBytes, weightsBytes } from '../../description/plan.ts';
+import {
+  type KvType,
+  loaderScratch,
+  type MemoryPlan,
+  PREFILL_BATCH,
+  vectorBytes,
+  weightsBytes,
+} from '../../description/plan.ts';
 import { MemoryError } from '../../errors.ts';
 import type { PlanOptions } from '../architecture.ts';
 import type { LlamaDescription } from './description.ts';
@@ -24,7 +31,8 @@ function llamaScratchBytes(d: LlamaDescription, context: number, threads: number
   const own = vectorBytes(d.width) + vectorBytes(q) + vectorBytes(d.hidden);
   const thread = own + 2 * codeVectorBytes(widest) + int8VectorBytes(widest);
   const rope = vectorBytes(d.rope.dims);
-  return PREFILL_BATCH * (shared + rope + threads * thread) + threads * (TILE_BYTES + attentionBytes(d.headDim, context)) +
+  return PREFILL_BATCH * (shared + rope + threads * thread) +
+    threads * (TILE_BYTES + attentionBytes(d.headDim, context)) +
     vectorBytes(d.rope.dims) + vectorBytes(d.vocab) +
     64 * 64;
 }
@@ -64,4 +72,3 @@ export function planLlama(
         : 'not even a context of 1 would fit: use a smaller or more quantised model'),
   );
 }
-

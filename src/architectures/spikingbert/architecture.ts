@@ -4,7 +4,6 @@
  */
 import type { Architecture } from '../architecture.ts';
 import { loadClassifier } from './classifier.ts';
-import { convertSpikingBert } from './convert.ts';
 import { describeSpikingBert, type SpikingBertDescription, spikingBertTensors } from './description.ts';
 import { planSpikingBert } from './plan.ts';
 
@@ -22,5 +21,5 @@ export const spikingBert: Architecture<SpikingBertDescription> = {
     return { classifier, trial: () => classifier.trial() };
   },
 
-  convert: convertSpikingBert,
+  convert: async () => (await import('./convert.ts')).convertSpikingBert,
 };

@@ -13,7 +13,13 @@ import { type Executor, solo } from '../../threads/executor.ts';
 import { MAX_STEPS } from '../../limits.ts';
 import type { SpikingBertDescription } from './description.ts';
 import { layerFeatures } from './plan.ts';
-import type { Classification, Classifier, ClassifyIds, ClassifyInput, ClassifyOptions } from '../../forward/classifier.ts';
+import type {
+  Classification,
+  Classifier,
+  ClassifyIds,
+  ClassifyInput,
+  ClassifyOptions,
+} from '../../forward/classifier.ts';
 import { encodeSegments } from '../../tokenizer/bert-pair.ts';
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import type { Arena } from '../../wasm/arena.ts';

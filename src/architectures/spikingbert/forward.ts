@@ -19,7 +19,7 @@
  * @module
  */
 import type { Executor } from '../../threads/executor.ts';
-import { firstUnit, type ThreadContext, type Program } from '../../threads/context.ts';
+import { firstUnit, type Program, type ThreadContext } from '../../threads/context.ts';
 import type { SpikingBertDescription } from './description.ts';
 import { layerFeatures } from './plan.ts';
 import { UNIT_ROWS } from '../../forward/spike-matmul.ts';
@@ -28,7 +28,7 @@ import { Arena, type Ptr } from '../../wasm/arena.ts';
 import type { Kernels } from '../../wasm/kernels.ts';
 import type { Matrix } from '../../wasm/weights.ts';
 import { listSpikes, multiplySpikes, type SpikeBatch, type Spikes, takesLists } from '../../forward/spike-matmul.ts';
-import { type ThreadScratch, SpikingBertState } from './state.ts';
+import { SpikingBertState, type ThreadScratch } from './state.ts';
 import type { SpikingBertWeights } from './weights.ts';
 
 /** All that a run reads. */

@@ -170,4 +170,3 @@ export function planSpikingBert(
       `${options.maxBytes} are allowed; use a more quantised model`,
   );
 }
-

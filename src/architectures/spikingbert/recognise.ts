@@ -15,4 +15,3 @@ export const SPIKINGBERT_WORDS = 'network_x.word_embeddings.weight';
 export function isSpikingBert(container: Pick<Container, 'metadata' | 'tensors'>): boolean {
   return container.metadata.get('general.architecture') === SPIKINGBERT || container.tensors.has(SPIKINGBERT_WORDS);
 }
-

@@ -4,7 +4,7 @@
  * @module
  */
 import type { SpikingBertDescription } from './description.ts';
-import { threadParts, layerFeatures, type RunPart, runParts, type RunSize, runSize, spikeGroups } from './plan.ts';
+import { layerFeatures, type RunPart, runParts, type RunSize, runSize, spikeGroups, threadParts } from './plan.ts';
 import { UNIT_ROWS } from '../../forward/spike-matmul.ts';
 import { alignUp } from '../../bytes/align.ts';
 import type { Arena, Ptr } from '../../wasm/arena.ts';

@@ -3,7 +3,6 @@
  * @module
  */
 import type { Architecture } from '../architecture.ts';
-import { convertSymbolicLight } from './convert.ts';
 import { SymbolicLightDecoder } from './decoder.ts';
 import { describeSymbolicLight, type SymbolicLightDescription } from './description.ts';
 import { planSymbolicLight } from './plan.ts';
@@ -25,7 +24,9 @@ export const symbolicLight: Architecture<SymbolicLightDescription> = {
     await loader.fill();
     finish(kernels, arena);
     const decoder = new SymbolicLightDecoder(kernels, arena, d, weights, { forcedSparsity }, executor);
-    const spans = new Map(weights.blocks.flatMap(({ tcam, down }) => [tcam, down]).map(({ name, span }) => [name, span]));
+    const spans = new Map(
+      weights.blocks.flatMap(({ tcam, down }) => [tcam, down]).map(({ name, span }) => [name, span]),
+    );
     return {
       decoder,
       spikeLayers: () => symbolicLightLayers(container, d, { activations, spans }),
@@ -37,8 +38,11 @@ export const symbolicLight: Architecture<SymbolicLightDescription> = {
 
   bytesRead(_, d, { position }) {
     // the weights depend on what fires and are counted with the spikes
-    return { weights: 0, state: d.attention ? 2 * d.layers * d.width * 4 * Math.min(position, d.anchors + d.window + 1) : 0 };
+    return {
+      weights: 0,
+      state: d.attention ? 2 * d.layers * d.width * 4 * Math.min(position, d.anchors + d.window + 1) : 0,
+    };
   },
 
-  convert: convertSymbolicLight,
+  convert: async () => (await import('./convert.ts')).convertSymbolicLight,
 };

@@ -71,7 +71,13 @@ export class SymbolicLightDecoder implements Decoder {
     this.#executor = executor;
     this.#step = new Step(executor.words);
     this.#saved = arena.alloc((1 + d.layers) * vectorBytes(d.width), 'saved state');
-    const recipe = { kind: 'symboliclight', d, w, b: symbolicLightBuffers(d, arena, k, executor), forcedSparsity } as const;
+    const recipe = {
+      kind: 'symboliclight',
+      d,
+      w,
+      b: symbolicLightBuffers(d, arena, k, executor),
+      forcedSparsity,
+    } as const;
     this.#m = symbolicLight(k, recipe, arena.memory, 0);
     executor.bind(symbolicLightProgram(this.#m, executor.words), recipe);
     this.spikes = new SpikeCounter(spikingLayers(d));

@@ -12,7 +12,7 @@
  * s and z are spikes: Wtcam and Wdown are read only in the columns of neurons that fired, and nothing is multiplied.
  * @module
  */
-import { firstRow, firstUnit, type ThreadContext, type Program } from '../../threads/context.ts';
+import { firstRow, firstUnit, type Program, type ThreadContext } from '../../threads/context.ts';
 import { columnUnit } from '../../description/columns.ts';
 import type { SymbolicLightDescription } from './description.ts';
 import { PREFILL_BATCH } from '../../description/plan.ts';
@@ -24,7 +24,7 @@ import { matmul, quantize, readRow, strideOf } from '../../forward/matmul.ts';
 import { accumulate } from '../../forward/spikes.ts';
 import type { MakeProgram } from '../../threads/worker.ts';
 import { Step } from '../../forward/step.ts';
-import { type ThreadBuffers, type SymbolicLightBuffers, SymbolicLightState } from './state.ts';
+import { type SymbolicLightBuffers, SymbolicLightState, type ThreadBuffers } from './state.ts';
 import type { SymbolicLightBlock, SymbolicLightWeights } from './weights.ts';
 
 /** What every thread makes its model from; plain data that can be sent to a thread. */

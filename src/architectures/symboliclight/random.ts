@@ -91,7 +91,10 @@ export const random: RandomModels = {
   types: Object.keys(SPIKING_TYPES),
   async make(shape, type, layers, head) {
     if (head !== undefined && !Object.hasOwn(SPIKING_TYPES, head)) {
-      throw new OptionError('OPTION', `head is ${JSON.stringify(head.slice(0, 60))}, expected one of ${Object.keys(SPIKING_TYPES).join(', ')}`);
+      throw new OptionError(
+        'OPTION',
+        `head is ${JSON.stringify(head.slice(0, 60))}, expected one of ${Object.keys(SPIKING_TYPES).join(', ')}`,
+      );
     }
     const { [shape]: s } = SPIKING_SHAPES;
     const d = { ...s, layers: layers ?? s.layers };

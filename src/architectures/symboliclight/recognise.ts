@@ -12,4 +12,3 @@ export function isSymbolicLight(container: Container): boolean {
   return container.metadata.get('general.architecture') === SYMBOLICLIGHT ||
     container.tensors.has('spike_encoder.frontend.text_embedding.weight');
 }
-

@@ -69,4 +69,3 @@ function connection(
     : 'fp32';
   return { source, inputs, outputs, arithmetic, dataBytes };
 }
-

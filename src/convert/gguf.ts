@@ -6,16 +6,16 @@
  * type that fits: Q8_0, then F16.
  * @module
  */
-import { TYPE_LAYOUTS } from '../../container/ggml-types.ts';
-import type { GgufContainer } from '../../container/gguf.ts';
-import { type GgufEntry, type GgufTensor, writeGguf } from '../../container/gguf-write.ts';
-import type { TensorInfo } from '../../container/tensor.ts';
-import type { EncodedType } from '../../convert/codec.ts';
-import { checkTypes, refuseOptions } from '../../convert/options.ts';
-import { Runs } from '../../convert/runs.ts';
-import type { ConvertedTensor, ConvertOptions, ConvertType } from '../../convert/types.ts';
-import { ModelFileError } from '../../errors.ts';
-import type { Convert } from '../architecture.ts';
+import { TYPE_LAYOUTS } from '../container/ggml-types.ts';
+import type { GgufContainer } from '../container/gguf.ts';
+import { type ByteSink, type GgufEntry, type GgufTensor, writeGguf } from '../container/gguf-write.ts';
+import type { TensorInfo } from '../container/tensor.ts';
+import type { EncodedType } from './codec.ts';
+import { checkTypes, refuseOptions } from './options.ts';
+import { Runs } from './runs.ts';
+import type { ConvertedTensor, ConvertOptions, ConvertResult, ConvertType } from './types.ts';
+import type { ByteSource } from '../bytes/source.ts';
+import type { KernelModules } from '../wasm/instantiate.ts';
 
 interface Target {
   readonly type: EncodedType;
@@ -25,10 +25,10 @@ interface Target {
   readonly head: EncodedType;
 }
 
-/** Types of llama-shaped models. */
-type LlamaType = Exclude<ConvertType, 'i8' | 'q1_0'>;
+/** Types of models that do not spike. */
+type GgufType = Exclude<ConvertType, 'i8' | 'q1_0'>;
 
-const TARGETS: Readonly<Record<LlamaType, Target>> = {
+const TARGETS: Readonly<Record<GgufType, Target>> = {
   f32: { type: 'F32', fileType: 0, head: 'F32' },
   f16: { type: 'F16', fileType: 1, head: 'F16' },
   q8_0: { type: 'Q8_0', fileType: 7, head: 'Q8_0' },
@@ -36,27 +36,27 @@ const TARGETS: Readonly<Record<LlamaType, Target>> = {
   tq2_0: { type: 'TQ2_0', fileType: 37, head: 'Q8_0' },
 };
 
-/** Spellings of every type that llama-shaped models can have. */
-export const LLAMA_TYPES: readonly LlamaType[] = ['f32', 'f16', 'q8_0', 'tq2_0', 'tq1_0'];
+/** Spellings of every type. */
+export const GGUF_TYPES: readonly GgufType[] = ['f32', 'f16', 'q8_0', 'tq2_0', 'tq1_0'];
 
 /** Tables with a row for each token. */
 const HEAD_TENSORS: readonly string[] = ['token_embd.weight', 'output.weight'];
 
-/** Converts an opened llama-shaped model. A tensor that already has its type is copied bit for bit, after it was checked. */
-export const convertLlama: Convert = async (modules, source, container, sink, options) => {
+/** Converts an opened GGUF file. A tensor that already has its type is copied bit for bit, after it was checked. */
+export async function convertGguf(
+  modules: KernelModules,
+  source: ByteSource,
+  container: GgufContainer,
+  sink: ByteSink,
+  options: ConvertOptions,
+): Promise<ConvertResult> {
   const { signal, onProgress } = options;
   refuseOptions(options, ['ternary', 'classifier', 'embedding', 'scale']);
-  if (container.format !== 'gguf') {
-    throw new ModelFileError(
-      'UNKNOWN_FORMAT',
-      `${source.name} is a ${container.format} file; llama-shaped models are converted from GGUF`,
-    );
-  }
-  checkTypes(options, LLAMA_TYPES);
-  const [type, head] = [options.type as LlamaType, options.head as LlamaType | undefined];
+  checkTypes(options, GGUF_TYPES);
+  const [type, head] = [options.type as GgufType, options.head as GgufType | undefined];
   const plan = [...container.tensors.values()].map((info) => ({ info, ...targetOf(info, type, head) }));
   const tensors: GgufTensor[] = plan.map(({ info, to }) => ({ name: info.name, type: to, shape: info.shape }));
-  const writer = await writeGguf(sink, { metadata: metadataOf(container as GgufContainer, TARGETS[type], options), tensors });
+  const writer = await writeGguf(sink, { metadata: metadataOf(container, TARGETS[type], options), tensors });
 
   const converter = new Runs(modules, container, source, signal);
   const total = plan.reduce((sum, { info }) => sum + info.byteLength, 0);
@@ -72,13 +72,13 @@ export const convertLlama: Convert = async (modules, source, container, sink, op
   }
   await writer.finish();
   return { bytes: { in: source.size, out: writer.bytesWritten }, tensors: converted };
-};
+}
 
 /** The type a tensor takes, and whether it is another than was asked for. */
 function targetOf(
   info: TensorInfo,
-  type: LlamaType,
-  head: LlamaType | undefined,
+  type: GgufType,
+  head: GgufType | undefined,
 ): { to: EncodedType; fellBack: boolean } {
   if (info.shape.length < 2) return { to: 'F32', fellBack: false };
   const target = TARGETS[type];
