@@ -5,7 +5,7 @@
 import { resolveSource } from '../src/bytes/resolve.ts';
 import type { ByteSource } from '../src/bytes/source.ts';
 import { openContainer } from '../src/container/open.ts';
-import { LlamaDecoder } from '../src/architectures/llama/decoder.ts';
+import { llamaDecoder } from '../src/architectures/llama/decoder.ts';
 import { llamaWeights } from '../src/architectures/llama/weights.ts';
 import type { LlamaDescription } from '../src/architectures/llama/description.ts';
 import { describeLlama } from '../src/architectures/llama/description.ts';
@@ -16,12 +16,13 @@ import { builtinModule } from '../src/wasm/builtin.ts';
 import type { Build } from '../src/wasm/features.ts';
 import { instantiate } from '../src/wasm/instantiate.ts';
 import { WeightLoader } from '../src/wasm/weights.ts';
+import type { SessionDecoder } from '../src/forward/sessions.ts';
 
 /** A decoder over its own memory. */
 export interface Bare {
   readonly d: LlamaDescription;
   readonly arena: Arena;
-  readonly decoder: LlamaDecoder;
+  readonly decoder: SessionDecoder;
   session(options?: SessionOptions): Session;
 }
 
@@ -40,7 +41,7 @@ export async function bare(
   const weights = llamaWeights(d, loader);
   await loader.fill();
   await bytes.close?.();
-  const decoder = new LlamaDecoder(kernels, arena, d, weights, {
+  const decoder = llamaDecoder(kernels, arena, d, weights, {
     context: options.context ?? 256,
     kv: options.kv ?? 'f16',
   });

@@ -5,7 +5,6 @@
  * where other threads do and it may not.
  * @module
  */
-import { SessionError } from '../errors.ts';
 import type { KvType } from '../description/plan.ts';
 import type { Ptr } from '../wasm/arena.ts';
 import type { SpikeCounter, SpikeTrace } from './spike-trace.ts';
@@ -75,12 +74,4 @@ export interface Decoder {
   slide(state: DecoderState, keep: number): void | Promise<void>;
   /** A head over whatever lies there, to measure how fast the threads are. */
   trial(): void | Promise<void>;
-}
-
-/** What a head that made a NaN is refused with. */
-export function headNotFinite(): SessionError {
-  return new SessionError(
-    'NOT_FINITE',
-    'the head made a NaN or infinite logit; the weights are damaged or overflow f32',
-  );
 }

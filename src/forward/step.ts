@@ -40,7 +40,7 @@ export class Step {
   }
 
   /** A pass over ids[first] … ids[first + n − 1], and the head of one of them, counted from `first`; −1 for none. */
-  pass(state: Ptr, pos: number, ids: ArrayLike<number>, first: number, n: number, blocks: number, head: number): void {
+  pass(state: Ptr, pos: number, ids: ArrayLike<number>, first: number, n: number, blocks: number, head: number): this {
     for (let t = 0; t < n; t++) this.ids[t] = ids[first + t];
     const words = this.#words;
     words[0] = state;
@@ -48,11 +48,13 @@ export class Step {
     words[2] = n;
     words[3] = blocks;
     words[4] = head;
+    return this;
   }
 
   /** The head of id t of the last pass. */
-  headOf(t: number): void {
+  headOf(t: number): this {
     this.#words[2] = 0;
     this.#words[4] = t;
+    return this;
   }
 }

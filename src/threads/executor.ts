@@ -34,7 +34,7 @@ export interface Executor {
    * @returns a promise where the caller's thread may not wait for other threads
    * @throws {SessionError} `WORKER_DIED` when a thread threw, died or did not answer; fresh ones serve the next call
    */
-  run(steps: Iterable<void>): void | Promise<void>;
+  run(steps: Iterable<unknown>): void | Promise<void>;
   /** Does something while no thread works: now, or behind the calls that are under way. */
   between(action: () => void): void | Promise<void>;
   /** Runs the next steps on the first `threads` threads, or on all there are. */

@@ -193,7 +193,7 @@ export class PoolExecutor implements Executor {
     }
   }
 
-  run(steps: Iterable<void>): void | Promise<void> {
+  run(steps: Iterable<unknown>): void | Promise<void> {
     const { pool } = this.#held;
     const here = pool === null || (this.#thread !== null && pool.fault === null);
     if (here && !this.#turn && !this.#disposed) return this.#here(steps);
@@ -245,7 +245,7 @@ export class PoolExecutor implements Executor {
   }
 
   /** Runs with this thread as thread 0. */
-  #here(steps: Iterable<void>): void {
+  #here(steps: Iterable<unknown>): void {
     for (const _ of steps) {
       const thread = this.#thread;
       if (thread === null || this.#count === 1) this.#program(SOLO);
@@ -262,7 +262,7 @@ export class PoolExecutor implements Executor {
   }
 
   /** Runs on the workers alone. */
-  async #away(pool: ThreadPool, steps: Iterable<void>): Promise<void> {
+  async #away(pool: ThreadPool, steps: Iterable<unknown>): Promise<void> {
     for (const _ of steps) {
       try {
         await pool.hearing(() => command(pool.control, this.#count));

@@ -3,7 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { memorySource } from '../../src/bytes/memory.ts';
 import { openContainer } from '../../src/container/open.ts';
-import { SymbolicLightDecoder } from '../../src/architectures/symboliclight/decoder.ts';
+import { symbolicLightDecoder } from '../../src/architectures/symboliclight/decoder.ts';
 import { symbolicLightWeights } from '../../src/architectures/symboliclight/weights.ts';
 import { describe } from '../describe.ts';
 import { ringOf, symbolicLightStateBytes } from '../../src/architectures/symboliclight/plan.ts';
@@ -12,11 +12,12 @@ import { builtinModule } from '../../src/wasm/builtin.ts';
 import { instantiate } from '../../src/wasm/instantiate.ts';
 import { WeightLoader } from '../../src/wasm/weights.ts';
 import { checkpointBytes, randomWeights, SMALL } from '../symboliclight-files.ts';
+import type { SessionDecoder } from '../../src/forward/sessions.ts';
 
 const { module } = await builtinModule();
 const test = suite('SymbolicLight states');
 
-type State = ReturnType<SymbolicLightDecoder['createState']>;
+type State = ReturnType<SessionDecoder['createState']>;
 
 async function load(changes: Partial<typeof SMALL> = {}) {
   const config = { ...SMALL, ...changes };
@@ -31,7 +32,7 @@ async function load(changes: Partial<typeof SMALL> = {}) {
   const { weights, finish } = symbolicLightWeights(d, loader);
   await loader.fill();
   finish(k, arena);
-  const decoder = new SymbolicLightDecoder(k, arena, d, weights);
+  const decoder = symbolicLightDecoder(k, arena, d, weights);
   /** Appends n tokens. */
   const read = (state: State, n: number): void => {
     const ids = Array.from({ length: n }, (_, i) => (i * 97 + 13) % d.vocab);
@@ -40,7 +41,7 @@ async function load(changes: Partial<typeof SMALL> = {}) {
     }
   };
   const bytes = symbolicLightStateBytes(d);
-  const memoryOf = (state: State): Uint8Array => arena.u8(state.memory.base, bytes);
+  const memoryOf = (state: State): Uint8Array => arena.u8(state.base, bytes);
   return { decoder, read, bytes, memoryOf, slots: d.anchors + ringOf(d) };
 }
 

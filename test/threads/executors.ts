@@ -10,9 +10,9 @@ import { resolveSource } from '../../src/bytes/resolve.ts';
 import type { ByteSource } from '../../src/bytes/source.ts';
 import { openContainer } from '../../src/container/open.ts';
 import type { Decoder } from '../../src/forward/decoder.ts';
-import { LlamaDecoder } from '../../src/architectures/llama/decoder.ts';
+import { llamaDecoder } from '../../src/architectures/llama/decoder.ts';
 import { llamaWeights } from '../../src/architectures/llama/weights.ts';
-import { SymbolicLightDecoder } from '../../src/architectures/symboliclight/decoder.ts';
+import { symbolicLightDecoder } from '../../src/architectures/symboliclight/decoder.ts';
 import { symbolicLightWeights } from '../../src/architectures/symboliclight/weights.ts';
 import { type Executor, solo, STEP_WORDS } from '../../src/threads/executor.ts';
 import { PoolExecutor } from '../../src/threads/pool.ts';
@@ -86,12 +86,12 @@ export async function threaded(source: ByteSource | Uint8Array, choices: CrewCho
   if (d.kind === 'llama') {
     const weights = llamaWeights(d, loader);
     await loader.fill();
-    decoder = new LlamaDecoder(kernels, arena, d, weights, { context: 256, kv }, executor);
+    decoder = llamaDecoder(kernels, arena, d, weights, { context: 256, kv }, executor);
   } else if (d.kind === 'symboliclight') {
     const { weights, finish } = symbolicLightWeights(d, loader);
     await loader.fill();
     finish(kernels, arena);
-    decoder = new SymbolicLightDecoder(kernels, arena, d, weights, {}, executor);
+    decoder = symbolicLightDecoder(kernels, arena, d, weights, {}, executor);
   } else throw new Error('a model that generates is needed');
   await pool?.ready();
   return {

@@ -9,7 +9,7 @@ import type { ByteSource } from '../../src/bytes/source.ts';
 import { openContainer } from '../../src/container/open.ts';
 import { RANDOM_TYPES } from '../../src/architectures/llama/random.ts';
 import { randomModel } from '../../src/model/random.ts';
-import { LlamaDecoder } from '../../src/architectures/llama/decoder.ts';
+import { llamaDecoder } from '../../src/architectures/llama/decoder.ts';
 import { llamaWeights } from '../../src/architectures/llama/weights.ts';
 import { open, TernspikeError } from '../../src/entries/index.ts';
 import { describeLlama } from '../../src/architectures/llama/description.ts';
@@ -23,6 +23,7 @@ import { WeightLoader } from '../../src/wasm/weights.ts';
 import { sameBits } from '../kernels/harness.ts';
 import { type FileType, llamaFile } from '../llama-files.ts';
 import { refuses } from '../refusal.ts';
+import type { SessionDecoder } from '../../src/forward/sessions.ts';
 
 const PAGE = 65536;
 
@@ -32,7 +33,7 @@ async function loadInto(
   source: ByteSource,
   context = 16,
   kv: KvType = 'f16',
-): Promise<{ decoder: LlamaDecoder; plan: MemoryPlan }> {
+): Promise<{ decoder: SessionDecoder; plan: MemoryPlan }> {
   const { module } = await builtinModule();
   const container = await openContainer(source);
   const d = describeLlama(container);
@@ -41,7 +42,7 @@ async function loadInto(
   const loader = new WeightLoader(kernels, arena, source, container);
   const weights = llamaWeights(d, loader);
   await loader.fill();
-  return { decoder: new LlamaDecoder(kernels, arena, d, weights, { context, kv }), plan };
+  return { decoder: llamaDecoder(kernels, arena, d, weights, { context, kv }), plan };
 }
 
 const newArena = (): Arena => new Arena(new WebAssembly.Memory({ initial: 1 }));

@@ -4,7 +4,7 @@
  */
 import { packedSize } from '../../description/layout.ts';
 import type { Architecture } from '../architecture.ts';
-import { LlamaDecoder } from './decoder.ts';
+import { llamaDecoder } from './decoder.ts';
 import { describeLlama, type LlamaDescription } from './description.ts';
 import { planLlama } from './plan.ts';
 import { llamaWeights } from './weights.ts';
@@ -20,7 +20,7 @@ export const llama: Architecture<LlamaDescription> = {
   async load(d, { kernels, arena, loader, executor, context, kv }) {
     const weights = llamaWeights(d, loader);
     await loader.fill();
-    const decoder = new LlamaDecoder(kernels, arena, d, weights, { context, kv }, executor);
+    const decoder = llamaDecoder(kernels, arena, d, weights, { context, kv }, executor);
     return { decoder, trial: () => decoder.trial() };
   },
 

@@ -3,7 +3,7 @@
  * @module
  */
 import type { Architecture } from '../architecture.ts';
-import { SymbolicLightDecoder } from './decoder.ts';
+import { symbolicLightDecoder } from './decoder.ts';
 import { describeSymbolicLight, type SymbolicLightDescription } from './description.ts';
 import { planSymbolicLight } from './plan.ts';
 import { symbolicLightSampling } from './sampling.ts';
@@ -23,7 +23,7 @@ export const symbolicLight: Architecture<SymbolicLightDescription> = {
     const { weights, finish } = symbolicLightWeights(d, loader);
     await loader.fill();
     finish(kernels, arena);
-    const decoder = new SymbolicLightDecoder(kernels, arena, d, weights, { forcedSparsity }, executor);
+    const decoder = symbolicLightDecoder(kernels, arena, d, weights, { forcedSparsity }, executor);
     const spans = new Map(
       weights.blocks.flatMap(({ tcam, down }) => [tcam, down]).map(({ name, span }) => [name, span]),
     );
