@@ -7,18 +7,18 @@
 //     so that a group meets one byte of a chunk as inline/codes.ts draws it, and 128 vectors one stretch of the cache
 //   features are padded to 128 and vectors to 128; features that are not there are silent
 //
-//   tables   256 of 16 bytes     table b, entry s: 4 + Σ_k s_k · (code_k − 1), 0 … 8     s_k, code_k: bit and 2-bit field k of s, b
+//   tables   256 of 16 bytes     table b, entry s: 4 + Σ_k s_k · (code_k − 1), 0 … 12    s_k, code_k: bit and 2-bit field k of s, b
 //            in those for bits the fields are 0 and 1, for −1 and +1; 16 of the 256 are used
 //
-// Sums of 16 groups stay in bytes (at most 128), then in u16: whole lanes, and their upper halves. The two builds differ in
+// Sums of 16 groups stay in bytes (at most 192), then in u16: whole lanes, and their upper halves. The two builds differ in
 // the swizzle alone, and both look up indices under 16, where all engines agree.
 
 import { f16_mask, f16_scale, load_f16x4 } from './inline/lanes';
 
 /** Vectors of one block. */
 const BLOCK: i32 = 128;
-/** Chunks whose sums a u16 holds: 508 · 16 groups · 8 = 65024. */
-const MAX_CHUNKS: i32 = 508;
+/** Chunks whose sums a u16 holds, with codes up to 3: 340 · 16 groups · 12 = 65280. */
+const MAX_CHUNKS: i32 = 340;
 
 /** Writes the 256 tables of ternary codes, and behind them those of bits: 8192 bytes. */
 export function nibble_tables(out: usize): void {
@@ -122,7 +122,7 @@ function finish(sums: usize, offset: i32, s: v128, b: v128, y: usize, count: i32
  * bits 0: w codes as `trit2_gemm_i8`, weight = code − 1    1: w bits as `bit1_gemm_i8`, weight = 2·bit − 1
  * x nibbles    tables of `nibble_tables`    y (r1 − r0, yStride) f32    bias (r1) f32    scratch 272 bytes
  * scales, kind  as `trit2_gemm_i8`, of `blockChunks` chunks; a scale per block of columns: Σ_b scale[r, b] · (Σ_{c in b} …) + bias[r]
- * needs: n a multiple of 4; blockChunks at most 508 unless kind is 0; w, x, tables and scratch 16-aligned
+ * needs: n a multiple of 4; blockChunks at most 340 unless kind is 0; w, x, tables and scratch 16-aligned
  * exact: the integer sum, up to 2^24 columns; then f32: · scale, + bias, blocks in turn
  * equals: reference.spikeGemm, bit for bit, in every build
  * cost: per 64 pairs 3 ops (base 4), and 3 per four weights and 128 vectors

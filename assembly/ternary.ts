@@ -49,13 +49,14 @@ function add_scaled(out: v128, sum: v128, scale: v128, s: usize): v128 {
 /**
  * y[t,r] = Σ_b scale[r,b] · s[t,b] · (Σ_{c in block b} (code[r,c] − 1) · q[t,c])                    r0 ≤ r < r1, t < n
  * w codes, 4 rows interleaved    x n vectors of `quantize_absmax_i8`, xStride bytes apart    y (n, yStride) f32
- * scales  kind 0: f32 per row, blockChunks = chunks and x of one scale each;
+ * scales  kind 0: f32 per row and x of one scale each, blockChunks = chunks, or 4 where a code is 3;
  *         kind 1: f16, (rows/4, blocks, 4), one per blockChunks · 64 columns, 1, 2 or 4, and x of a scale per 256
  *
  *   w   row group 0                                          row group 1 …
  *       chunk 0: row0 16 B │ row1 16 B │ row2 16 B │ row3 16 B │ chunk 1: …          chunk: see inline/codes.ts
  *
- * needs: r0 and r1 multiples of 4, y writable to r1; chunks % blockChunks = 0; w 16-aligned, x as quantised; codes 0 … 2
+ * needs: r0 and r1 multiples of 4, y writable to r1; chunks % blockChunks = 0 for kind 1; w 16-aligned, x as quantised;
+ *   codes 0 … 3: i16 sums hold 8 chunks of codes up to 2, at most 4 · 6096 with codes up to 3
  * exact: the integer sums are exact up to 2^17 columns; then f32: convert, · (scale·s), added block after block
  * equals: reference.tritGemm, bit for bit, in every build.
  * cost: 0.25 byte per weight; per 1024 weights with their scale 310 instructions in the relaxed build, 490 in the base build.
@@ -68,7 +69,7 @@ export function trit2_gemm_i8(
   const m0 = v128.load(MASKS), m1 = v128.load(MASKS, 16);
   const ma = v128.load(MASKS, 64), mb = v128.load(MASKS, 80), mc = v128.load(MASKS, 96), md = v128.load(MASKS, 112);
   const f16m = f16_mask(), f16s = f16_scale();
-  const span = kind == PER_ROW ? MOST_CHUNKS : blockChunks;
+  const span = min(MOST_CHUNKS, blockChunks);
   for (let r = r0; r < r1; r += 4) {
     const group = w + (<usize>(r >> 2) * chunks << 6);
     for (let t = 0; t < n; t++) {

@@ -173,5 +173,6 @@ function pack(
     scaleKind: 0,
     exact: false,
     top: 127,
+    threes: false,
   };
 }

@@ -47,7 +47,7 @@ export function quantize(k: Kernels, to: Activations, x: Ptr, n: number, matrice
     else {
       const span = form === CODES ? units : UNITS_PER_SCALE;
       const out = form === CODES ? to.codes : to.blocks;
-      if (byTables(to, n)) k.quantize_absmax_batch(x, strideOf(cols), cols, units, span, out, n);
+      if (byTables(m, to, n)) k.quantize_absmax_batch(x, strideOf(cols), cols, units, span, out, n);
       else k.quantize_absmax_i8(x, strideOf(cols), cols, units, span, out, codeVectorBytes(cols), n);
     }
   }
@@ -66,9 +66,12 @@ function formOf({ layout, scaleKind, exact }: Matrix): number {
 }
 
 /** Whether packed codes take n vectors as one batch: its activations are laid out in another way. */
-function byTables({ tile }: Activations, n: number): boolean {
-  return tile !== 0 && n >= LOOKUP_VECTORS && n <= PREFILL_BATCH;
+function byTables({ threes }: Matrix, { tile }: Activations, n: number): boolean {
+  return tile !== 0 && !threes && n >= LOOKUP_VECTORS && n <= PREFILL_BATCH;
 }
+
+/** Chunks of 64 columns whose products with codes up to 3 fit the 16-bit sums of a kernel. */
+const CHUNKS_OF_THREES = 4;
 
 /**
  * y[t] = m · x[t] for n vectors, this thread's rows only. `quantize` has seen m and x. Which kernel serves depends on n, the
@@ -92,9 +95,9 @@ export function matmul(
       const codes = m.scaleKind === 0 ? from.codes : from.blocks;
       const bytes = codeVectorBytes(m.cols);
       const { data, scales, scaleKind, units } = m;
-      // pairs of chunks are the unit of bits
-      const span = m.layout === 'bit1' ? m.unitsPerScale / 2 : m.unitsPerScale;
-      if (byTables(from, n)) {
+      const chunks = m.threes && scaleKind === 0 ? CHUNKS_OF_THREES : m.unitsPerScale;
+      const span = m.layout === 'bit1' ? chunks / 2 : chunks; // pairs of chunks are the unit of bits
+      if (byTables(m, from, n)) {
         const lookup = m.layout === 'bit1' ? k.bit1_gemm_lookup : k.trit2_gemm_lookup;
         return lookup(data, scales, scaleKind, span, units, codes, y, out, r0, r1, n, from.tile);
       }

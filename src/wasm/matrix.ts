@@ -16,6 +16,9 @@ export interface Matrix extends PackedSize {
   readonly exact: boolean;
   /** Largest integer of a quantised activation of `i8`: 127 or 32767. */
   readonly top: number;
+  /** Whether a code of `trit2` is 3, which is +2, here or in a matrix that reads the same activations. The tables of lookup.ts
+   *  count to base 3 and then do not serve. Known once the matrix is loaded. */
+  threes: boolean;
 }
 
 /** A matrix laid out by columns, in wasm memory; its inputs are spikes. */

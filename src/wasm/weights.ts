@@ -34,6 +34,7 @@ export class WeightLoader {
   readonly #container: Container;
   readonly #options: LoadOptions;
   readonly #jobs: (() => Promise<void>)[] = [];
+  readonly #sharing: Matrix[][] = [];
   readonly #total: number;
   readonly #pace: Pace;
   #loaded = 0;
@@ -70,11 +71,18 @@ export class WeightLoader {
       scaleKind: rowScaled || info.blockElements === 0 || info.type === 'I8' ? 0 : 1,
       exact: this.#options.activations === 'f32',
       top: this.#options.activations === 'int16' ? 32767 : 127,
+      threes: false,
     };
     const beside = rowScaled && isCodes(info.type) ? this.#container.tensors.get(scaleName(name)) : undefined;
     const scales = beside ?? rowScales(this.#container, info);
     this.#jobs.push(() => this.#fillMatrix(info, matrix, scales));
     return matrix;
+  }
+
+  /** Says that these matrices read the same activations, and so take them in one form: where one has a code 3, none uses tables. */
+  sharing(...matrices: Matrix[]): readonly Matrix[] {
+    this.#sharing.push(matrices);
+    return matrices;
   }
 
   /** Reserves a matrix laid out by columns. @throws {MemoryError} {ModelFileError} `TENSOR_TYPE` */
@@ -114,6 +122,10 @@ export class WeightLoader {
       this.#codes = this.#arena.alloc(scratch.codes, 'code buffer');
       this.#scales = this.#arena.alloc(scratch.scales, 'scale buffer');
       for (const job of this.#jobs) await job();
+      for (const matrices of this.#sharing) {
+        const threes = matrices.some((m) => m.threes);
+        for (const m of matrices) m.threes = threes;
+      }
     } finally {
       this.#arena.release(mark);
     }
@@ -282,8 +294,10 @@ export class WeightLoader {
       this.#joinScales(info, m, run, this.#widened(count * blocks, src), scaled);
     }
     if (m.layout === 'i8') k.pack_int8(this.#codes, stored, count, m.cols, m.units, m.data + units * 32);
-    else if (m.layout === 'trit2') k.pack_trit2(this.#codes, stored, count, m.cols, m.units, m.data + units * 16);
-    else k.pack_bit1(this.#codes, stored, count, m.cols, m.units / 2, m.data + units * 8);
+    else if (m.layout === 'trit2') {
+      if (type === 'Q2_0' && !m.threes) m.threes = this.#arena.u8(this.#codes, count * stored).includes(3);
+      k.pack_trit2(this.#codes, stored, count, m.cols, m.units, m.data + units * 16);
+    } else k.pack_bit1(this.#codes, stored, count, m.cols, m.units / 2, m.data + units * 8);
     if (m.scaleKind === 1) {
       const packed = m.units / m.unitsPerScale;
       k.pack_scales(this.#scales, blocks, count, blocks, packed, m.scales + row * packed * 2);

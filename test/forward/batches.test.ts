@@ -5,6 +5,8 @@ import { RANDOM_TYPES } from '../../src/architectures/llama/random.ts';
 import { randomModel } from '../../src/model/random.ts';
 import { builds, random, sameBits } from '../kernels/harness.ts';
 import { allLogits, bare } from '../models.ts';
+import { memorySource } from '../../src/bytes/memory.ts';
+import { llamaFile } from '../llama-files.ts';
 
 const u = random(5);
 const IDS = Array.from({ length: 100 }, () => Math.floor(u() * 512));
@@ -35,6 +37,23 @@ for (const type of Object.keys(RANDOM_TYPES)) {
       ),
     );
     for (const rows of all) rows.forEach((row, i) => sameBits(row, all[0][i], `position ${i}`));
+  });
+}
+
+for (const type of ['Q2_0', 'Q2_0/128'] as const) {
+  test(`${type} with code 3, which is +2: batches of every size give the bits of single tokens`, async () => {
+    const bytes = llamaFile({ type, headType: type, shape: { vocab: 512 } }).bytes(); // its codes are 0 … 3
+    for (const build of builds) {
+      const model = await bare(memorySource(bytes), { build });
+      const ids = IDS.slice(0, 32);
+      using stepped = model.session();
+      const single: Float32Array[] = [];
+      for (const id of ids) single.push((await stepped.step(id)).slice());
+      for (const size of [7, 8, 15, 16, 32]) {
+        using session = model.session();
+        sameBits(await session.prefill(ids.slice(0, size)), single[size - 1], `a batch of ${size}`);
+      }
+    }
   });
 }
 

@@ -37,7 +37,7 @@ export function llamaWeights(d: LlamaDescription, loader: WeightLoader): LlamaWe
       layer[key] = isMatrix(key) ? loader.matrix(name) : loader.vector(name);
     }
     const { q, k, v, o, gate, up, down } = layer as LlamaLayer;
-    return { ...layer, inputs: { qkv: [q, k, v], o: [o], gateUp: [gate, up], down: [down] } } as LlamaLayer;
+    return { ...layer, inputs: { qkv: loader.sharing(q, k, v), o: [o], gateUp: loader.sharing(gate, up), down: [down] } } as LlamaLayer;
   });
   const outputNorm = loader.vector('output_norm.weight');
   const head = d.tied ? embedding : loader.matrix('output.weight');

@@ -72,7 +72,7 @@ export function symbolicLightWeights(
       k,
       v,
       up,
-      inputs: { qkv: [q, k, v], out: [out], up: [up] },
+      inputs: { qkv: loader.sharing(q, k, v), out: [out], up: [up] },
       down: loader.columns(`${ffn}.down.weight`),
       norm: loader.vector(`${tcam}.norm.weight`),
       normBias: loader.vector(`${tcam}.norm.bias`),
@@ -101,7 +101,7 @@ export function symbolicLightWeights(
     blocks,
     head,
     prior,
-    inputs: { head: first ? [head, first] : [head], prior: second ? [second] : [] },
+    inputs: { head: first ? loader.sharing(head, first) : [head], prior: second ? [second] : [] },
   };
   const finish = (k: Kernels, arena: Arena): void => {
     blocks.forEach((block, i) => {
