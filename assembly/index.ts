@@ -5,7 +5,7 @@ export { trit2_gemm_lookup, bit1_gemm_lookup } from './lookup';
 export { int8_gemm_i16, int8_gemm_tile, int8_gemm_f32 } from './int8';
 export { f32_gemm, f16_gemm, bf16_gemm } from './dense';
 export { attention_f32, attention_f16 } from './attention';
-export { rope_freqs_f64, rope_table_f32, rope_apply_f32 } from './rope';
+export { rope_freqs_f64, rope_table_f32, rope_apply_f32, log_f64 } from './rope';
 export { pack_trit2, pack_bit1, pack_int8, pack_scales, row_trit2, row_bit1, row_int8, copy_f32 } from './pack';
 export { rms_norm_f32, layer_norm_f32 } from './norm';
 export { add_f32, scale_f32, silu_mul_f32, gelu_f32, gelu_mul_f32, relu2_mul_f32 } from './elementwise';

@@ -38,8 +38,9 @@ export async function bare(
   const arena = new Arena(new WebAssembly.Memory({ initial: 1 }));
   const kernels = instantiate(module, arena.memory);
   const loader = new WeightLoader(kernels, arena, bytes, container);
-  const weights = llamaWeights(d, loader);
+  const { weights, finish } = llamaWeights(d, loader, options.context ?? 256);
   await loader.fill();
+  finish(arena);
   await bytes.close?.();
   const decoder = llamaDecoder(kernels, arena, d, weights, {
     context: options.context ?? 256,
