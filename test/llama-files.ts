@@ -21,7 +21,7 @@ import {
 import type { ReferenceShape, SpanOf } from './reference-llama.ts';
 
 /** A type of matrices; `Q2_0/128` is its older form. */
-export type FileType = Exclude<TensorType, 'I8'> | 'Q2_0/128';
+export type FileType = Exclude<TensorType, 'I8' | 'U2_ROWS'> | 'Q2_0/128';
 
 /** What may be chosen. */
 export interface LlamaChoices {

@@ -32,6 +32,7 @@ const LAYOUTS: Readonly<Record<TensorType, ColumnLayout>> = {
   TQ2_0: 'trit2col',
   Q2_0: 'trit2col',
   I2_S: 'trit2col',
+  U2_ROWS: 'trit2col',
   Q1_0: 'bit1col',
 };
 

@@ -28,6 +28,7 @@ const LAYOUTS: Record<TensorType, Layout> = {
   TQ2_0: 'trit2',
   Q2_0: 'trit2',
   I2_S: 'trit2',
+  U2_ROWS: 'trit2',
   Q1_0: 'bit1',
 };
 
@@ -76,7 +77,7 @@ export function packedSize(info: TensorInfo): PackedSize {
 }
 
 /** Types whose weights are a few codes times a scale. */
-const CODE_TYPES: readonly TensorInfo['type'][] = ['TQ1_0', 'TQ2_0', 'Q2_0', 'I2_S', 'Q1_0'];
+const CODE_TYPES: readonly TensorInfo['type'][] = ['TQ1_0', 'TQ2_0', 'Q2_0', 'I2_S', 'U2_ROWS', 'Q1_0'];
 
 /** Whether weights of this type are one of two or three codes times a scale. */
 export function isCodes(type: TensorInfo['type']): boolean {

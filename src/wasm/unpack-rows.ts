@@ -48,13 +48,13 @@ export function unpackRows(
       bad = k.unpack_i2_s(src, codes, count * cols);
       break;
     default:
-      info.type satisfies RawType | 'F32' | 'F16' | 'BF16' | 'I8'; // have no blocks, or were refused when reserved
+      info.type satisfies RawType | 'F32' | 'F16' | 'BF16' | 'I8' | 'U2_ROWS'; // have no blocks, or were refused when reserved
   }
   if (bad !== -1) refuseBlock(info, row, blocks, bad);
   return blocks;
 }
 
-function refuseBlock(info: TensorInfo, row: number, blocks: number, bad: number): never {
+export function refuseBlock(info: TensorInfo, row: number, blocks: number, bad: number): never {
   // unpackers answer the index of a block whose scale is not finite, and −2 − index for a code that is no trit
   const index = bad >= 0 ? bad : -2 - bad;
   const place = `row ${row + Math.floor(index / blocks)}, block ${index % blocks}`;

@@ -1,5 +1,5 @@
 import { suite } from 'uvu';
-import { readGguf } from '../../src/container/gguf.ts';
+import { readGguf } from '../../src/container/parts.ts';
 import { MAX_ALIGNMENT, MAX_DIM } from '../../src/limits.ts';
 import { ggufBytes, type GgufParts, type MetaEntry } from '../builders.ts';
 import { sparseSource } from '../faults.ts';
