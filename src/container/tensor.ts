@@ -4,7 +4,27 @@
  */
 
 /** Name of an element type that weights can have, as ggml spells it. */
-export type TensorType = 'F32' | 'F16' | 'BF16' | 'I8' | 'Q8_0' | 'TQ1_0' | 'TQ2_0' | 'Q2_0' | 'Q1_0' | 'I2_S';
+export type TensorType =
+  | 'F32'
+  | 'F16'
+  | 'BF16'
+  | 'I8'
+  | 'Q8_0'
+  | 'TQ1_0'
+  | 'TQ2_0'
+  | 'Q2_0'
+  | 'Q1_0'
+  | 'I2_S'
+  | 'Q4_0'
+  | 'Q4_1'
+  | 'Q5_0'
+  | 'Q5_1'
+  | 'Q2_K'
+  | 'Q3_K'
+  | 'Q4_K'
+  | 'Q5_K'
+  | 'Q6_K'
+  | 'IQ4_NL';
 
 /** Name of an element type of buffers, masks and packed codes, which are listed and never computed with as they are. */
 export type RawType = 'U8' | 'I16' | 'I32' | 'I64' | 'F64' | 'BOOL';
@@ -15,7 +35,7 @@ export interface TensorInfo {
   readonly type: TensorType | RawType;
   /** Row-major, outermost first: a matrix of `rows` outputs over `cols` inputs is `[rows, cols]`. A vector is `[n]`. */
   readonly shape: readonly number[];
-  /** Elements that share one scale in the file: 256 for TQ1_0 and TQ2_0, 64 or 128 for Q2_0, 32 for Q8_0, 1 for floats,
+  /** Elements that share one scale in the file: 256 for TQ1_0, TQ2_0 and the K-quants, 64 or 128 for Q2_0, 32 for Q8_0, 1 for floats,
    *  0 for I2_S (one scale for the whole tensor). */
   readonly blockElements: number;
   /** Position of the first byte in the source. */
