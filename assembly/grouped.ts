@@ -84,14 +84,14 @@ function row_pairs(at: usize): v128 {
   return v128.shuffle<i16>(v, v, 0, 0, 1, 1, 2, 2, 3, 3);
 }
 
-/** y + f32(sum) · (d · s) − f32(minima) · (min · s), where there are minima; else zero · minima was taken from sum. */
+/** y + f32(sum) · (d · s) − f32(taken) · (min · s) where there are minima; without them `taken` is zero times the sum. */
 // @ts-ignore: decorator
 @inline
-function finish(y: v128, sum: v128, minima: v128, kind: i32, zero: v128, d: v128, min: v128, s: usize): v128 {
+function finish(y: v128, sum: v128, taken: v128, minima: bool, d: v128, min: v128, s: usize): v128 {
   const xs = v128.load32_splat(s);
-  if (!(kind & 2)) sum = i32x4.sub(sum, i32x4.mul(minima, zero));
+  if (!minima) sum = i32x4.sub(sum, taken);
   y = f32x4.add(y, f32x4.mul(f32x4.convert_i32x4_s(sum), f32x4.mul(d, xs)));
-  return kind & 2 ? f32x4.sub(y, f32x4.mul(f32x4.convert_i32x4_s(minima), f32x4.mul(min, xs))) : y;
+  return minima ? f32x4.sub(y, f32x4.mul(f32x4.convert_i32x4_s(taken), f32x4.mul(min, xs))) : y;
 }
 
 /**
@@ -107,12 +107,25 @@ export function grouped_gemm_u4(
   w: usize, scales: usize, kind: i32, units: i32,
   x: usize, xStride: i32, y: usize, yStride: i32, r0: i32, r1: i32, n: i32,
 ): void {
+  // one copy of the loops for each kind that types have, so that nothing is decided in them
+  if (kind & 1) gemm_u4(true, true, 0, w, scales, units, x, xStride, y, yStride, r0, r1, n);
+  else if (kind & 2) gemm_u4(false, true, 0, w, scales, units, x, xStride, y, yStride, r0, r1, n);
+  else gemm_u4(false, false, kind >> 2, w, scales, units, x, xStride, y, yStride, r0, r1, n);
+}
+
+// @ts-ignore: decorator
+@inline
+function gemm_u4(
+  groups: bool, minima: bool, zero: i32, w: usize, scales: usize, units: i32,
+  x: usize, xStride: i32, y: usize, yStride: i32, r0: i32, r1: i32, n: i32,
+): void {
   const low = v128.load(MASKS), nibble = v128.load(MASKS, 16), one = v128.load(MASKS, 48);
   const f16m = f16_mask(), f16s = f16_scale();
   const data = grouped_data_offset(units);
-  const span = kind & 1 ? 8 : 1;
-  const head = kind & 2 ? 16 : 8;
-  const scaleBytes = grouped_scale_bytes(4, kind), zero = i32x4.splat(kind >> 2);
+  const span = groups ? 8 : 1;
+  const head: usize = minima ? 16 : 8;
+  const scaleBytes: usize = groups ? 80 : head;
+  const taken = minima ? one : i16x8.splat(<i16>zero);
   for (let r = r0; r < r1; r += 4) {
     const group = w + (<usize>(r >> 2) * units << 6);
     const own = scales + <usize>(r >> 2) * (units / span) * scaleBytes;
@@ -128,11 +141,8 @@ export function grouped_gemm_u4(
         let a0 = i32x4.splat(0), a1 = a0, a2 = a0, a3 = a0, m0 = a0, m1 = a0, m2 = a0, m3 = a0;
         let gp = sp + head;
         for (let u = 0; u < span; u++, sums += 4) {
-          let scale = one, minimum = one;
-          if (kind & 1) {
-            scale = row_pairs(gp), minimum = scale, gp += 4;
-            if (kind & 2) minimum = row_pairs(gp), gp += 4;
-          }
+          let scale = one, minimum = taken;
+          if (groups) scale = row_pairs(gp), minimum = row_pairs(gp + 4), gp += 8;
           let q0 = i32x4.splat(0);
           if (four) {
             let q1 = q0, q2 = q0, q3 = q0;
@@ -166,12 +176,12 @@ export function grouped_gemm_u4(
           a0 = i32x4.add(a0, times(q0, scale));
           m0 = i32x4.add(m0, i32x4.dot_i16x8_s(minimum, v128.load32_splat(sums)));
         }
-        const d = load_f16x4(sp, f16m, f16s), min = load_f16x4(sp + head - 8, f16m, f16s), s = s0 + (<usize>b << 2);
-        y0 = finish(y0, a0, m0, kind, zero, d, min, s);
+        const d = load_f16x4(sp, f16m, f16s), min = minima ? load_f16x4(sp + 8, f16m, f16s) : d, s = s0 + (<usize>b << 2);
+        y0 = finish(y0, a0, m0, minima, d, min, s);
         if (four) {
-          y1 = finish(y1, a1, m1, kind, zero, d, min, s + step);
-          y2 = finish(y2, a2, m2, kind, zero, d, min, s + 2 * step);
-          y3 = finish(y3, a3, m3, kind, zero, d, min, s + 3 * step);
+          y1 = finish(y1, a1, m1, minima, d, min, s + step);
+          y2 = finish(y2, a2, m2, minima, d, min, s + 2 * step);
+          y3 = finish(y3, a3, m3, minima, d, min, s + 3 * step);
         }
         sp += scaleBytes;
       }
@@ -197,7 +207,8 @@ export function grouped_gemm_u8(
   const data = grouped_data_offset(units);
   const span = kind & 1 ? 8 : 1;
   const head = kind & 2 ? 16 : 8;
-  const scaleBytes = grouped_scale_bytes(8, kind), zero = i32x4.splat(kind >> 2);
+  const scaleBytes = grouped_scale_bytes(8, kind), minima = (kind & 2) != 0;
+  const zero = i32x4.splat(minima ? 1 : kind >> 2);
   for (let r = r0; r < r1; r += 4) {
     const group = w + (<usize>(r >> 2) * units << 7);
     const own = scales + <usize>(r >> 2) * (units / span) * scaleBytes;
@@ -240,11 +251,11 @@ export function grouped_gemm_u8(
           }
         }
         const d = load_f16x4(sp, f16m, f16s), min = load_f16x4(sp + head - 8, f16m, f16s), s = s0 + (<usize>b << 2);
-        y0 = finish(y0, a0, m0, kind, zero, d, min, s);
+        y0 = finish(y0, a0, i32x4.mul(m0, zero), minima, d, min, s);
         if (four) {
-          y1 = finish(y1, a1, m1, kind, zero, d, min, s + step);
-          y2 = finish(y2, a2, m2, kind, zero, d, min, s + 2 * step);
-          y3 = finish(y3, a3, m3, kind, zero, d, min, s + 3 * step);
+          y1 = finish(y1, a1, i32x4.mul(m1, zero), minima, d, min, s + step);
+          y2 = finish(y2, a2, i32x4.mul(m2, zero), minima, d, min, s + 2 * step);
+          y3 = finish(y3, a3, i32x4.mul(m3, zero), minima, d, min, s + 3 * step);
         }
         sp += scaleBytes;
       }
