@@ -17,16 +17,16 @@ export function rope_freqs_f64(theta: f64, dims: i32, linear: f64, factors: usiz
 }
 
 /**
- * table[t] = cos(p·freq[i]), sin(p·freq[i])                         p = pos + t, t < count, i < half; all cos, then all sin
- * freqs (half) f64    table (count, 2·half) f32
+ * table[t] = magnitude · cos(p·freq[i]), magnitude · sin(p·freq[i])                         p = pos + t, t < count, i < half; all cos, then all sin
+ * freqs (half) f64    table (count, 2·half) f32    magnitude: 1 for a rotation; YaRN stretches
  * error: half an ulp of f32 up to position 2^20.   cost: about 100 ns per pair; once per token, not per head
  */
-export function rope_table_f32(freqs: usize, half: i32, pos: i32, count: i32, table: usize): void {
+export function rope_table_f32(freqs: usize, half: i32, pos: i32, count: i32, magnitude: f64, table: usize): void {
   for (let t = 0; t < count; t++, table += <usize>half << 3) {
     for (let i = 0; i < half; i++) {
       const angle = <f64>(pos + t) * load<f64>(freqs + (i << 3));
-      store<f32>(table + (i << 2), <f32>cos64(angle, 0));
-      store<f32>(table + ((half + i) << 2), <f32>cos64(angle, 3));
+      store<f32>(table + (i << 2), <f32>(magnitude * cos64(angle, 0)));
+      store<f32>(table + ((half + i) << 2), <f32>(magnitude * cos64(angle, 3)));
     }
   }
 }
@@ -50,4 +50,9 @@ export function rope_apply_f32(x: usize, heads: i32, headDim: i32, table: usize,
       store<f32>(q, a * sin + b * cos);
     }
   }
+}
+
+/** ln x, x > 0: for the few logarithms of a description. error: below 1e-15 relative */
+export function log_f64(x: f64): f64 {
+  return log64(x);
 }

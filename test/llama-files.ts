@@ -35,6 +35,15 @@ export interface LlamaChoices {
   qkNorms?: boolean;
   subNorms?: boolean;
   ropeFactors?: boolean;
+  /** Biases of the feed-forward matrices. */
+  ffnBiases?: boolean;
+  /** A scale of one element beside every matrix of a layer. */
+  scales?: boolean;
+  /** As `hidden_activation` names it, instead of the architecture's own. */
+  hiddenActivation?: string;
+  /** More vectors, and more metadata: numbers as float32, texts as strings, lists as arrays of uint32. */
+  extra?: Readonly<Record<string, Float32Array>>;
+  more?: Readonly<Record<string, number | string | boolean>>;
   ropeLinear?: number;
   ropeDims?: number;
   seed?: number;
@@ -70,6 +79,8 @@ const ODD: ReferenceShape = {
   neighbours: true,
   activation: 'silu',
 };
+const MATRICES = ['attn_q', 'attn_k', 'attn_v', 'attn_output', 'ffn_gate', 'ffn_up', 'ffn_down'];
+
 /** Whole blocks of every type. */
 const WHOLE: Partial<ReferenceShape> = { width: 256, hidden: 256, headDim: 64 };
 
@@ -85,8 +96,10 @@ export function llamaFile(choices: LlamaChoices = {}): LlamaFile {
     ...sized,
     ropeDims: choices.ropeDims ?? sized.headDim,
     ropeLinear: choices.ropeLinear ?? 1,
-    neighbours: !HALVED.includes(architecture),
-    activation: RELU2.includes(architecture) ? 'relu2' : 'silu',
+    neighbours: choices.shape?.neighbours ?? !HALVED.includes(architecture),
+    activation: (choices.hiddenActivation ?? (RELU2.includes(architecture) ? 'relu2' : 'silu')) === 'silu'
+      ? 'silu'
+      : 'relu2',
   };
   const tensors: BuiltTensor[] = [];
   const values = new Map<string, Float64Array>();
@@ -131,8 +144,18 @@ export function llamaFile(choices: LlamaChoices = {}): LlamaFile {
     matrix(`${at}ffn_up.weight`, s.hidden, s.width);
     if (choices.subNorms) vector(`${at}ffn_sub_norm.weight`, s.hidden, 1, 0.3);
     matrix(`${at}ffn_down.weight`, s.width, s.hidden);
+    if (choices.ffnBiases) {
+      vector(`${at}ffn_gate.bias`, s.hidden, 0, 0.5);
+      vector(`${at}ffn_up.bias`, s.hidden, 0, 0.5);
+      vector(`${at}ffn_down.bias`, s.width, 0, 0.5);
+    }
+    for (const name of choices.scales ? MATRICES : []) vector(`${at}${name}.scale`, 1, 1.5, 0.4);
   }
   vector('output_norm.weight', s.width, 1, 0.1);
+  for (const [name, x] of Object.entries(choices.extra ?? {})) {
+    tensors.push({ name, type: 'F32', shape: [x.length], data: new Uint8Array(x.buffer) });
+    values.set(name, Float64Array.from(x));
+  }
   if (!choices.tied) matrix('output.weight', s.vocab, s.width, headType);
   const metadata: MetaEntry[] = [
     ['general.architecture', 'string', architecture],
@@ -150,6 +173,12 @@ export function llamaFile(choices: LlamaChoices = {}): LlamaFile {
   if (choices.ropeLinear !== undefined) {
     metadata.push([`${architecture}.rope.scaling.type`, 'string', 'linear']);
     metadata.push([`${architecture}.rope.scaling.factor`, 'float32', s.ropeLinear]);
+  }
+  if (choices.hiddenActivation !== undefined) {
+    metadata.push([`${architecture}.hidden_activation`, 'string', choices.hiddenActivation]);
+  }
+  for (const [key, value] of Object.entries(choices.more ?? {})) {
+    metadata.push([key, typeof value === 'number' ? 'float32' : typeof value === 'string' ? 'string' : 'bool', value]);
   }
   return {
     metadata,

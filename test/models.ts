@@ -2,6 +2,7 @@
  * Small models for tests: decoders without tokenizer or sampler, and files of random weights.
  * @module
  */
+import * as assert from 'uvu/assert';
 import { resolveSource } from '../src/bytes/resolve.ts';
 import type { ByteSource } from '../src/bytes/source.ts';
 import { openContainer } from '../src/container/open.ts';
@@ -38,8 +39,9 @@ export async function bare(
   const arena = new Arena(new WebAssembly.Memory({ initial: 1 }));
   const kernels = instantiate(module, arena.memory);
   const loader = new WeightLoader(kernels, arena, bytes, container);
-  const weights = llamaWeights(d, loader);
+  const { weights, finish } = llamaWeights(d, loader, options.context ?? 256);
   await loader.fill();
+  finish(arena);
   await bytes.close?.();
   const decoder = llamaDecoder(kernels, arena, d, weights, {
     context: options.context ?? 256,
@@ -81,4 +83,18 @@ export function softmax(row: Float32Array): Float64Array {
   const powers = Float64Array.from(row, (x) => Math.exp(x - max));
   const total = powers.reduce((a, b) => a + b, 0);
   return powers.map((p) => p / total);
+}
+
+/** Asserts that greedy ids are those of a reference, as far as the best token leads the second by 5 %. */
+export async function greedyAlike({ session }: Bare, prompt: readonly number[], expected: readonly number[]): Promise<void> {
+  using own = session();
+  let row = await own.prefill(prompt);
+  for (const [i, id] of expected.entries()) {
+    const best = argmax(row);
+    if (best !== id) {
+      const lead = Math.exp(row[best] - row[id]);
+      return assert.ok(lead < 1.05, `id ${i} is ${best}, expected ${id}, over which it leads by ${lead}`);
+    }
+    row = await own.step(id);
+  }
 }

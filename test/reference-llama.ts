@@ -43,7 +43,10 @@ export function referenceLogits(
     if (!tensor) throw new Error(`the reference has no tensor ${name}`);
     return tensor;
   };
-  const product = (name: string, x: Vector): Vector => matvec(get(name), toInt8(x, spanOf(name)));
+  const product = (name: string, x: Vector): Vector => {
+    const [scale] = tensors.get(name.replace(/weight$/, 'scale')) ?? [1];
+    return matvec(get(name), toInt8(x, spanOf(name))).map((value) => scale * value);
+  };
   const plus = (x: Vector, name: string): Vector => {
     const bias = tensors.get(name);
     return bias ? x.map((v, i) => v + bias[i]) : x;
@@ -84,10 +87,10 @@ export function referenceLogits(
     });
     stream = stream.map((x) => {
       const f = rmsNorm(x, get(at('ffn_norm.weight')), s.eps);
-      const gate = product(at('ffn_gate.weight'), f);
-      const up = product(at('ffn_up.weight'), f);
+      const gate = plus(product(at('ffn_gate.weight'), f), at('ffn_gate.bias'));
+      const up = plus(product(at('ffn_up.weight'), f), at('ffn_up.bias'));
       const inner = normed(gate.map((value, i) => ACTIVATIONS[s.activation](value) * up[i]), at('ffn_sub_norm.weight'));
-      const down = product(at('ffn_down.weight'), inner);
+      const down = plus(product(at('ffn_down.weight'), inner), at('ffn_down.bias'));
       return x.map((value, i) => value + down[i]);
     });
   }

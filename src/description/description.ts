@@ -8,13 +8,29 @@ import { DescriptionError } from '../errors.ts';
 /** How the two halves of a rotated pair lie in a head: neighbours, or half a head apart. */
 export type RopePairing = 'adjacent' | 'halved';
 
+/** YaRN (arXiv 2309.00071): slow pairs are divided by `linear`, fast ones are kept. */
+export interface YarnDescription {
+  /** Positions the model was trained for before it was extended. */
+  readonly original: number;
+  /** Turns within `original` from which a pair counts as fast, and below which as slow. */
+  readonly betaFast: number;
+  readonly betaSlow: number;
+  /** What cosines and sines are multiplied by; default 1 + 0.1 · ln of the extension. */
+  readonly magnitude?: number;
+}
+
 export interface RopeDescription {
   readonly theta: number;
   /** Rotated dimensions of a head; the rest pass unchanged. */
   readonly dims: number;
   readonly pairing: RopePairing;
-  /** Positions are divided by this (linear context extension); 1 for none. */
+  /** Positions are divided by this (context extension, linear or by YaRN); 1 for none. */
   readonly linear: number;
+  readonly yarn?: YarnDescription;
+  /** Positions up to which a session takes the factors for short contexts (longrope). */
+  readonly original?: number;
+  /** Cosines and sines are multiplied by this; absent for 1. */
+  readonly attnFactor?: number;
 }
 
 /** The numbers that every kind of model has. Each architecture adds its own; see its `description.ts`. */
@@ -60,9 +76,7 @@ export class Metadata {
   }
 
   integer(key: string, min: number, max: number, absent?: number): number {
-    const value = this.#map.get(key) ?? absent;
-    if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
-    throw wrong(key, value, `a whole number in ${min} … ${max}`);
+    return within(key, this.#map.get(key) ?? absent, min, max);
   }
 
   boolean(key: string, absent?: boolean): boolean {
@@ -71,9 +85,22 @@ export class Metadata {
     throw wrong(key, value, 'true or false');
   }
 
+  /** As `integer`, for a number that files may state once for each of `layers` layers: all must be equal. */
+  perLayer(key: string, min: number, max: number, layers: number, absent?: number): number {
+    const value = this.#map.get(key);
+    const same = Array.isArray(value) && value.length === layers && value.every((item) => item === value[0]);
+    return within(key, same ? value[0] : value ?? absent, min, max);
+  }
+
   has(key: string): boolean {
     return this.#map.has(key);
   }
+}
+
+/** A whole number within [min, max]. */
+function within(key: string, value: MetadataValue | undefined, min: number, max: number): number {
+  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
+  throw wrong(key, value, `a whole number in ${min} … ${max}`);
 }
 
 function wrong(key: string, value: MetadataValue | undefined, expected: string): DescriptionError {

@@ -96,7 +96,8 @@ export interface Kernels {
   attention_f16: Attention;
   // rope.ts
   rope_freqs_f64(theta: number, dims: number, linear: number, factors: Ptr, out: Ptr): void;
-  rope_table_f32(freqs: Ptr, half: number, pos: number, count: number, table: Ptr): void;
+  rope_table_f32(freqs: Ptr, half: number, pos: number, count: number, magnitude: number, table: Ptr): void;
+  log_f64(x: number): number;
   rope_apply_f32(x: Ptr, heads: number, headDim: number, table: Ptr, half: number, halved: number): void;
   // pack.ts
   pack_trit2: Pack;

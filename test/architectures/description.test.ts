@@ -50,7 +50,7 @@ const REFUSED: Record<string, readonly [MetaEntry[1], MetaEntry[2]][]> = {
     2,
   ]]],
   embedding_length: [u32(0), u32(2 ** 17 + 1), u32(MAX_U32), ['int32', -1]],
-  feed_forward_length: [u32(0), u32(MAX_U32), ['uint32[]', [70, 70]]],
+  feed_forward_length: [u32(0), u32(MAX_U32), ['uint32[]', [70, 71]], ['uint32[]', [70, 70, 70]]],
   'attention.head_count': [u32(0), u32(1025), u32(5), u32(MAX_U32), ['uint64', 2n ** 63n]],
   'attention.head_count_kv': [u32(0), u32(3), u32(8), u32(MAX_U32)],
   'attention.key_length': [u32(0), u32(13), u32(14), u32(2 ** 17), u32(MAX_U32)],
@@ -101,6 +101,7 @@ test('edges of the ranges are accepted', async () => {
   assert.is((await describe(having({ 'rope.freq_base': f32(1) }))).rope.theta, 1);
   assert.is((await describe(having({ 'attention.layer_norm_rms_epsilon': f32(1) }))).normEps, 1);
   assert.is((await describe(having({ block_count: ['uint64', 2n] }))).layers, 2);
+  assert.is((await describe(having({ feed_forward_length: ['uint32[]', [70, 70]] }))).hidden, 70);
 });
 
 test('linear scaling may come as a factor alone or under its older name; other scalings are refused', async () => {
@@ -110,7 +111,7 @@ test('linear scaling may come as a factor alone or under its older name; other s
     (await describe(having({ 'rope.scaling.type': ['string', 'none'], 'rope.scaling.factor': f32(4) }))).rope.linear,
     1,
   );
-  await refuses(describe(having({ 'rope.scaling.type': ['string', 'yarn'] })), 'DESCRIPTION', 'yarn', 'linear');
+  await refuses(describe(having({ 'rope.scaling.type': ['string', 'ntk'] })), 'DESCRIPTION', 'ntk', 'yarn');
 });
 
 test('an architecture that is unknown or absent is refused with those that are supported', async () => {

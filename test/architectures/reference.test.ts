@@ -8,6 +8,7 @@ import { memorySource } from '../../src/bytes/memory.ts';
 import { builds } from '../kernels/harness.ts';
 import { type FileType, type LlamaChoices, type LlamaFile, llamaFile } from '../llama-files.ts';
 import { allLogits, bare } from '../models.ts';
+import { refuses } from '../refusal.ts';
 import { referenceLogits, relativeError } from '../reference-llama.ts';
 
 const IDS = [1, 7, 3, 44, 44, 0, 50, 12, 9];
@@ -50,6 +51,12 @@ const PARTS: Record<string, LlamaChoices> = {
   bitnet: { architecture: 'bitnet', subNorms: true, tied: true },
   'bitnet-25': { architecture: 'bitnet-25', subNorms: true },
   'bitnet-b1.58': { architecture: 'bitnet-b1.58', subNorms: true, tied: true },
+  'bitnet with relu2': { architecture: 'bitnet', subNorms: true, hiddenActivation: 'relu2' },
+  'bitnet-b1.58 with silu': { architecture: 'bitnet-b1.58', subNorms: true, hiddenActivation: 'silu' },
+  'biases of the feed-forward': { ffnBiases: true },
+  'a scale beside every matrix': { architecture: 'bitnet', subNorms: true, scales: true },
+  'a scale and a bias of every matrix': { scales: true, biases: true, ffnBiases: true, outputBias: true },
+  'halves by the file': { more: { 'ternspike.rope.pairing': 'halved' }, shape: { neighbours: false } },
   'everything together': {
     architecture: 'qwen3',
     biases: true,
@@ -89,6 +96,10 @@ test('every optional part changes the logits', async () => {
       'another base',
       'qwen2',
       'bitnet-b1.58',
+      'bitnet with relu2',
+      'biases of the feed-forward',
+      'a scale beside every matrix',
+      'halves by the file',
     ]
   ) {
     const file = llamaFile(PARTS[name]);
@@ -103,6 +114,25 @@ test('a wrong reading of a part would be seen: pairing, scaling and activation e
     const error = relativeError(actual, referenceLogits({ ...file.shape, ...wrong }, file.values, IDS));
     assert.ok(error > 1e-3, `${JSON.stringify(wrong)}: ${error}`);
   }
+});
+
+test('keys that change the arithmetic are refused by name where they are not computed', async () => {
+  const cases: Record<string, number | string | boolean> = {
+    'llama.attention.causal': false,
+    'llama.logit_scale': 0.5,
+    'llama.final_logit_softcapping': 30,
+    'llama.residual_scale': 0.2,
+    'llama.expert_count': 8,
+    'llama.hidden_activation': 'mish',
+    'llama.rope.scaling.type': 'ntk',
+    'ternspike.rope.pairing': 'thirds',
+  };
+  for (const [key, value] of Object.entries(cases)) {
+    const file = memorySource(llamaFile({ more: { [key]: value } }).bytes());
+    const error = await refuses(bare(file), 'DESCRIPTION', key);
+    assert.ok(error.message.includes(key), `${key}: ${error.message}`);
+  }
+  await bare(memorySource(llamaFile({ more: { 'llama.logit_scale': 1, 'llama.attention.causal': true } }).bytes()));
 });
 
 test('an f16 cache agrees within 2e-3', async () => {

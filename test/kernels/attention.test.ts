@@ -140,7 +140,7 @@ await kernelSuite('attention and rotation', ({ k, arena }, test) => {
         }
         for (const pos of [0, 1, 100, 2 ** 20, -7]) {
           const table = arena.alloc(dims * 4);
-          k.rope_table_f32(freqs, half, pos, 1, table);
+          k.rope_table_f32(freqs, half, pos, 1, 1, table);
           const values = arena.f32(table, dims);
           for (let i = 0; i < half; i++) {
             assert.ok(Math.abs(values[i] - Math.cos(pos * got[i])) < 1e-7, `cos at ${pos}`);

@@ -84,7 +84,7 @@ export async function threaded(source: ByteSource | Uint8Array, choices: CrewCho
   const loader = new WeightLoader(kernels, arena, bytes, container);
   let decoder: Decoder;
   if (d.kind === 'llama') {
-    const weights = llamaWeights(d, loader);
+    const { weights } = llamaWeights(d, loader);
     await loader.fill();
     decoder = llamaDecoder(kernels, arena, d, weights, { context: 256, kv }, executor);
   } else if (d.kind === 'symboliclight') {

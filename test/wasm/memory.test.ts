@@ -40,7 +40,7 @@ async function loadInto(
   const plan = planLlama(container, d, { context, kv, threads: 1, maxBytes: Infinity, base: ARENA_BASE });
   const kernels = instantiate(module, arena.memory);
   const loader = new WeightLoader(kernels, arena, source, container);
-  const weights = llamaWeights(d, loader);
+  const { weights } = llamaWeights(d, loader);
   await loader.fill();
   return { decoder: llamaDecoder(kernels, arena, d, weights, { context, kv }), plan };
 }

@@ -18,8 +18,9 @@ export const llama: Architecture<LlamaDescription> = {
   plan: planLlama,
 
   async load(d, { kernels, arena, loader, executor, context, kv }) {
-    const weights = llamaWeights(d, loader);
+    const { weights, finish } = llamaWeights(d, loader, context);
     await loader.fill();
+    finish(arena);
     const decoder = llamaDecoder(kernels, arena, d, weights, { context, kv }, executor);
     return { decoder, trial: () => decoder.trial() };
   },

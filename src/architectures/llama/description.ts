@@ -5,7 +5,7 @@
  * architecture that no key states.
  * @module
  */
-import type { Container, TensorInfo } from '../../container/tensor.ts';
+import type { Container, MetadataValue, TensorInfo } from '../../container/tensor.ts';
 import { DescriptionError } from '../../errors.ts';
 import { MAX_CONTEXT, MAX_HEADS, MAX_LAYERS, MAX_VOCAB, MAX_WIDTH } from '../../limits.ts';
 import {
@@ -65,7 +65,20 @@ export const LLAMA_LAYER_TENSORS = {
   kNorm: 'attn_k_norm.weight?',
   attnSubNorm: 'attn_sub_norm.weight?',
   ffnSubNorm: 'ffn_sub_norm.weight?',
+  gateBias: 'ffn_gate.bias?',
+  upBias: 'ffn_up.bias?',
+  downBias: 'ffn_down.bias?',
+  qScale: 'attn_q.scale?',
+  kScale: 'attn_k.scale?',
+  vScale: 'attn_v.scale?',
+  oScale: 'attn_output.scale?',
+  gateScale: 'ffn_gate.scale?',
+  upScale: 'ffn_up.scale?',
+  downScale: 'ffn_down.scale?',
 } as const;
+
+/** Factors of the rotary frequencies: of all contexts; of short and of long ones. */
+export const ROPE_FACTORS = ['rope_freqs.weight', 'rope_factors_short.weight', 'rope_factors_long.weight'] as const;
 
 /** Types of norms, biases and frequency factors. */
 const VECTOR_TYPES: readonly TensorInfo['type'][] = ['F32', 'F16', 'BF16'];
@@ -87,16 +100,15 @@ export function describeLlama(container: Container): LlamaDescription {
       'ARCHITECTURE',
       `general.architecture is ${
         architecture === '' ? 'missing' : `"${architecture.slice(0, 40)}", which is not supported`
-      }; ` +
-        `supported are ${LLAMA_ARCHITECTURES.join(', ')}`,
+      }; supported are ${LLAMA_ARCHITECTURES.join(', ')}`,
     );
   }
   const key = (name: string): string => `${architecture}.${name}`;
   const layers = meta.integer(key('block_count'), 1, MAX_LAYERS);
   const width = meta.integer(key('embedding_length'), 1, MAX_WIDTH);
-  const hidden = meta.integer(key('feed_forward_length'), 1, MAX_WIDTH);
-  const heads = meta.integer(key('attention.head_count'), 1, MAX_HEADS);
-  const kvHeads = meta.integer(key('attention.head_count_kv'), 1, MAX_HEADS, heads);
+  const hidden = meta.perLayer(key('feed_forward_length'), 1, MAX_WIDTH, layers);
+  const heads = meta.perLayer(key('attention.head_count'), 1, MAX_HEADS, layers);
+  const kvHeads = meta.perLayer(key('attention.head_count_kv'), 1, MAX_HEADS, layers, heads);
   if (heads % kvHeads !== 0) refuse(key('attention.head_count'), heads, `a multiple of head_count_kv = ${kvHeads}`);
   if (!meta.has(key('attention.key_length')) && width % heads !== 0) {
     refuse(key('embedding_length'), width, `a multiple of head_count = ${heads}`);
@@ -111,6 +123,8 @@ export function describeLlama(container: Container): LlamaDescription {
 
   const embedding = tensor(container, 'token_embd.weight', 2);
   const vocab = meta.integer(key('vocab_size'), 1, MAX_VOCAB, Math.min(embedding.shape[0], MAX_VOCAB));
+  const trainedContext = meta.integer(key('context_length'), 1, MAX_CONTEXT);
+  refuseUnknown(container, key);
   const description: LlamaDescription = {
     kind: 'llama',
     architecture,
@@ -122,15 +136,15 @@ export function describeLlama(container: Container): LlamaDescription {
     kvHeads,
     headDim,
     vocab,
-    trainedContext: meta.integer(key('context_length'), 1, MAX_CONTEXT),
+    trainedContext,
     normEps: meta.number(key('attention.layer_norm_rms_epsilon'), 1e-12, 1),
     rope: {
       theta: meta.number(key('rope.freq_base'), 1, 1e12, 10000),
       dims,
-      pairing: family.pairing,
-      linear: linear(meta, key),
+      pairing: pairingOf(meta, family),
+      ...ropeScaling(meta, key, trainedContext),
     },
-    activation: family.activation,
+    activation: activationOf(meta, key('hidden_activation'), family),
     tied: !container.tensors.has('output.weight'),
     parameters: [...container.tensors.values()].reduce((n, t) => n + t.shape.reduce((a, b) => a * b, 1), 0),
   };
@@ -142,17 +156,102 @@ function refuse(what: string, found: number, expected: string): never {
   throw new DescriptionError('DESCRIPTION', `${what} is ${found}, expected ${expected}`);
 }
 
-/** Scaling of positions. A factor alone means linear, and older files call it `scale_linear`, as llama.cpp reads them. */
-function linear(meta: Metadata, key: (name: string) => string): number {
-  const type = meta.string(key('rope.scaling.type'), 'linear');
-  if (type === 'none') return 1;
-  if (type === 'linear') {
-    const older = meta.number(key('rope.scale_linear'), 1, 1024, 1);
-    return meta.number(key('rope.scaling.factor'), 1, 1024, older);
+/** Keys that change the arithmetic and are not computed here, with the value that means nothing. */
+const NEUTRAL: Readonly<Record<string, MetadataValue>> = {
+  'attention.causal': true,
+  'attention.clamp_kqv': 0,
+  'attention.max_alibi_bias': 0,
+  'attention.scale': 0,
+  attn_logit_softcapping: 0,
+  final_logit_softcapping: 0,
+  logit_scale: 1,
+  embedding_scale: 1,
+  residual_scale: 1,
+  expert_count: 0,
+  use_parallel_residual: false,
+};
+
+/** @throws {DescriptionError} `DESCRIPTION` naming a key that the forward pass would have to obey and does not */
+function refuseUnknown(container: Container, key: (name: string) => string): void {
+  for (const [name, neutral] of Object.entries(NEUTRAL)) {
+    const value = container.metadata.get(key(name));
+    if (value === undefined || value === neutral || (neutral === 1 && value === 0)) continue;
+    throw new DescriptionError(
+      'DESCRIPTION',
+      `metadata "${key(name)}" is ${String(value).slice(0, 40)}, which this architecture does not compute; ` +
+        `supported is ${String(neutral)}`,
+    );
+  }
+}
+
+/** The activation: what the file names, else that of the family. */
+function activationOf(meta: Metadata, key: string, family: Family): LlamaDescription['activation'] {
+  if (!meta.has(key)) return family.activation;
+  const name = meta.string(key);
+  const known = ({ silu: 'silu', swish: 'silu', relu2: 'relu2', relu_squared: 'relu2', relu_sqr: 'relu2' } as const)[
+    name as 'silu'
+  ];
+  if (known) return known;
+  throw new DescriptionError(
+    'DESCRIPTION',
+    `metadata "${key}" is "${name.slice(0, 40)}"; supported are silu and relu2`,
+  );
+}
+
+/**
+ * Numbers of YaRN that a `config.json` states and these architectures do not take from GGUF: llama.cpp leaves
+ * `rope.scaling.yarn_…` of such files unread and runs with 32 and 1, and so do we.
+ */
+export const YARN_BETA_FAST = 'ternspike.rope.yarn.beta_fast';
+export const YARN_BETA_SLOW = 'ternspike.rope.yarn.beta_slow';
+export const YARN_MAGNITUDE = 'ternspike.rope.yarn.magnitude';
+
+/** By how much a context may be extended. */
+const MAX_FACTOR = 1024;
+
+/**
+ * How positions are scaled. A factor alone means linear, and older files call it `scale_linear`, as llama.cpp reads them.
+ * @param trained positions of the extended model
+ */
+function ropeScaling(
+  meta: Metadata,
+  key: (name: string) => string,
+  trained: number,
+): Pick<RopeDescription, 'linear' | 'yarn' | 'attnFactor' | 'original'> {
+  const scaling = (name: string): string => key(`rope.scaling.${name}`);
+  const factor = meta.number(scaling('attn_factor'), 1e-3, 1e3, 1);
+  const attn = factor === 1 ? {} : { attnFactor: factor };
+  const type = meta.string(scaling('type'), 'linear');
+  if (type === 'none') return { linear: 1, ...attn };
+  if (type === 'llama3') return { linear: 1, ...attn }; // its factors are a tensor
+  if (type === 'longrope') {
+    return { linear: 1, ...attn, original: meta.integer(scaling('original_context_length'), 1, MAX_CONTEXT, trained) };
+  }
+  const older = meta.number(key('rope.scale_linear'), 1, MAX_FACTOR, 1);
+  const linear = meta.number(scaling('factor'), 1, MAX_FACTOR, older);
+  if (type === 'linear') return { linear, ...attn };
+  if (type === 'yarn') {
+    const yarn = {
+      original: meta.integer(scaling('original_context_length'), 1, MAX_CONTEXT, trained),
+      betaFast: meta.number(YARN_BETA_FAST, 1e-3, 1e4, 32),
+      betaSlow: meta.number(YARN_BETA_SLOW, 1e-3, 1e4, 1),
+      ...(meta.has(YARN_MAGNITUDE) && { magnitude: meta.number(YARN_MAGNITUDE, 1e-3, 1e3) }),
+    };
+    return { linear, yarn, ...attn };
   }
   throw new DescriptionError(
     'DESCRIPTION',
-    `metadata "${key('rope.scaling.type')}" is "${type}"; supported are none and linear`,
+    `metadata "${scaling('type')}" is "${type.slice(0, 40)}"; supported are none, linear, yarn, longrope and llama3`,
+  );
+}
+
+/** Which halves of a head are rotated together: what the file says, else as its family has them. */
+function pairingOf(meta: Metadata, family: Family): RopePairing {
+  const pairing = meta.string('ternspike.rope.pairing', family.pairing);
+  if (pairing === 'adjacent' || pairing === 'halved') return pairing;
+  throw new DescriptionError(
+    'DESCRIPTION',
+    `metadata "ternspike.rope.pairing" is "${pairing.slice(0, 40)}"; supported are adjacent and halved`,
   );
 }
 
@@ -188,6 +287,16 @@ function expectedShapes(d: LlamaDescription): Record<LlamaLayerTensor, readonly 
     kNorm: [d.headDim],
     attnSubNorm: [q],
     ffnSubNorm: [d.hidden],
+    gateBias: [d.hidden],
+    upBias: [d.hidden],
+    downBias: [d.width],
+    qScale: [1],
+    kScale: [1],
+    vScale: [1],
+    oScale: [1],
+    gateScale: [1],
+    upScale: [1],
+    downScale: [1],
   };
 }
 
@@ -215,7 +324,7 @@ function checkTensors(container: Container, d: LlamaDescription): void {
   expect('token_embd.weight', [d.vocab, d.width], false);
   expect('output_norm.weight', [d.width], false);
   expect('output.weight', [d.vocab, d.width], true);
-  expect('rope_freqs.weight', [d.rope.dims / 2], true);
+  for (const factors of ROPE_FACTORS) expect(factors, [d.rope.dims / 2], true);
   const shapes = expectedShapes(d);
   for (let layer = 0; layer < d.layers; layer++) {
     for (const [key, suffix] of Object.entries(LLAMA_LAYER_TENSORS)) {

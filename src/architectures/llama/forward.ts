@@ -82,7 +82,7 @@ export function forward(
 
   if (thread.index === 0) {
     for (let t = 0; t < n; t++) readRow(k, w.embedding, ids[t], b.x + t * width * 4);
-    k.rope_table_f32(b.ropeFreqs, d.rope.dims / 2, pos, n, b.ropeTable);
+    k.rope_table_f32(b.ropeFreqs, d.rope.dims / 2, pos, n, b.ropeMagnitude, b.ropeTable);
   }
   thread.barrier();
 
@@ -97,10 +97,13 @@ export function forward(
     matmul(k, layer.q, own.x, own, b.q, n, thread);
     matmul(k, layer.k, own.x, own, b.k, n, thread);
     matmul(k, layer.v, own.x, own, b.v, n, thread);
+    adjust(m, layer.q, b.q, layer.factors.q, 0, n, thread);
+    adjust(m, layer.k, b.k, layer.factors.k, 0, n, thread);
+    adjust(m, layer.v, b.v, layer.factors.v, 0, n, thread);
     if (!wholeHeads) thread.barrier();
     attention(m, state, layer, l, pos, n, thread);
     thread.barrier();
-    project(m, layer.inputs.o, layer.oBias, b.att, layer.attnSubNorm, own.att, n, thread);
+    project(m, layer.inputs.o, layer.factors.o, layer.oBias, b.att, layer.attnSubNorm, own.att, n, thread);
     thread.barrier();
 
     // feed-forward
@@ -110,6 +113,8 @@ export function forward(
     quantize(k, own, own.x, n, layer.inputs.gateUp);
     matmul(k, layer.gate, own.x, own, b.gate, n, thread);
     matmul(k, layer.up, own.x, own, b.up, n, thread);
+    adjust(m, layer.gate, b.gate, layer.factors.gate, layer.gateBias, n, thread);
+    adjust(m, layer.up, b.up, layer.factors.up, layer.upBias, n, thread);
     const h0 = firstRow(layer.gate.paddedRows, thread.index, thread.count);
     const h1 = Math.min(d.hidden, firstRow(layer.gate.paddedRows, thread.index + 1, thread.count));
     for (let t = 0; t < n; t++) {
@@ -119,7 +124,7 @@ export function forward(
       else k.relu2_mul_f32(b.gate + at, b.up + at, h1 - h0);
     }
     thread.barrier();
-    project(m, layer.inputs.down, 0, b.gate, layer.ffnSubNorm, own.hidden, n, thread);
+    project(m, layer.inputs.down, layer.factors.down, layer.downBias, b.gate, layer.ffnSubNorm, own.hidden, n, thread);
     thread.barrier();
     afterLayer?.(l);
   }
@@ -134,10 +139,11 @@ export function head(m: Llama, t: number, thread: ThreadContext): void {
   matmul(k, w.head, own.x, own, b.logits, 1, thread);
 }
 
-/** x += W · norm(from) + bias for the only matrix of a list, this thread's rows; `normed` is the thread's buffer for the norm. */
+/** x += factor · W · norm(from) + bias for the only matrix of a list, this thread's rows; `normed` is the thread's buffer for the norm. */
 function project(
   m: Llama,
   only: readonly Matrix[],
+  factor: number,
   bias: Ptr,
   from: Ptr,
   norm: Ptr,
@@ -156,12 +162,24 @@ function project(
   }
   quantize(k, own, input, n, only);
   matmul(k, matrix, input, own, b.projected, n, thread);
+  adjust(m, matrix, b.projected, factor, bias, n, thread);
   const r0 = firstRow(matrix.paddedRows, thread.index, thread.count);
   const r1 = Math.min(matrix.rows, firstRow(matrix.paddedRows, thread.index + 1, thread.count));
   for (let t = 0; t < n; t++) {
     const at = (t * strideOf(d.width) + r0) * 4;
-    if (bias) k.add_f32(b.projected + at, bias + r0 * 4, r1 - r0);
     k.add_f32(b.x + at, b.projected + at, r1 - r0);
+  }
+}
+
+/** y = factor · y + bias, this thread's rows of a product; most models have neither. */
+function adjust(m: Llama, of: Matrix, y: Ptr, factor: number, bias: Ptr, n: number, thread: ThreadContext): void {
+  if (factor === 1 && bias === 0) return;
+  const r0 = firstRow(of.paddedRows, thread.index, thread.count);
+  const r1 = Math.min(of.rows, firstRow(of.paddedRows, thread.index + 1, thread.count));
+  for (let t = 0; t < n; t++) {
+    const at = y + (t * strideOf(of.rows) + r0) * 4;
+    if (factor !== 1) m.k.scale_f32(at, factor, r1 - r0);
+    if (bias !== 0) m.k.add_f32(at, bias + r0 * 4, r1 - r0);
   }
 }
 

@@ -3,6 +3,7 @@
  * of a model share. Allocated before the first token; a step allocates nothing.
  * @module
  */
+import { ropeFrequencies } from './rope.ts';
 import type { LlamaDescription } from './description.ts';
 import { attentionBytes } from '../../description/layout.ts';
 import { type KvType, PREFILL_BATCH, vectorBytes } from '../../description/plan.ts';
@@ -34,6 +35,7 @@ export interface LlamaBuffers {
   readonly projected: Ptr; // before it is added to x   (batch, width)
   readonly logits: Ptr; // (vocab)
   readonly ropeFreqs: Ptr; // (ropeDims / 2) f64
+  readonly ropeMagnitude: number; // of cosines and sines
   readonly ropeTable: Ptr; // (batch, ropeDims)
   readonly threads: readonly ThreadBuffers[];
 }
@@ -52,7 +54,7 @@ export function llamaBuffers(
   const kv = d.kvHeads * d.headDim;
   const widest = Math.max(d.width, d.hidden, q);
   const ropeFreqs = arena.alloc(vectorBytes(d.rope.dims), 'rotary frequencies');
-  k.rope_freqs_f64(d.rope.theta, d.rope.dims, d.rope.linear, ropeFactors, ropeFreqs);
+  const ropeMagnitude = ropeFrequencies(k, arena, d.rope, ropeFactors, ropeFreqs);
   return {
     x: batch(d.width, 'residual stream'),
     q: batch(q, 'queries'),
@@ -64,6 +66,7 @@ export function llamaBuffers(
     projected: batch(d.width, 'projection'),
     logits: arena.alloc(vectorBytes(d.vocab), 'logits'),
     ropeFreqs,
+    ropeMagnitude,
     ropeTable: batch(d.rope.dims, 'rotary table'),
     threads: Array.from({ length: threads }, () => ({
       x: batch(d.width, 'activations'),
@@ -138,7 +141,7 @@ export class LlamaState {
     const half = rope.dims / 2;
     const halved = rope.pairing === 'halved' ? 1 : 0;
     const row = b.threads[0].x; // free between steps
-    k.rope_table_f32(b.ropeFreqs, half, -drop, 1, b.ropeTable);
+    k.rope_table_f32(b.ropeFreqs, half, -drop, 1, 1, b.ropeTable); // keys have their magnitude already
     const bytes = arena.u8(0, arena.used);
     for (let l = 0; l < layers; l++) {
       for (let h = 0; h < kvHeads; h++) {

@@ -108,7 +108,7 @@ export function forward(
     }
     const { leak, threshold } = d;
     k.lif_scan_f32(b.c, width / 4, state.membrane, b.spikes, width / 32, d.width, n, leak, threshold, MEMBRANE_LIMIT);
-    if (d.attention) k.rope_table_f32(b.ropeFreqs, d.headDim / 2, pos, n, b.ropeTable);
+    if (d.attention) k.rope_table_f32(b.ropeFreqs, d.headDim / 2, pos, n, 1, b.ropeTable);
   }
   thread.barrier();
   k.copy_f32(b.c, own.c, n * (width / 4));
