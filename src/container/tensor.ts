@@ -17,6 +17,16 @@ export type TensorType =
   | 'Q2_0'
   | 'Q1_0'
   | 'I2_S'
+  | 'Q4_0'
+  | 'Q4_1'
+  | 'Q5_0'
+  | 'Q5_1'
+  | 'Q2_K'
+  | 'Q3_K'
+  | 'Q4_K'
+  | 'Q5_K'
+  | 'Q6_K'
+  | 'IQ4_NL'
   | 'U2_ROWS';
 
 /** Name of an element type of buffers, masks and packed codes, which are listed and never computed with as they are. */
@@ -28,7 +38,7 @@ export interface TensorInfo {
   readonly type: TensorType | RawType;
   /** Row-major, outermost first: a matrix of `rows` outputs over `cols` inputs is `[rows, cols]`. A vector is `[n]`. */
   readonly shape: readonly number[];
-  /** Elements that share one scale in the file: 256 for TQ1_0 and TQ2_0, 64 or 128 for Q2_0, 32 for Q8_0, 1 for floats,
+  /** Elements that share one scale in the file: 256 for TQ1_0, TQ2_0 and the K-quants, 64 or 128 for Q2_0, 32 for Q8_0, 1 for floats,
    *  0 for I2_S and U2_ROWS (one scale for the whole tensor). */
   readonly blockElements: number;
   /** Position of the first byte in the source. */

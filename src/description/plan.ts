@@ -68,6 +68,7 @@ export function loaderScratch(container: Container): { staging: number; codes: n
   return {
     staging: 2 * alignUp(STAGING_BYTES + 8 * rowBytes, 64),
     codes: alignUp(4 * alignUp(widest, 256) * 4 + 256, 64),
-    scales: alignUp(4 * (alignUp(widest, 256) / 32) * 2 + 64, 64),
+    // at most 36 bytes for 256 columns, see assembly/grouped-pack.ts
+    scales: alignUp(4 * (alignUp(widest, 256) / 32) * 5 + 64, 64),
   };
 }

@@ -251,7 +251,8 @@ export class WeightLoader {
   async #fillColumns(info: TensorInfo, m: Columns, scales: TensorInfo | null): Promise<void> {
     const { rows, cols } = m;
     const rowBytes = info.type === 'I2_S' ? cols / 4 : info.byteLength / rows;
-    const group = m.layout === 'f32col' || info.type === 'Q8_0' ? ROW_GROUP : 2 * ROW_GROUP;
+    const bytes = m.layout === 'f32col' || (m.layout === 'i8col' && info.type !== 'I8');
+    const group = bytes ? ROW_GROUP : 2 * ROW_GROUP;
     if (scales) await this.#fillVector(scales, m.scales);
     if (info.type === 'I2_S') await this.#readI2sScale(info, m);
     const shared = m.span < cols ? new Float32Array(rows) : null;
@@ -342,6 +343,12 @@ export class WeightLoader {
     }
     if (m.scaleKind === 0 && type !== 'I2_S') {
       this.#joinScales(info, m, run, this.#widened(count * blocks, src), scaled);
+    }
+    if (m.layout === 'u4' || m.layout === 'u8') {
+      const bits = m.layout === 'u4' ? 4 : 8;
+      k.pack_grouped(bits, this.#codes, count, m.units, m.data + units * 4 * bits);
+      const own = m.scales + (row / m.paddedRows) * m.scaleBytes;
+      return k.pack_parts(bits, this.#scales, count, m.grouping, m.units / m.unitsPerScale, own);
     }
     if (m.layout === 'i8') k.pack_int8(this.#codes, stored, count, m.cols, m.units, m.data + units * 32);
     else if (m.layout === 'trit2') {

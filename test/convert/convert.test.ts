@@ -220,8 +220,8 @@ converting('weights that a type cannot hold are refused, and taken by one that c
 
 converting('an unknown type is refused before anything is read', async () => {
   const untouched: ByteSource = { size: 10, name: 'untouched', read: () => assert.unreachable('it was read') as never };
-  await refuses(convert(untouched, { type: 'q4_0' as ConvertType }), 'OPTION', 'q4_0', 'tq2_0');
-  await refuses(convert(untouched, { type: 'f16', head: 'q4_0' as ConvertType }), 'OPTION', 'head', 'q4_0');
+  await refuses(convert(untouched, { type: 'q3_9' as ConvertType }), 'OPTION', 'q3_9', 'tq2_0');
+  await refuses(convert(untouched, { type: 'f16', head: 'q3_9' as ConvertType }), 'OPTION', 'head', 'q3_9');
 });
 
 converting('a file of another format is refused by name', async () => {
