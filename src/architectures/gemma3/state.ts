@@ -4,9 +4,9 @@
  * @module
  */
 import { alignUp } from '../../bytes/align.ts';
-import { attentionBytes, codeVectorBytes, int8VectorBytes, TILE_BYTES } from '../../description/layout.ts';
+import { attentionBytes, TILE_BYTES } from '../../description/layout.ts';
 import { type KvType, PREFILL_BATCH, vectorBytes } from '../../description/plan.ts';
-import type { Activations } from '../../forward/matmul.ts';
+import { type Activations, activationBytes, allocateActivations } from '../../forward/matmul.ts';
 import type { Run } from '../../forward/sessions.ts';
 import type { Arena, Ptr } from '../../wasm/arena.ts';
 import type { Kernels } from '../../wasm/kernels.ts';
@@ -73,10 +73,7 @@ export function gemma3Buffers(
     localRope: rotary(d.localRope),
     threads: Array.from({ length: threads }, () => ({
       x: batch(d.width, 'activations'),
-      codes: arena.alloc(PREFILL_BATCH * codeVectorBytes(widest), 'quantised activations'),
-      blocks: arena.alloc(PREFILL_BATCH * codeVectorBytes(widest), 'quantised activations'),
-      ints: arena.alloc(PREFILL_BATCH * int8VectorBytes(widest), 'quantised activations'),
-      tile: arena.alloc(TILE_BYTES, 'tables of a batch'),
+      ...allocateActivations(arena, widest),
       scores: arena.alloc(attentionBytes(d.headDim, context), 'scores'),
     })),
   };
@@ -88,7 +85,7 @@ export function gemma3ScratchBytes(d: Gemma3Description, context: number, thread
   const kv = d.kvHeads * d.headDim;
   const widest = Math.max(d.width, d.hidden, q);
   const shared = 2 * vectorBytes(d.width) + 2 * vectorBytes(q) + 2 * vectorBytes(kv) + 2 * vectorBytes(d.hidden);
-  const thread = vectorBytes(d.width) + 2 * codeVectorBytes(widest) + int8VectorBytes(widest);
+  const thread = vectorBytes(d.width) + activationBytes(widest);
   return PREFILL_BATCH * (shared + 2 * vectorBytes(d.rope.dims) + threads * thread) +
     threads * (TILE_BYTES + attentionBytes(d.headDim, context)) +
     2 * vectorBytes(d.rope.dims) + vectorBytes(d.vocab) +
