@@ -15,7 +15,7 @@ export { add_f32, scale_f32, silu_mul_f32, gelu_f32, gelu_mul_f32, relu2_mul_f32
 export { softmax_f32, not_finite_f32 } from './elementwise';
 export { math_sigmoid_f32, math_cossin_f64 } from './math';
 export { f16_to_f32, f32_to_f16, bf16_to_f32 } from './convert';
-export { unpack_tq1_0, unpack_tq2_0, unpack_q2_0, unpack_q1_0, unpack_i2_s, unpack_q8_0 } from './unpack';
+export { unpack_tq1_0, unpack_tq2_0, unpack_q2_0, unpack_q1_0, unpack_i2_s, unpack_u2_rows, unpack_q8_0 } from './unpack';
 export { encode_q8_0, encode_tq2_0, encode_tq1_0, encode_q4_0 } from './encode';
 export { argmax_f32, top_k_f32, exp_sum_f32, entropy_sum_f32, draw_f32 } from './select';
 export { lif_scan_f32, threshold_f32, active_list, decay_scan_f32, mix_f32 } from './spike';

@@ -4,6 +4,7 @@
  */
 import type { ByteSource } from '../bytes/source.ts';
 import { type AnyContainer, openContainer } from '../container/open.ts';
+import { isHuggingFace, translated } from '../container/huggingface.ts';
 import type { Container } from '../container/tensor.ts';
 import { type ModelConfig, withConfig } from '../description/config.ts';
 import { DescriptionError } from '../errors.ts';
@@ -79,9 +80,12 @@ export async function openModelContainer(
   { signal, config }: OpenContainerOptions = {},
 ): Promise<AnyContainer> {
   const container = await openContainer(source, { signal });
-  const needed = ARCHITECTURES.some(({ needsConfig, matches }) => needsConfig && matches(container));
-  if (container.format === 'gguf' || !needed) return container;
+  if (container.format === 'gguf') return container;
+  const entry = ARCHITECTURES.find(({ matches }) => matches(container));
+  if (entry && !entry.needsConfig) return container;
   if (config === undefined && container.metadata.has('config.hidden_size')) return container;
   const found = config ?? await source.beside?.('config.json', MAX_CONFIG_BYTES, signal);
-  return found ? withConfig(container, found) : container;
+  if (!found) return container;
+  const configured = withConfig(container, found);
+  return entry || !isHuggingFace(configured) ? configured : translated(configured);
 }

@@ -7,13 +7,21 @@ import { blobSource } from './blob.ts';
 import { type FileHandleLike, fileHandleSource, openFile } from './file.ts';
 import { type HttpOptions, httpSource } from './http.ts';
 import { memorySource } from './memory.ts';
-import { type ByteSource, readWhole, WEIGHT_FILES } from './source.ts';
+import { besideBy, type ByteSource, WEIGHT_FILES } from './source.ts';
 
 /**
  * Where a model may come from. A string with the scheme `http:`, `https:`, `blob:` or `file:` is a URL; any other
  * string is a path, for hosts that have files.
  */
-export type ModelSource = string | URL | Blob | ArrayBufferLike | ArrayBufferView | FileHandleLike | ByteSource;
+export type ModelSource =
+  | string
+  | URL
+  | Blob
+  | Iterable<File>
+  | ArrayBufferLike
+  | ArrayBufferView
+  | FileHandleLike
+  | ByteSource;
 
 /** How sources are opened. Only URLs have options. */
 export type SourceOptions = HttpOptions;
@@ -36,12 +44,14 @@ export async function resolveSource(source: ModelSource, options: SourceOptions 
   if (source instanceof URL) return openUrl(source, options);
   if (ArrayBuffer.isView(source) || isBuffer(source)) return memorySource(source);
   if (isBlob(source)) return blobSource(source);
+  if (isFiles(source)) return openFiles(source);
   if (isByteSource(source)) {
     return {
       size: source.size,
       name: source.name,
       read: (into, offset, signal) => source.read(into, offset, signal),
       ...(source.beside && { beside: (file, most, signal) => source.beside!(file, most, signal) }),
+      ...(source.sibling && { sibling: (file, signal) => source.sibling!(file, signal) }),
     };
   }
   if (isFileHandle(source)) return fileHandleSource(source);
@@ -83,11 +93,28 @@ async function openHttp(url: URL, options: SourceOptions): Promise<ByteSource> {
   }
   return {
     ...source,
-    async beside(file, most, signal) {
-      const found = await ifThere(file);
-      return found && await readWhole(found, most, signal);
-    },
+    sibling: ifThere,
+    beside: besideBy(ifThere),
   };
+}
+
+/** Files of one model, as a page gets them from a folder or a selection: the weights, which find the others by name. */
+function openFiles(files: Iterable<File>): ByteSource {
+  const byName = new Map<string, File>();
+  for (const file of files) byName.set(file.name, file);
+  const sibling = (name: string): Promise<ByteSource | null> => {
+    const file = byName.get(name);
+    return Promise.resolve(file === undefined ? null : opened(file));
+  };
+  const opened = (file: File): ByteSource => ({ ...blobSource(file), sibling, beside: besideBy(sibling) });
+  const names = [...byName.keys()].sort();
+  const first = WEIGHT_FILES.find((name) => byName.has(name)) ?? names.find((name) => name.endsWith('.gguf'));
+  const file = byName.get(first ?? '');
+  if (file) return opened(file);
+  throw new OptionError(
+    'OPTION',
+    `none of the ${byName.size} files holds weights; expected ${WEIGHT_FILES.join(', ')} or a .gguf file`,
+  );
 }
 
 /** Object URLs are looked up whole: ranges of them are not served everywhere, and the blob itself can be sliced. */
@@ -117,6 +144,13 @@ function isBuffer(value: object): value is ArrayBufferLike {
 
 function isBlob(value: object): value is Blob {
   return hasNumber(value, 'size') && hasFunction(value, 'slice') && hasFunction(value, 'arrayBuffer');
+}
+
+function isFiles(value: object): value is Iterable<File> {
+  if (typeof (value as Partial<Iterable<unknown>> | null)?.[Symbol.iterator] !== 'function') return false;
+  const all = [...value as Iterable<object>];
+  return all.length > 0 &&
+    all.every((item) => typeof item === 'object' && item !== null && isBlob(item) && 'name' in item);
 }
 
 function isByteSource(value: object): value is ByteSource {

@@ -35,12 +35,18 @@ export const MODEL_OPTIONS = {
   threads: { kind: 'integer', short: 't', least: 1, help: 'threads; default what is fastest, 1 for small models' },
 } as const;
 
+interface TypeOption {
+  readonly kind: 'choice';
+  readonly choices: readonly GgufType[];
+  readonly help: string;
+}
+
 /** Options of commands that run decoders: types to load matrices in. */
-export const TYPE_OPTIONS = {
+export const TYPE_OPTIONS: Readonly<Record<'type' | 'embedding' | 'head', TypeOption>> = {
   type: { kind: 'choice', choices: GGUF_TYPES, help: 'quantise matrices of floats to this type while loading, as convert does' },
   embedding: { kind: 'choice', choices: GGUF_TYPES, help: 'type to load the embedding in; default as --head' },
   head: { kind: 'choice', choices: GGUF_TYPES, help: 'type to load embedding and head in; default as convert has it for --type' },
-} as const;
+};
 
 /** Options of commands whose session length matters. */
 export const CONTEXT_OPTIONS = {

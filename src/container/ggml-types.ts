@@ -12,6 +12,7 @@
  * | Q1_0  | 41 |      128 |    18 | f16 d, 16 bytes of sign bits, lowest bit first                           |
  * | Q2_0  | 42 |       64 |    18 | f16 d, 16 bytes of 2-bit codes, lowest bits first                        |
  * | Q2_0  | 42 |      128 |    34 | the older form of the same number: f16 d, 32 bytes                       |
+ * | U2_ROWS | – |        4 |     1 | 2-bit codes of four rows, a quarter of all rows apart; see huggingface.ts  |
  * @module
  */
 import { ModelFileError } from '../errors.ts';
@@ -74,6 +75,7 @@ export const TYPE_LAYOUTS: Readonly<Record<TensorType, TypeLayout>> = {
   I2_S: row(36, 128, 32, 'trit2', 'trit2col', { tailBytes: 32 }),
   Q1_0: row(41, 128, 18, 'bit1', 'bit1col'),
   Q2_0: row(42, 64, 18, 'trit2', 'trit2col'),
+  U2_ROWS: row(-1, 4, 1, 'trit2', 'trit2col'), // of checkpoints alone; a GGUF file has no number for it
 };
 
 /** Q2_0 as it was written before its groups became 64 wide; told apart by the bytes a tensor takes. */

@@ -58,16 +58,19 @@ const MIN_ENTRY_BYTES = 8 + 1 + 4 + 1;
 const MIN_TENSOR_BYTES = 8 + 1 + 4 + 4 + 8;
 
 /**
- * Reads everything but the weights.
+ * Reads everything but the weights of one file. A model in several is one file to `readGguf` of parts.ts.
  * @throws {ModelFileError} a `GGUF_…` or `TENSOR_…` code for a malformed file or one beyond a limit, `UNKNOWN_FORMAT`
  *   for another magic number
  * @throws {IoError} `TRUNCATED` when the file ends within the header; what the source throws
  * @example
- * const { metadata, tensors } = await readGguf(await openFile('stories.gguf'));
+ * const { metadata, tensors } = await readGgufPart(await openFile('stories.gguf'));
  * metadata.get('general.architecture');          // 'llama'
  * tensors.get('token_embd.weight')?.shape;       // [512, 64]
  */
-export async function readGguf(source: ByteSource, options: { signal?: AbortSignal } = {}): Promise<GgufContainer> {
+export async function readGgufPart(
+  source: ByteSource,
+  options: { signal?: AbortSignal } = {},
+): Promise<GgufContainer> {
   const header = new Header(source, options.signal);
   const { version, tensorCount, entryCount } = await header.counts();
   const metadata = new Map<string, MetadataValue>();
@@ -77,7 +80,6 @@ export async function readGguf(source: ByteSource, options: { signal?: AbortSign
     metadata.set(key, value);
     metadataTypes.set(key, type);
   }
-  header.refuseShards(metadata);
   const alignment = header.alignment(metadata, metadataTypes);
   const entries = new Map<string, TensorEntry>();
   for (let i = 0; i < tensorCount; i++) {
@@ -259,16 +261,6 @@ class Header {
       throw this.#error('GGUF_ALIGN', `general.alignment is ${value}, expected a power of two up to ${MAX_ALIGNMENT}`);
     }
     return value;
-  }
-
-  refuseShards(metadata: ReadonlyMap<string, MetadataValue>): void {
-    const count = metadata.get('split.count');
-    if ((typeof count === 'number' || typeof count === 'bigint') && count > 1) {
-      throw this.#error(
-        'GGUF_SHARDS',
-        `this is one of ${count} parts (split.count); models in several files are not supported: merge them into one`,
-      );
-    }
   }
 
   /** One row of the tensor table. @param known names so far */

@@ -5,7 +5,8 @@
  */
 import { type ByteSource, readFully } from '../bytes/source.ts';
 import { type ErrorCode, IoError, ModelFileError } from '../errors.ts';
-import { type GgufContainer, readGguf } from './gguf.ts';
+import type { GgufContainer } from './gguf.ts';
+import { readGguf, readShards } from './parts.ts';
 import { readSafetensors, type SafetensorsContainer } from './safetensors.ts';
 import { readTorch, type TorchContainer } from './torch.ts';
 
@@ -30,6 +31,7 @@ const READERS: ReadonlyArray<
   [begins('GGUF'), readGguf],
   [begins('PK\x03\x04', 'PK\x05\x06'), readTorch],
   [isSafetensors, readSafetensors],
+  [(head) => /^\s*\{\s*"(metadata|weight_map)"/.test(head), readShards],
 ];
 
 /** What PyTorch wrote before version 1.6: pickles one after the other, or before 0.2 a tar archive of them. */
@@ -45,11 +47,6 @@ const OTHERS: ReadonlyArray<readonly [Sign, ErrorCode, string]> = [
     'TORCH_LEGACY',
     'a Python pickle, such as a PyTorch checkpoint from before version 1.6; save it again with a newer PyTorch: ' +
     'torch.save(torch.load(PATH, map_location="cpu", weights_only=True), OUT)',
-  ],
-  [
-    (head) => /^\s*\{\s*"(metadata|weight_map)"/.test(head),
-    'ST_SHARDS',
-    'the index of a model in several files, which are not supported: merge them into one file',
   ],
   [begins('\x89HDF\r\n'), 'UNKNOWN_FORMAT', 'an HDF5 file; convert it to GGUF or safetensors'],
   [begins('lmgg', 'fmgg', 'tjgg', 'algg'), 'UNKNOWN_FORMAT', 'a GGML file, the format before GGUF; convert it to GGUF'],

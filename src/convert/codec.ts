@@ -21,7 +21,7 @@ export interface BadElement {
 
 /** How elements are stored. `blockElements` is 0 for I2_S, whose one scale is `scale`. I8 has its scales elsewhere. */
 export interface Encoding {
-  readonly type: Exclude<TensorType, 'I8'>;
+  readonly type: Exclude<TensorType, 'I8' | 'U2_ROWS'>;
   readonly blockElements: number;
   readonly scale?: number;
 }

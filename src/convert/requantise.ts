@@ -24,16 +24,16 @@ interface Encoded {
 }
 
 /**
- * The container and the source with matrices in other types.
+ * The container with matrices in other types, and the source to read them from.
  * @param types `type` is for matrices of floats: others would be rounded a second time; `head` and `embedding` for any
  */
-export function requantised(
+export function requantised<T extends Container>(
   modules: KernelModules,
   source: ByteSource,
-  container: Container,
+  container: T,
   types: GgufTypes,
   signal: AbortSignal | undefined,
-): { source: ByteSource; container: Container } {
+): T {
   const tensors = new Map(container.tensors);
   const encoded: Encoded[] = [];
   let end = source.size;
@@ -50,9 +50,9 @@ export function requantised(
     tensors.set(name, as);
     encoded.push({ from: info, to: as });
   }
-  if (encoded.length === 0) return { source, container };
+  if (encoded.length === 0) return container;
   const runs = new Runs(modules, container, source, signal);
-  return { source: new EncodedSource(source, runs, encoded, end), container: { ...container, tensors } };
+  return { ...container, tensors, source: new EncodedSource(source, runs, encoded, end) };
 }
 
 class EncodedSource implements ByteSource {

@@ -137,6 +137,12 @@ export class Runs {
   async #stored(info: TensorInfo, elements: number): Promise<Stored> {
     const type = weightType(info);
     if (type === 'I8') return { type, scales: await this.rowScales(info), cols: info.shape[1] };
+    if (type === 'U2_ROWS') {
+      throw new ModelFileError(
+        'TENSOR_TYPE',
+        `tensor ${quote(info.name)} is packed four rows to a byte, which is opened as it is and not converted`,
+      );
+    }
     return { type, blockElements: info.blockElements, scale: await this.#tensorScale(info, elements) };
   }
 

@@ -49,6 +49,7 @@ export function packedBytes(size: PackedSize): number {
 export function weightsBytes(container: Container): number {
   let bytes = 0;
   for (const info of container.tensors.values()) {
+    if (info.name.endsWith('.weight_scale')) continue; // counted with its matrix
     rowScales(container, info);
     bytes += info.shape.length === 2 ? packedBytes(packedSize(info)) : vectorBytes(info.shape[0] ?? 1);
   }

@@ -6,9 +6,11 @@ import { type ModelSource, resolveSource, type SourceOptions } from '../bytes/re
 import { architectureOf, entryOf, openModelContainer } from '../architectures/index.ts';
 import type { Architecture } from '../architectures/architecture.ts';
 import type { ByteSource } from '../bytes/source.ts';
+import { isHuggingFace } from '../container/huggingface.ts';
+import type { AnyContainer } from '../container/open.ts';
 import type { Container } from '../container/tensor.ts';
 import { DescriptionError, MemoryError, OptionError } from '../errors.ts';
-import { MAX_CONTEXT, MAX_MEMORY_BYTES, MAX_THREADS, MAX_TOKENIZER_BYTES } from '../limits.ts';
+import { MAX_CONTEXT, MAX_MEMORY_BYTES, MAX_THREADS } from '../limits.ts';
 import { BYTES_PER_THREAD, solo } from '../threads/executor.ts';
 import { Model } from './model.ts';
 import { GGUF_TYPES, type GgufType } from '../convert/options.ts';
@@ -16,6 +18,7 @@ import type { ModelConfig } from '../description/config.ts';
 import { modelDigest } from '../description/digest.ts';
 import { defaultContext, type KvType, type MemoryPlan } from '../description/plan.ts';
 import { samplerBytes, samplerMemory } from '../sample/sampler.ts';
+import { folderTokenizer } from '../tokenizer/folder.ts';
 import { openTokenizer, tokenizerFromMetadata } from '../tokenizer/open.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { Arena, ARENA_BASE } from '../wasm/arena.ts';
@@ -103,11 +106,26 @@ async function load(
   options: OpenOptions,
   start: number,
 ): Promise<Model> {
-  const { signal, onProgress, threads } = options;
+  const { signal, onProgress } = options;
   onProgress?.({ phase: 'header', loaded: 0, total: file.size, fraction: 0 });
   const stored = await openModelContainer(file, { signal, config: options.config });
+  try {
+    return await loadContainer(stored, file, provided, options, start);
+  } finally {
+    await stored.source?.close?.();
+  }
+}
+
+async function loadContainer(
+  stored: AnyContainer,
+  source: ByteSource,
+  provided: Provided,
+  options: OpenOptions,
+  start: number,
+): Promise<Model> {
+  const { signal, onProgress, threads } = options;
   const architecture = await architectureOf(stored);
-  const { source, container } = await inTypes(file, stored, provided, architecture, options);
+  const container = await inTypes(stored, source, provided, architecture, options);
   const { generates } = architecture;
   const description = architecture.describe(container);
   const tokenizer = await findTokenizer(source, container, options);
@@ -156,7 +174,7 @@ async function load(
     const loader = new WeightLoader(
       kernels,
       arena,
-      source,
+      container.source ?? source,
       architecture.tensors?.(container, description) ?? container,
       {
         signal,
@@ -194,20 +212,21 @@ async function load(
   }
 }
 
-/** Source and container as they are loaded: with the options `type`, `head` and `embedding` applied. */
+/** The container as it is loaded: with the options `type`, `head` and `embedding` applied. */
 async function inTypes(
+  container: AnyContainer,
   source: ByteSource,
-  container: Container,
   provided: Provided,
   { spikes, generates }: Architecture,
   { type, head, embedding, signal }: OpenOptions,
-): Promise<{ source: ByteSource; container: Container }> {
-  if ((type ?? head ?? embedding) === undefined) return { source, container };
+): Promise<AnyContainer> {
+  if ((type ?? head ?? embedding) === undefined) return container;
   if (spikes || !generates) {
     throw new OptionError('OPTION', 'type, head and embedding are for decoders that do not spike; convert the model');
   }
   const { requantised } = await import('../convert/requantise.ts');
-  return requantised(await provided.modules(false), source, container, { type, head, embedding }, signal);
+  const modules = await provided.modules(false);
+  return requantised(modules, container.source ?? source, container, { type, head, embedding }, signal);
 }
 
 /** The option, else the file's own, else, for checkpoints, the one beside it. */
@@ -218,12 +237,11 @@ async function findTokenizer(
 ): Promise<Tokenizer | null> {
   if (tokenizer instanceof Uint8Array) return openTokenizer(tokenizer, 'the tokenizer option');
   const known = tokenizer ?? tokenizerFromMetadata(container.metadata);
-  if (known || container.format === 'gguf' || !entryOf(container).needsConfig) return known;
-  for (const name of ['vocab.txt', 'tokenizer.json']) {
-    const bytes = await source.beside?.(name, MAX_TOKENIZER_BYTES, signal);
-    if (bytes) return openTokenizer(bytes, name);
-  }
-  return null;
+  // checkpoints of other kinds lie anywhere, and what lies beside them need not be theirs
+  const folder = isHuggingFace(container) || entryOf(container).needsConfig;
+  if (known || !folder || !source.beside) return known;
+  const beside = (name: string, most: number): Promise<Uint8Array | null> => source.beside!(name, most, signal);
+  return await folderTokenizer(beside);
 }
 
 function once<T>(make: () => T): () => T {

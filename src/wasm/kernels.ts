@@ -135,6 +135,7 @@ export interface Kernels {
   unpack_q2_0(src: Ptr, codes: Ptr, scales: Ptr, blocks: number, group: number): number;
   unpack_q1_0: Unpack;
   unpack_i2_s(src: Ptr, codes: Ptr, n: number): number;
+  unpack_u2_rows(src: Ptr, codes: Ptr, n: number, shift: number): number;
   unpack_q8_0: Unpack;
   // grouped-unpack.ts
   unpack_q5_0: Unpack;

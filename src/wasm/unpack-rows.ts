@@ -48,6 +48,7 @@ const UNPACK: Readonly<Record<TensorType, Unpack | null>> = {
   F16: null,
   BF16: null,
   I8: null,
+  U2_ROWS: null,
   Q8_0: plain('unpack_q8_0'),
   Q5_0: plain('unpack_q5_0'),
   IQ4_NL: plain('unpack_iq4_nl'),
@@ -83,7 +84,7 @@ export function unpackBlocks(
   return unpack ? unpack(k, src, codes, scales, blocks, blockElements) : -1;
 }
 
-function refuseBlock(info: TensorInfo, row: number, blocks: number, bad: number): never {
+export function refuseBlock(info: TensorInfo, row: number, blocks: number, bad: number): never {
   // unpackers answer the index of a block whose scale is not finite, and −2 − index for a code that is no trit
   const index = bad >= 0 ? bad : -2 - bad;
   const place = `row ${row + Math.floor(index / blocks)}, block ${index % blocks}`;

@@ -18,7 +18,7 @@ import type { Kernels } from './kernels.ts';
 import type { LoadOptions } from './load-options.ts';
 import type { Columns, Matrix } from './matrix.ts';
 import { joinScales, widenRows } from './row-pack.ts';
-import { I2_S_RUN, refuseNotFinite, unpackRows } from './unpack-rows.ts';
+import { I2_S_RUN, refuseBlock, refuseNotFinite, unpackRows } from './unpack-rows.ts';
 
 export type { ActivationType, LoadOptions, LoadProgress } from './load-options.ts';
 export type { Columns, Matrix } from './matrix.ts';
@@ -160,6 +160,7 @@ export class WeightLoader {
   }
 
   async #fillMatrix(info: TensorInfo, m: Matrix, scales: TensorInfo | null): Promise<void> {
+    if (info.type === 'U2_ROWS') return this.#fillQuarters(info, m);
     const { rows: all, cols } = m;
     const rowBytes = info.type === 'I2_S' ? cols / 4 : info.byteLength / all;
     if (scales) await this.#fillVector(scales, m.scales);
@@ -167,6 +168,55 @@ export class WeightLoader {
     await this.#eachGroup(info, all, rowBytes, ROW_GROUP, (at, row, count) => {
       this.#packGroup(info, m, at, row, count, rowBytes, scales !== null);
     });
+  }
+
+  /** A matrix whose bytes hold four rows each, a quarter of all rows apart, with one scale for all of it. */
+  async #fillQuarters(info: TensorInfo, m: Matrix): Promise<void> {
+    const { rows, cols } = m;
+    const quarter = rows / 4;
+    if (quarter % ROW_GROUP !== 0) {
+      throw new ModelFileError(
+        'TENSOR_SHAPE',
+        `tensor "${info.name}" is packed four rows to a byte and has ${rows} rows, expected a multiple of ${
+          4 * ROW_GROUP
+        }`,
+      );
+    }
+    this.#arena.f32(m.scales, rows).fill(await this.#packedScale(info));
+    const stride = alignUp(cols, 16);
+    await this.#eachGroup(info, quarter, cols, ROW_GROUP, (at, row, count) => {
+      for (let q = 0; q < 4; q++) {
+        for (let r = 0; r < count; r++) {
+          const bad = this.#k.unpack_u2_rows(at + r * cols, this.#codes + r * stride, cols, 2 * q);
+          if (bad !== -1) refuseBlock(info, q * quarter + row + r, 1, -2);
+        }
+        const data = m.data + (q * quarter + row) * m.units * 16;
+        this.#k.pack_trit2(this.#codes, stride, count, cols, m.units, data);
+      }
+    });
+  }
+
+  /** The scale beside a packed matrix: the weights are codes times it, or divided by it, as its quantisation says. */
+  async #packedScale(info: TensorInfo): Promise<number> {
+    const name = `${info.name}_scale`;
+    const beside = this.#container.tensors.get(name);
+    if (!beside || beside.shape.length > 1 || (beside.shape[0] ?? 1) !== 1) {
+      throw new ModelFileError(
+        'TENSOR_TYPE',
+        `tensor "${info.name}" is packed and needs one scale in "${name}", which ${
+          beside ? 'has several' : 'is missing'
+        }`,
+      );
+    }
+    const mark = this.#arena.mark();
+    const at = this.#arena.alloc(64, `scale of "${info.name}"`);
+    await this.#fillVector(beside, at);
+    const [scale] = this.#arena.f32(at, 1);
+    this.#arena.release(mark);
+    const divides = this.#container.metadata.get('config.quantization_config.linear_class') !== 'autobitlinear';
+    const value = Math.fround(divides ? 1 / scale : scale);
+    if (!Number.isFinite(value)) refuseNotFinite(info, 'its scale');
+    return value;
   }
 
   /** Calls `use` for every few rows as they come in; the next part of the file is read meanwhile. */
