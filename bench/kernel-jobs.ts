@@ -3,7 +3,7 @@
  * TinyLlama, with what it reads and computes per call.
  * @module
  */
-import { attentionBytes, codeVectorBytes, int8VectorBytes, TILE_BYTES } from '../src/description/layout.ts';
+import { attentionBytes, codeVectorBytes, groupedVectorBytes, int8VectorBytes, TILE_BYTES } from '../src/description/layout.ts';
 import type { Arena, Ptr } from '../src/wasm/arena.ts';
 import type { Build } from '../src/wasm/features.ts';
 import type { Kernels } from '../src/wasm/kernels.ts';
@@ -61,8 +61,26 @@ export function kernelJobs(k: Kernels, arena: Arena, build: Build): Jobs {
   k.quantize_absmax_batch(x, COLS, COLS, CHUNKS, CHUNKS, tokens, BATCH);
   k.quantize_absmax_batch(x, COLS, COLS, CHUNKS, 4, manyBlocks, BATCH);
   k.quantize_block32_i16(x, COLS, BLOCKS, ints, int8VectorBytes(COLS), BATCH, 127);
+  const groupBytes = groupedVectorBytes(COLS);
+  const grouped = [1, 8].map((span) => {
+    const at = arena.alloc(BATCH * groupBytes, 'grouped');
+    k.quantize_grouped(x, COLS, BLOCKS, span, at, groupBytes, BATCH);
+    return at;
+  });
   const scales = arena.alloc(ROWS * BLOCKS * 2, 'scales');
   arena.u16(scales, ROWS * BLOCKS).fill(PLAIN_F16);
+  // small scales and minima: their bytes as f16 are small normal numbers too
+  const parts = arena.alloc((ROWS / 4) * (BLOCKS / 8) * 144, 'scales');
+  arena.u8(parts, (ROWS / 4) * (BLOCKS / 8) * 144).fill(0x11);
+  /** Types of 4 and of more bits: their kinds are drawn in grouped.ts. */
+  const groupedJobs = (n: number): Job[] => [
+    job('u4, Q4_K', 37 / 64, (n > 1 ? 36 : 48) / 128, n, (w) =>
+      k.grouped_gemm_u4(w, parts, 3, BLOCKS, grouped[1], groupBytes, y, ROWS, 0, ROWS, n)),
+    job('u4, Q4_0', 9 / 16, (n > 1 ? 36 : 50) / 128, n, (w) =>
+      k.grouped_gemm_u4(w, parts, 32, BLOCKS, grouped[0], groupBytes, y, ROWS, 0, ROWS, n)),
+    job('u8, Q6_K', 1 + 9 / 128, (n > 1 ? 40 : 50) / 128, n, (w) =>
+      k.grouped_gemm_u8(w, parts, 129, BLOCKS, grouped[1], groupBytes, y, ROWS, 0, ROWS, n)),
+  ];
   const y = arena.alloc(BATCH * ROWS * 4, 'y');
   const tile = arena.alloc(TILE_BYTES, 'tile');
   const pool = arena.alloc(POOL_BYTES, 'pool');
@@ -120,6 +138,7 @@ export function kernelJobs(k: Kernels, arena: Arena, build: Build): Jobs {
         1,
         (w) => k.int8_gemm_f32(w, scales, 1, BLOCKS, x, 0, y, 0, 0, ROWS, 1),
       ),
+      ...groupedJobs(1),
       job('f16', 2, 1.5, 1, (w) => k.f16_gemm(w, COLS, x, 0, y, 0, 0, ROWS, 1)),
       job('f32', 4, 0.81, 1, (w) => k.f32_gemm(w, COLS, x, 0, y, 0, 0, ROWS, 1)),
     ],
@@ -152,6 +171,7 @@ export function kernelJobs(k: Kernels, arena: Arena, build: Build): Jobs {
         BATCH,
         (w) => k.int8_gemm_tile(w, scales, 1, BLOCKS, ints, vectorBytes, y, ROWS, 0, ROWS, BATCH, tile),
       ),
+      ...groupedJobs(BATCH),
       job('f16', 2, 1.5, BATCH, (w) => k.f16_gemm(w, COLS, x, COLS, y, ROWS, 0, ROWS, BATCH)),
       ...attentionJobs(k, arena),
     ],

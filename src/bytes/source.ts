@@ -5,7 +5,7 @@
  * ranges do. `readFully` asks again until the range is full, and refuses a source that ends early.
  * @module
  */
-import { IoError } from '../errors.ts';
+import { IoError, TernspikeError } from '../errors.ts';
 
 /** Random access to a finite run of bytes that does not change while it is open. */
 export interface ByteSource {
@@ -78,7 +78,7 @@ export async function readFully(
     try {
       got = await source.read(done === 0 ? into : into.subarray(done), offset + done, signal);
     } catch (cause) {
-      if (signal?.aborted || cause instanceof IoError) throw cause;
+      if (signal?.aborted || cause instanceof TernspikeError) throw cause;
       throw new IoError('IO', `${source.name}: reading ${what} at byte ${offset + done} failed: ${String(cause)}`, {
         cause,
       });

@@ -8,11 +8,12 @@ import { OptionError } from '../errors.ts';
 import { RANDOM_SHAPES, randomModel, randomTypes } from '../model/random.ts';
 import { RANDOM_TYPES } from '../architectures/llama/random.ts';
 import type { Model } from '../model/model.ts';
+import type { OpenOptions } from '../model/open.ts';
 import { architectureOf } from '../architectures/index.ts';
 import { type OptionTable, UsageError } from './args.ts';
 import { type Command, command, type Context } from './command.ts';
 import { withSource } from './files.ts';
-import { CONTEXT_OPTIONS, load, memoryOf, MODEL_OPTIONS, modelPath, runtime } from './load.ts';
+import { CONTEXT_OPTIONS, load, memoryOf, MODEL_OPTIONS, modelPath, runtime, TYPE_OPTIONS } from './load.ts';
 import { rounded } from './output.ts';
 import { spikeLines } from './spikes.ts';
 
@@ -32,13 +33,14 @@ const OPTIONS = {
   type: {
     kind: 'text',
     value: Object.keys(RANDOM_TYPES).join('|'),
-    help: 'type of its matrices; default tq2_0, of symboliclight shapes f32',
+    help: 'type of its matrices; default tq2_0, of symboliclight shapes f32; with -m: to load matrices of floats in',
   },
   head: {
     kind: 'text',
     value: 'TYPE',
-    help: 'symboliclight shapes: type of head and prior; default the usual with --type',
+    help: 'symboliclight shapes: type of head and prior, default the usual with --type; with -m: to load embedding and head in',
   },
+  embedding: TYPE_OPTIONS.embedding,
   sparsity: {
     kind: 'number',
     help: 'share of neurons forced to be silent, at random; the output means nothing',
@@ -71,9 +73,8 @@ export const bench: Command = command(
       throw new UsageError('give -m MODEL or --shape SHAPE, not both');
     }
     const path = shape === undefined ? modelPath(values.model) : undefined;
-    if (path !== undefined && (values.type ?? values.layers ?? values.head) !== undefined) {
-      throw new UsageError('--type, --layers and --head belong to --shape');
-    }
+    if (path !== undefined && values.layers !== undefined) throw new UsageError('--layers belongs to --shape');
+    const types = path === undefined ? { embedding: values.embedding } : typesToLoad(values);
     if (sparsity !== undefined && !(sparsity >= 0 && sparsity <= 1)) {
       throw new UsageError(`--sparsity is ${sparsity}, expected a number in 0 … 1`);
     }
@@ -82,7 +83,11 @@ export const bench: Command = command(
     const counts = { prompt: values.prompt ?? DEFAULT_PROMPT, tokens: values.tokens ?? DEFAULT_TOKENS };
     const contextLength = values.ctx ?? counts.prompt + counts.tokens;
     const open = async (source: ByteSource): Promise<{ model: Model; fileBytes: number }> => ({
-      model: await load(source, { build, kv, activations, threads, contextLength, forcedSparsity: sparsity }, context),
+      model: await load(
+        source,
+        { ...types, build, kv, activations, threads, contextLength, forcedSparsity: sparsity },
+        context,
+      ),
       fileBytes: source.size,
     });
     const type = path === undefined ? values.type ?? await firstType(shape ?? '') : undefined;
@@ -158,6 +163,13 @@ const firstType = async (shape: string): Promise<string> => (await asUsage(rando
 
 const randomSource = (shape: string, type: string, layers?: number, head?: string): Promise<ByteSource> =>
   asUsage(randomModel(shape, type, layers, head));
+
+/** The types to load the matrices of a file in; `open` refuses those that it does not have. */
+function typesToLoad(
+  { type, head, embedding }: Readonly<Record<string, unknown>>,
+): Pick<OpenOptions, 'type' | 'head' | 'embedding'> {
+  return { type, head, embedding } as Pick<OpenOptions, 'type' | 'head' | 'embedding'>;
+}
 
 /** `1,2` → [1, 2]. @throws {UsageError} */
 function threadNumbers(text: string | undefined): number[] | undefined {

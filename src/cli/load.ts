@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import type { ByteSource } from '../bytes/source.ts';
 import { open } from '../entries/index.ts';
 import type { Model } from '../model/model.ts';
+import { GGUF_TYPES, type GgufType } from '../convert/options.ts';
 import type { KvType } from '../description/plan.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { Build } from '../wasm/features.ts';
@@ -34,6 +35,19 @@ export const MODEL_OPTIONS = {
   threads: { kind: 'integer', short: 't', least: 1, help: 'threads; default what is fastest, 1 for small models' },
 } as const;
 
+interface TypeOption {
+  readonly kind: 'choice';
+  readonly choices: readonly GgufType[];
+  readonly help: string;
+}
+
+/** Options of commands that run decoders: types to load matrices in. */
+export const TYPE_OPTIONS: Readonly<Record<'type' | 'embedding' | 'head', TypeOption>> = {
+  type: { kind: 'choice', choices: GGUF_TYPES, help: 'quantise matrices of floats to this type while loading, as convert does' },
+  embedding: { kind: 'choice', choices: GGUF_TYPES, help: 'type to load the embedding in; default as --head' },
+  head: { kind: 'choice', choices: GGUF_TYPES, help: 'type to load embedding and head in; default as convert has it for --type' },
+};
+
 /** Options of commands whose session length matters. */
 export const CONTEXT_OPTIONS = {
   ctx: { kind: 'integer', least: 1, help: 'positions of the context' },
@@ -41,6 +55,9 @@ export const CONTEXT_OPTIONS = {
 } as const;
 
 export interface LoadOptions {
+  readonly type?: GgufType;
+  readonly embedding?: GgufType;
+  readonly head?: GgufType;
   readonly build?: Build;
   readonly activations?: ActivationType;
   readonly contextLength?: number;

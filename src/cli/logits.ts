@@ -6,7 +6,7 @@ import type { Model } from '../model/model.ts';
 import { UsageError } from './args.ts';
 import { type Command, command, need } from './command.ts';
 import { withSource } from './files.ts';
-import { CONTEXT_OPTIONS, load, MODEL_OPTIONS, modelPath } from './load.ts';
+import { CONTEXT_OPTIONS, load, MODEL_OPTIONS, modelPath, TYPE_OPTIONS } from './load.ts';
 import { oneLine } from './output.ts';
 import { defaultContext } from '../description/plan.ts';
 
@@ -20,6 +20,7 @@ export const logits: Command = command(
     positionals: [],
     options: {
       ...MODEL_OPTIONS,
+      ...TYPE_OPTIONS,
       ids: { kind: 'ids', value: '1,2,3', help: 'the sequence' },
       prefill: {
         kind: 'integer',
@@ -43,7 +44,7 @@ export const logits: Command = command(
   },
   async ({ values }, context) => {
     const ids = need(values.ids, '--ids');
-    const { prefill, build, kv, activations, threads, ctx } = values;
+    const { prefill, type, head, embedding, build, kv, activations, threads, ctx } = values;
     if (ids.length === 0) throw new UsageError('--ids is empty');
     if (prefill !== undefined && prefill > ids.length) {
       throw new UsageError(`--prefill is ${prefill}, expected at most the ${ids.length} ids`);
@@ -59,7 +60,7 @@ export const logits: Command = command(
     using model = await withSource(
       path,
       signal,
-      (source) => load(source, { build, kv, activations, threads, contextLength }, context),
+      (source) => load(source, { type, head, embedding, build, kv, activations, threads, contextLength }, context),
     );
     const from = prefill === undefined ? 0 : prefill - 1;
     const rows = prefill === undefined

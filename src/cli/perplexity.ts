@@ -5,7 +5,7 @@
 import { perplexity } from '../eval/perplexity.ts';
 import { type Command, command, need } from './command.ts';
 import { readText, withSource } from './files.ts';
-import { CONTEXT_OPTIONS, load, MODEL_OPTIONS, modelPath } from './load.ts';
+import { CONTEXT_OPTIONS, load, MODEL_OPTIONS, modelPath, TYPE_OPTIONS } from './load.ts';
 import { rounded } from './output.ts';
 import { tokenizerOfFile } from './tokenizer-file.ts';
 
@@ -19,6 +19,7 @@ export const perplexityCommand: Command = command(
     positionals: [],
     options: {
       ...MODEL_OPTIONS,
+      ...TYPE_OPTIONS,
       file: { kind: 'text', short: 'f', value: 'TEXT', help: 'the text file' },
       ...CONTEXT_OPTIONS,
       ctx: { kind: 'integer', least: 4, help: `tokens of a window; default ${DEFAULT_WINDOW}` },
@@ -33,13 +34,19 @@ export const perplexityCommand: Command = command(
     const { out, signal } = context;
     const file = need(values.file, '-f TEXT');
     const { build, kv, activations, threads, chunks, bytes, ctx: contextLength = DEFAULT_WINDOW } = values;
+    const { type, head, embedding } = values;
     const path = modelPath(values.model);
     const text = await readText(file, bytes, signal);
     const tokenizer = values.tokenizer === undefined ? undefined : await tokenizerOfFile(values.tokenizer, signal);
     using model = await withSource(
       path,
       signal,
-      (source) => load(source, { build, kv, activations, threads, contextLength, tokenizer }, context),
+      (source) =>
+        load(
+          source,
+          { type, head, embedding, build, kv, activations, threads, contextLength, tokenizer },
+          context,
+        ),
     );
     const result = await perplexity(model, text, {
       contextLength,

@@ -10,7 +10,7 @@ import { type OptionTable, UsageError, type Values } from './args.ts';
 import { asUsage, type Command, command, type Context } from './command.ts';
 import { withSource } from './files.ts';
 import { generate } from './generation.ts';
-import { CONTEXT_OPTIONS, load, MODEL_OPTIONS, modelPath } from './load.ts';
+import { CONTEXT_OPTIONS, load, MODEL_OPTIONS, modelPath, TYPE_OPTIONS } from './load.ts';
 import { contextFor, type Prompt } from './prompt.ts';
 import { beginSessionFile, lookAtSession, openSession, type SessionFile } from './session-file.ts';
 import { tokenizerOfFile } from './tokenizer-file.ts';
@@ -35,6 +35,7 @@ function byDefault(name: Exclude<keyof SamplerOptions, 'seed' | 'logitBias'>): s
 
 const OPTIONS = {
   ...MODEL_OPTIONS,
+  ...TYPE_OPTIONS,
   tokens: { kind: 'integer', short: 'n', least: 0, help: `tokens to generate at most; default ${DEFAULT_TOKENS}` },
   temp: { kind: 'number', help: `temperature; 0 takes the likeliest token; ${byDefault('temperature')}` },
   'temperature-first': {
@@ -152,8 +153,9 @@ async function openFor(
     } else if (contextLength === undefined && held > 0) {
       contextLength = await contextFor(source, { ids: [] }, held, 0, tokenizer, signal);
     }
-    const { build, kv, activations, threads } = values;
-    return await load(source, { build, kv, activations, threads, contextLength, tokenizer }, context);
+    const { type, head, embedding, build, kv, activations, threads } = values;
+    const types = { type, head, embedding };
+    return await load(source, { ...types, build, kv, activations, threads, contextLength, tokenizer }, context);
   });
 }
 

@@ -11,9 +11,9 @@ import type { GgufContainer } from '../container/gguf.ts';
 import { type ByteSink, type GgufEntry, type GgufTensor, writeGguf } from '../container/gguf-write.ts';
 import type { TensorInfo } from '../container/tensor.ts';
 import type { EncodedType } from './codec.ts';
-import { checkTypes, refuseOptions } from './options.ts';
+import { checkTypes, GGUF_TYPES, type GgufType, refuseOptions } from './options.ts';
 import { Runs } from './runs.ts';
-import type { ConvertedTensor, ConvertOptions, ConvertResult, ConvertType } from './types.ts';
+import type { ConvertedTensor, ConvertOptions, ConvertResult } from './types.ts';
 import type { ByteSource } from '../bytes/source.ts';
 import type { KernelModules } from '../wasm/instantiate.ts';
 
@@ -25,9 +25,6 @@ interface Target {
   readonly head: EncodedType;
 }
 
-/** Types of models that do not spike. */
-type GgufType = Exclude<ConvertType, 'i8' | 'q1_0'>;
-
 const TARGETS: Readonly<Record<GgufType, Target>> = {
   f32: { type: 'F32', fileType: 0, head: 'F32' },
   f16: { type: 'F16', fileType: 1, head: 'F16' },
@@ -37,11 +34,9 @@ const TARGETS: Readonly<Record<GgufType, Target>> = {
   tq2_0: { type: 'TQ2_0', fileType: 37, head: 'Q8_0' },
 };
 
-/** Spellings of every type. */
-export const GGUF_TYPES: readonly GgufType[] = ['f32', 'f16', 'q8_0', 'q4_0', 'tq2_0', 'tq1_0'];
-
 /** Tables with a row for each token. */
-const HEAD_TENSORS: readonly string[] = ['token_embd.weight', 'output.weight'];
+const EMBEDDING = 'token_embd.weight';
+const HEAD = 'output.weight';
 
 /** Converts an opened GGUF file. A tensor that already has its type is copied bit for bit, after it was checked. */
 export async function convertGguf(
@@ -52,12 +47,16 @@ export async function convertGguf(
   options: ConvertOptions,
 ): Promise<ConvertResult> {
   const { signal, onProgress } = options;
-  refuseOptions(options, ['ternary', 'classifier', 'embedding', 'scale']);
+  refuseOptions(options, ['ternary', 'classifier', 'scale']);
   checkTypes(options, GGUF_TYPES);
-  const [type, head] = [options.type as GgufType, options.head as GgufType | undefined];
-  const plan = [...container.tensors.values()].map((info) => ({ info, ...targetOf(info, type, head) }));
+  const types = options as Required<Pick<GgufTypes, 'type'>> & GgufTypes;
+  const vector = { to: 'F32', fellBack: false } as const;
+  const plan = [...container.tensors.values()].map((info) => ({
+    info,
+    ...(info.shape.length < 2 ? vector : targetOf(info, types) ?? vector),
+  }));
   const tensors: GgufTensor[] = plan.map(({ info, to }) => ({ name: info.name, type: to, shape: info.shape }));
-  const writer = await writeGguf(sink, { metadata: metadataOf(container, TARGETS[type], options), tensors });
+  const writer = await writeGguf(sink, { metadata: metadataOf(container, TARGETS[types.type], options), tensors });
 
   const converter = new Runs(modules, container, source, signal);
   const total = plan.reduce((sum, { info }) => sum + info.byteLength, 0);
@@ -75,17 +74,24 @@ export async function convertGguf(
   return { bytes: { in: source.size, out: writer.bytesWritten }, tensors: converted };
 }
 
-/** The type a tensor takes, and whether it is another than was asked for. */
-function targetOf(
-  info: TensorInfo,
-  type: GgufType,
-  head: GgufType | undefined,
-): { to: EncodedType; fellBack: boolean } {
-  if (info.shape.length < 2) return { to: 'F32', fellBack: false };
-  const target = TARGETS[type];
-  const given = head === undefined ? target.head : TARGETS[head].type;
-  const wanted = HEAD_TENSORS.includes(info.name) ? given : target.type;
-  const cols = info.shape[info.shape.length - 1];
+/** Types of matrices: of all, of embedding and head, and of the embedding alone. */
+export interface GgufTypes {
+  readonly type?: GgufType;
+  readonly head?: GgufType;
+  readonly embedding?: GgufType;
+}
+
+/** The type a matrix takes, and whether it is another than was asked for; null where nothing was asked for. */
+export function targetOf(
+  { name, shape }: TensorInfo,
+  { type, head, embedding = head }: GgufTypes,
+): { to: EncodedType; fellBack: boolean } | null {
+  const target = type && TARGETS[type];
+  const given = name === EMBEDDING ? embedding : name === HEAD ? head : type;
+  const table = name === EMBEDDING || name === HEAD;
+  const wanted = given ? TARGETS[given].type : table ? target?.head : target?.type;
+  if (wanted === undefined) return null;
+  const cols = shape[shape.length - 1];
   const fits = (candidate: EncodedType): boolean => cols % TYPE_LAYOUTS[candidate].blockElements === 0;
   const to = fits(wanted) ? wanted : fits('Q8_0') ? 'Q8_0' : 'F16';
   return { to, fellBack: to !== wanted };

@@ -8,6 +8,10 @@ import type { ConvertOptions, ConvertType } from './types.ts';
 /** Spellings of every type that some architecture can be converted to. */
 export const CONVERT_TYPES: readonly ConvertType[] = ['f32', 'f16', 'i8', 'q8_0', 'q4_0', 'tq2_0', 'tq1_0', 'q1_0'];
 
+/** Types of models that do not spike, and their spellings. */
+export type GgufType = Exclude<ConvertType, 'i8' | 'q1_0'>;
+export const GGUF_TYPES: readonly GgufType[] = ['f32', 'f16', 'q8_0', 'q4_0', 'tq2_0', 'tq1_0'];
+
 /** Those that models that spike can be converted to. */
 export const SPIKING_TYPES: readonly ConvertType[] = CONVERT_TYPES.filter((type) => type !== 'q4_0');
 

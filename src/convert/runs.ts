@@ -14,7 +14,7 @@ import { instantiate, type KernelModules } from '../wasm/instantiate.ts';
 import { ErrorSums } from './quantise.ts';
 
 /** Most elements at a time: a multiple of every block. */
-const RUN: number = 1 << 18;
+export const RUN: number = 1 << 18;
 const PAGE = 65536;
 
 /** By how much weights moved, absolute. */
@@ -66,6 +66,15 @@ export class Runs {
       else await take(this.#encode(info, to, at, n, sums), stored.length);
     }
     return sums.errors;
+  }
+
+  /** Makes runs of a tensor in the type `to`, from element `at` on; `at` and n are whole blocks. Bytes are valid until the next. */
+  async reader(info: TensorInfo, to: EncodedType): Promise<(at: number, n: number) => Promise<Uint8Array>> {
+    const from = await this.#stored(info, elementsOf(info.shape));
+    return async (at, n) => {
+      await this.#decode(info, from, at, n);
+      return this.#encode(info, to, at, n, new ErrorSums());
+    };
   }
 
   /**

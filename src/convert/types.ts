@@ -27,7 +27,7 @@ export interface ConvertOptions {
   readonly type: ConvertType;
   /** Type of `token_embd.weight` and `output.weight`; of a SymbolicLight model: of its head and prior. */
   readonly head?: ConvertType;
-  /** Type of the embedding of a SymbolicLight model: f32 by default for `i8`, q8_0 for the types below 8 bits. Of the tables of
+  /** Type of `token_embd.weight`, where it differs from `head`. Of a SymbolicLight model: f32 by default for `i8`, q8_0 for the types below 8 bits. Of the tables of
    *  tokens and positions of a spiking BERT: f32 by default, f16 for `f16`. */
   readonly embedding?: ConvertType;
   /** Of models that spike: what shares one scale in block matrices below 8 bits; `tensor` (default) or `row`. Tables and heads

@@ -4,6 +4,7 @@
  */
 import { type ModelSource, resolveSource, type SourceOptions } from '../bytes/resolve.ts';
 import { architectureOf, entryOf, openModelContainer } from '../architectures/index.ts';
+import type { Architecture } from '../architectures/architecture.ts';
 import type { ByteSource } from '../bytes/source.ts';
 import { isHuggingFace } from '../container/huggingface.ts';
 import type { AnyContainer } from '../container/open.ts';
@@ -12,6 +13,7 @@ import { DescriptionError, MemoryError, OptionError } from '../errors.ts';
 import { MAX_CONTEXT, MAX_MEMORY_BYTES, MAX_THREADS } from '../limits.ts';
 import { BYTES_PER_THREAD, solo } from '../threads/executor.ts';
 import { Model } from './model.ts';
+import { GGUF_TYPES, type GgufType } from '../convert/options.ts';
 import type { ModelConfig } from '../description/config.ts';
 import { modelDigest } from '../description/digest.ts';
 import { defaultContext, type KvType, type MemoryPlan } from '../description/plan.ts';
@@ -51,6 +53,13 @@ export interface OpenOptions extends SourceOptions {
   readonly config?: ModelConfig;
   /** Kernels to use: `base` or `relaxed`; default: the best this host has. Both give the same bits. */
   readonly build?: Build;
+  /** Quantise matrices of floats to this type while they are loaded, exactly as `convert` does: f32, f16, q8_0, q4_0, tq2_0 or
+   *  tq1_0. For models that do not spike. */
+  readonly type?: GgufType;
+  /** Type of embedding and head, whatever they are in the file; default as `convert` has it for `type`, else as they are. */
+  readonly head?: GgufType;
+  /** Type of the embedding, where it differs from `head`. */
+  readonly embedding?: GgufType;
   /** Threads to compute on; results do not depend on it. Default: what proves fastest here, up to 8 and to one for each 16 MiB
    *  of weights. A page that is not cross-origin isolated has one, whatever is asked for. */
   readonly threads?: number;
@@ -93,30 +102,31 @@ export async function openWith(
 }
 
 async function load(
-  source: ByteSource,
+  file: ByteSource,
   provided: Provided,
   options: OpenOptions,
   start: number,
 ): Promise<Model> {
   const { signal, onProgress } = options;
-  onProgress?.({ phase: 'header', loaded: 0, total: source.size, fraction: 0 });
-  const container = await openModelContainer(source, { signal, config: options.config });
+  onProgress?.({ phase: 'header', loaded: 0, total: file.size, fraction: 0 });
+  const stored = await openModelContainer(file, { signal, config: options.config });
   try {
-    return await loadContainer(container, source, provided, options, start);
+    return await loadContainer(stored, file, provided, options, start);
   } finally {
-    await container.source?.close?.();
+    await stored.source?.close?.();
   }
 }
 
 async function loadContainer(
-  container: AnyContainer,
+  stored: AnyContainer,
   source: ByteSource,
   provided: Provided,
   options: OpenOptions,
   start: number,
 ): Promise<Model> {
   const { signal, onProgress, threads } = options;
-  const architecture = await architectureOf(container);
+  const architecture = await architectureOf(stored);
+  const container = await inTypes(stored, source, provided, architecture, options);
   const { generates } = architecture;
   const description = architecture.describe(container);
   const tokenizer = await findTokenizer(source, container, options);
@@ -204,6 +214,23 @@ async function loadContainer(
   }
 }
 
+/** The container as it is loaded: with the options `type`, `head` and `embedding` applied. */
+async function inTypes(
+  container: AnyContainer,
+  source: ByteSource,
+  provided: Provided,
+  { spikes, generates }: Architecture,
+  { type, head, embedding, signal }: OpenOptions,
+): Promise<AnyContainer> {
+  if ((type ?? head ?? embedding) === undefined) return container;
+  if (spikes || !generates) {
+    throw new OptionError('OPTION', 'type, head and embedding are for decoders that do not spike; convert the model');
+  }
+  const { requantised } = await import('../convert/requantise.ts');
+  const modules = await provided.modules(false);
+  return requantised(modules, container.source ?? source, container, { type, head, embedding }, signal);
+}
+
 /** The option, else the file's own, else, for checkpoints, the one beside it. */
 async function findTokenizer(
   source: ByteSource,
@@ -241,8 +268,14 @@ function createMemory(): WebAssembly.Memory {
 }
 
 function checkOptions(
-  { contextLength, kv, activations, threads, maxMemoryBytes, onProgress, onNotice, forcedSparsity }: OpenOptions,
+  options: OpenOptions,
 ): void {
+  const { contextLength, kv, activations, threads, maxMemoryBytes, onProgress, onNotice, forcedSparsity } = options;
+  for (const name of ['type', 'head', 'embedding'] as const) {
+    const value = options[name];
+    if (value === undefined || GGUF_TYPES.includes(value)) continue;
+    throw new OptionError('OPTION', `${name} is ${JSON.stringify(value)}, expected one of ${GGUF_TYPES.join(', ')}`);
+  }
   const whole = (name: string, value: number | undefined, max: number): void => {
     if (value === undefined || (Number.isInteger(value) && value >= 1 && value <= max)) return;
     throw new OptionError('OPTION', `${name} is ${String(value)}, expected a whole number in 1 … ${max}`);

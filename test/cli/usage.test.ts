@@ -219,7 +219,7 @@ usage('wrong usage of a command is found before anything is opened', async () =>
     [['eval', 'glue', '--data', 'x', '--task', 'rte', '--resume'], '--log'],
     [['eval', 'glue', '--data', 'x', '--task', 'rte', '--exit-every', '4'], '--early-exit'],
     [['bench', '-m', 'x', '--shape', 'tiny'], '--shape', 'not both'],
-    [['bench', '-m', 'a', '--type', 'q8_0'], '--shape'],
+    [['bench', '-m', 'a', '--layers', '2'], '--shape'],
     [['bench', '--shape', 'toString'], '"toString"', 'tinyllama'],
     [['bench', '--shape', 'tiny', '--type', 'q9'], '"q9"', 'tq2_0'],
     [['bench', '--shape', 'tiny', '-t', 'two'], '--threads'],

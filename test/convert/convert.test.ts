@@ -7,7 +7,7 @@ import type { ByteSource } from '../../src/bytes/source.ts';
 import type { GgufContainer } from '../../src/container/gguf.ts';
 import { readGguf } from '../../src/container/parts.ts';
 import { builtinModule } from '../../src/wasm/builtin.ts';
-import { GGUF_TYPES } from '../../src/convert/gguf.ts';
+import { GGUF_TYPES } from '../../src/convert/options.ts';
 import { convertModel } from '../../src/model/convert.ts';
 import type { ConvertOptions, ConvertResult, ConvertType } from '../../src/convert/types.ts';
 import { type BuiltTensor, ggufBytes, utf8 } from '../builders.ts';
