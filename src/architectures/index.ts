@@ -48,6 +48,13 @@ export function entryOf(container: Pick<Container, 'metadata' | 'tensors'>): Arc
   const entry = ARCHITECTURES.find(({ matches }) => matches(container));
   if (entry) return entry;
   const architecture = container.metadata.get('general.architecture');
+  const type = container.metadata.get('config.model_type');
+  if (architecture === undefined && typeof type === 'string') {
+    throw new DescriptionError(
+      'ARCHITECTURE',
+      `config.json says that model_type is "${type.slice(0, 40)}", which is not supported with tensors of these names`,
+    );
+  }
   throw new DescriptionError(
     'ARCHITECTURE',
     `general.architecture is ${
@@ -79,8 +86,10 @@ export async function openModelContainer(
   { signal, config }: OpenContainerOptions = {},
 ): Promise<AnyContainer> {
   const container = await openContainer(source, { signal });
-  const needed = ARCHITECTURES.some(({ needsConfig, matches }) => needsConfig && matches(container));
-  if (container.format === 'gguf' || !needed) return container;
+  const entry = ARCHITECTURES.find(({ matches }) => matches(container));
+  // of a checkpoint that nobody knows, its configuration says what it is
+  const needed = entry === undefined ? container.format === 'safetensors' : entry.needsConfig;
+  if (container.format === 'gguf' || container.format === 'huggingface' || !needed) return container;
   if (config === undefined && container.metadata.has('config.hidden_size')) return container;
   const found = config ?? await source.beside?.('config.json', MAX_CONFIG_BYTES, signal);
   return found ? withConfig(container, found) : container;

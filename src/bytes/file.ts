@@ -51,13 +51,19 @@ export async function openFile(path: string | URL): Promise<ByteSource> {
   try {
     const source = await fileHandleSource(handle, name);
     let closing: Promise<void> | undefined;
+    const others: ByteSource[] = [];
     return {
       ...source,
       async beside(file, most, signal) {
         const found = await openIfThere(sibling(path, file));
         return found && await readWhole(found, most, signal);
       },
-      close: () => (closing ??= handle.close?.() ?? Promise.resolve()),
+      async file(other) {
+        const found = await openIfThere(sibling(path, other));
+        if (found !== null) others.push(found);
+        return found;
+      },
+      close: () => (closing ??= Promise.all([handle.close?.(), ...others.map((other) => other.close?.())]).then(() => {})),
     };
   } catch (cause) {
     await handle.close?.();

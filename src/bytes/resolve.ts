@@ -5,15 +5,25 @@
 import { IoError, OptionError } from '../errors.ts';
 import { blobSource } from './blob.ts';
 import { type FileHandleLike, fileHandleSource, openFile } from './file.ts';
+import { type FileSet, fileSetSource } from './file-set.ts';
 import { type HttpOptions, httpSource } from './http.ts';
 import { memorySource } from './memory.ts';
 import { type ByteSource, readWhole, WEIGHT_FILES } from './source.ts';
 
 /**
  * Where a model may come from. A string with the scheme `http:`, `https:`, `blob:` or `file:` is a URL; any other
- * string is a path, for hosts that have files.
+ * string is a path, for hosts that have files. Of a folder, a URL that ends with a slash, or several Files, the weights are
+ * found by name.
  */
-export type ModelSource = string | URL | Blob | ArrayBufferLike | ArrayBufferView | FileHandleLike | ByteSource;
+export type ModelSource =
+  | string
+  | URL
+  | Blob
+  | FileSet
+  | ArrayBufferLike
+  | ArrayBufferView
+  | FileHandleLike
+  | ByteSource;
 
 /** How sources are opened. Only URLs have options. */
 export type SourceOptions = HttpOptions;
@@ -36,19 +46,21 @@ export async function resolveSource(source: ModelSource, options: SourceOptions 
   if (source instanceof URL) return openUrl(source, options);
   if (ArrayBuffer.isView(source) || isBuffer(source)) return memorySource(source);
   if (isBlob(source)) return blobSource(source);
+  if (isFileSet(source)) return fileSetSource(source);
   if (isByteSource(source)) {
     return {
       size: source.size,
       name: source.name,
       read: (into, offset, signal) => source.read(into, offset, signal),
       ...(source.beside && { beside: (file, most, signal) => source.beside!(file, most, signal) }),
+      ...(source.file && { file: (name, signal) => source.file!(name, signal) }),
     };
   }
   if (isFileHandle(source)) return fileHandleSource(source);
   throw new OptionError(
     'OPTION',
     `a model source is ${Object.prototype.toString.call(source)}; ` +
-      'expected a path, a URL, a Blob or File, an ArrayBuffer or a view of one, a file handle, or a ByteSource',
+      'expected a path, a URL, a Blob or File, an array of Files, an ArrayBuffer or a view of one, a file handle, or a ByteSource',
   );
 }
 
@@ -87,6 +99,7 @@ async function openHttp(url: URL, options: SourceOptions): Promise<ByteSource> {
       const found = await ifThere(file);
       return found && await readWhole(found, most, signal);
     },
+    file: ifThere,
   };
 }
 
@@ -117,6 +130,11 @@ function isBuffer(value: object): value is ArrayBufferLike {
 
 function isBlob(value: object): value is Blob {
   return hasNumber(value, 'size') && hasFunction(value, 'slice') && hasFunction(value, 'arrayBuffer');
+}
+
+/** An array or a FileList; views and text were told apart before. */
+function isFileSet(value: object): value is FileSet {
+  return hasNumber(value, 'length') && !hasFunction(value, 'read');
 }
 
 function isByteSource(value: object): value is ByteSource {

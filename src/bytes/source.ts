@@ -24,12 +24,22 @@ export interface ByteSource {
    * @throws {IoError} `IO` for more than `most` bytes, and as `read`
    */
   beside?(name: string, most: number, signal?: AbortSignal): Promise<Uint8Array | null>;
+  /**
+   * Another file of the same folder, of any size, such as a further part of the model; null where there is none. It is
+   * closed with this source. Absent where a source has no place.
+   * @throws {IoError} as opening a file
+   */
+  file?(name: string, signal?: AbortSignal): Promise<ByteSource | null>;
   /** Gives back handles. Harmless when called twice. */
   close?(): Promise<void>;
 }
 
 /** Files that hold the weights of a model of several files, the first that is there. */
-export const WEIGHT_FILES: readonly string[] = ['model.safetensors', 'pytorch_model.bin'];
+export const WEIGHT_FILES: readonly string[] = [
+  'model.safetensors',
+  'model.safetensors.index.json',
+  'pytorch_model.bin',
+];
 
 /** All of a small file, which is closed then. @throws {IoError} `IO` for more than `most` bytes, and as `readFully` */
 export async function readWhole(source: ByteSource, most: number, signal?: AbortSignal): Promise<Uint8Array> {

@@ -77,7 +77,6 @@ export async function readGguf(source: ByteSource, options: { signal?: AbortSign
     metadata.set(key, value);
     metadataTypes.set(key, type);
   }
-  header.refuseShards(metadata);
   const alignment = header.alignment(metadata, metadataTypes);
   const entries = new Map<string, TensorEntry>();
   for (let i = 0; i < tensorCount; i++) {
@@ -259,16 +258,6 @@ class Header {
       throw this.#error('GGUF_ALIGN', `general.alignment is ${value}, expected a power of two up to ${MAX_ALIGNMENT}`);
     }
     return value;
-  }
-
-  refuseShards(metadata: ReadonlyMap<string, MetadataValue>): void {
-    const count = metadata.get('split.count');
-    if ((typeof count === 'number' || typeof count === 'bigint') && count > 1) {
-      throw this.#error(
-        'GGUF_SHARDS',
-        `this is one of ${count} parts (split.count); models in several files are not supported: merge them into one`,
-      );
-    }
   }
 
   /** One row of the tensor table. @param known names so far */

@@ -3,6 +3,8 @@
  * @module
  */
 
+import type { ByteSource } from '../bytes/source.ts';
+
 /** Name of an element type that weights can have, as ggml spells it. */
 export type TensorType = 'F32' | 'F16' | 'BF16' | 'I8' | 'Q8_0' | 'TQ1_0' | 'TQ2_0' | 'Q2_0' | 'Q1_0' | 'I2_S';
 
@@ -34,9 +36,11 @@ export type MetadataValue = number | bigint | boolean | string | MetadataValue[]
 
 /** A parsed container: everything but the weights themselves. */
 export interface Container {
-  readonly format: 'gguf' | 'safetensors' | 'torch';
+  readonly format: 'gguf' | 'safetensors' | 'torch' | 'huggingface';
   readonly metadata: ReadonlyMap<string, MetadataValue>;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
-  /** Bytes of the whole file. */
+  /** Bytes of the whole file, or of all files of the model. */
   readonly size: number;
+  /** What the offsets of the tensors count in, where that is not the file the container was read from. */
+  readonly source?: ByteSource;
 }

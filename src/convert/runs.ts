@@ -43,7 +43,7 @@ export class Runs {
 
   constructor(modules: KernelModules, container: Container, source: ByteSource, signal: AbortSignal | undefined) {
     this.#container = container;
-    this.#source = source;
+    this.#source = container.source ?? source;
     this.#signal = signal;
     this.#arena = new Arena(newMemory(4 * 4 * RUN));
     this.#codec = new BlockCodec(instantiate(modules, this.#arena.memory), this.#arena, RUN);

@@ -33,9 +33,11 @@ export async function convertModel(
   const entry = ARCHITECTURES.find(({ matches }) => matches(container));
   const convert = await (await entry?.architecture())?.convert?.();
   if (convert) return await convert(modules, source, container, sink, options);
-  if (container.format === 'gguf') return await convertGguf(modules, source, container, sink, options);
+  if (container.format === 'gguf' || container.format === 'huggingface') {
+    return await convertGguf(modules, source, container, sink, options);
+  }
   throw new ModelFileError(
     'UNKNOWN_FORMAT',
-    `${source.name} is a ${container.format} file; only GGUF files can be converted, and checkpoints of models that spike`,
+    `${source.name} is a ${container.format} file; only GGUF files and Hugging Face folders can be converted, and checkpoints of models that spike`,
   );
 }

@@ -48,7 +48,7 @@ export class WeightLoader {
   constructor(kernels: Kernels, arena: Arena, source: ByteSource, container: Container, options: LoadOptions = {}) {
     this.#k = kernels;
     this.#arena = arena;
-    this.#source = source;
+    this.#source = container.source ?? source;
     this.#container = container;
     this.#options = options;
     this.#pace = new Pace(options.signal);
