@@ -141,3 +141,32 @@ export function encode_tq1_0(x: usize, dst: usize, blocks: i32): i32 {
   }
   return -1;
 }
+
+/**
+ * Q4_0: d = m / −8 of 32, m the weight of largest size, code = ⌊x / d + 8.5⌋, at most 15
+ * x (blocks, 32) f32    dst (blocks, 18) u8
+ * layout: d f16, 16 low nibbles of columns 0 … 15, high ones of 16 … 31
+ * exact: as encode_q8_0
+ * equals: gguf's Python package, byte for byte.   cost: 4 bytes read, 0.56 written per weight
+ */
+export function encode_q4_0(x: usize, dst: usize, blocks: i32): i32 {
+  for (let b = 0; b < blocks; ++b, x += 128, dst += 18) {
+    let most = load<f32>(x);
+    for (let i: usize = 4; i < 128; i += 4) {
+      const v = load<f32>(x + i);
+      if (NativeMathf.abs(v) > NativeMathf.abs(most)) most = v;
+    }
+    const d: f32 = most / -8;
+    const size: f32 = largest(x, 32) / 8;
+    const bits = scaleBits(size);
+    if (bits < 0) return b;
+    const id: f32 = inverse(size) == 0 ? <f32>0 : <f32>1 / d;
+    store<u16>(dst, <u16>(bits | (reinterpret<i32>(d) >> 16 & 0x8000)));
+    for (let i: usize = 0; i < 16; i++) {
+      const low = min(15, <i32>(load<f32>(x + (i << 2)) * id + 8.5));
+      const high = min(15, <i32>(load<f32>(x + (i << 2), 64) * id + 8.5));
+      store<u8>(dst + i, <u8>(low | high << 4), 2);
+    }
+  }
+  return -1;
+}

@@ -1,8 +1,11 @@
 // The exports of base.wasm, which holds every kernel; nothing else. relaxed.ts compiles some of them a second time.
-export { quantize_absmax_i8, quantize_absmax_batch, quantize_block32_i16 } from './quantize';
+export { quantize_absmax_i8, quantize_absmax_batch, quantize_block32_i16, quantize_grouped } from './quantize';
 export { trit2_gemm_i8, bit1_gemm_i8 } from './ternary';
 export { trit2_gemm_lookup, bit1_gemm_lookup } from './lookup';
 export { int8_gemm_i16, int8_gemm_tile, int8_gemm_f32 } from './int8';
+export { grouped_gemm_u4, grouped_gemm_u8 } from './grouped';
+export { grouped_to_f32, pack_grouped, pack_parts, row_grouped } from './grouped-pack';
+export { unpack_q5_0, unpack_iq4_nl, unpack_grouped } from './grouped-unpack';
 export { f32_gemm, f16_gemm, bf16_gemm } from './dense';
 export { attention_f32, attention_f16 } from './attention';
 export { rope_freqs_f64, rope_table_f32, rope_apply_f32, log_f64 } from './rope';
@@ -12,8 +15,8 @@ export { add_f32, scale_f32, silu_mul_f32, gelu_f32, gelu_mul_f32, relu2_mul_f32
 export { softmax_f32, not_finite_f32 } from './elementwise';
 export { math_sigmoid_f32, math_cossin_f64 } from './math';
 export { f16_to_f32, f32_to_f16, bf16_to_f32 } from './convert';
-export { unpack_tq1_0, unpack_tq2_0, unpack_q2_0, unpack_q1_0, unpack_i2_s, unpack_q8_0 } from './unpack';
-export { encode_q8_0, encode_tq2_0, encode_tq1_0 } from './encode';
+export { unpack_tq1_0, unpack_tq2_0, unpack_q2_0, unpack_q1_0, unpack_i2_s, unpack_u2_rows, unpack_q8_0 } from './unpack';
+export { encode_q8_0, encode_tq2_0, encode_tq1_0, encode_q4_0 } from './encode';
 export { argmax_f32, top_k_f32, exp_sum_f32, entropy_sum_f32, draw_f32 } from './select';
 export { lif_scan_f32, threshold_f32, active_list, decay_scan_f32, mix_f32 } from './spike';
 export { columns_f32, columns_i8, columns_trit2, transpose_f32 } from './columns';

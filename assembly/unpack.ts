@@ -193,6 +193,25 @@ export function unpack_i2_s(src: usize, codes: usize, n: i32): i32 {
 }
 
 /**
+ * U2_ROWS, a quarter of the bits of n bytes: w = s · (code − 1), code 3 is refused; b counts runs of 16
+ * src (n) u8    codes (n) u8 in 0..2; the scale s of the tensor is the caller's
+ * layout: bits shift + 1, shift of byte k are the code of column k, shift 0, 2, 4 or 6
+ * needs: src readable and codes writable to n rounded up to 16; bytes behind n are not looked at.   exact
+ * equals: reference.unpackU2.   cost: 1 byte read, 1 written, 1/5 operation per weight
+ */
+export function unpack_u2_rows(src: usize, codes: usize, n: i32, shift: i32): i32 {
+  const mask = v128.load(BYTES);
+  for (let b = 0; b << 4 < n; ++b, src += 16, codes += 16) {
+    const c = v128.and(i16x8.shr_u(v128.load(src), shift), mask);
+    v128.store(codes, c);
+    const bad = i8x16.bitmask(i8x16.eq(c, mask));
+    const left = n - (b << 4);
+    if (bad & (left < 16 ? (1 << left) - 1 : 0xffff)) return -2 - b;
+  }
+  return -1;
+}
+
+/**
  * Q8_0, 32 weights in 34 bytes: w = d · q
  * src (blocks, 34) u8    q (blocks, 32) i8    scales (blocks) u16 = f16 bits of d
  * layout: bytes 0–1 d; then the weights in order

@@ -28,12 +28,11 @@ export const MAX_DIM: number = 2 ** 32;
 /** `general.alignment`: a power of two up to this. Larger values only serve to overflow a rounding. */
 export const MAX_ALIGNMENT: number = 1 << 20;
 
-/** Files of one model. The largest published ones have under 200. */
-export const MAX_PARTS: number = 1024;
-/** Files chosen together as a model: one folder, with whatever else lies in it. */
-export const MAX_FILES: number = 10_000;
-/** The index of a model in several safetensors files; about 100 bytes for each tensor. */
+/** Files of one model. Published ones have under 200. */
+export const MAX_PARTS: number = 1000;
+/** The index of a model in several safetensors files: about 100 bytes for each tensor. */
 export const MAX_INDEX_BYTES: number = 25_000_000;
+
 /** Header of a safetensors file. The format allows 100 MB; that of a model with 10 000 tensors takes about 1 MB. */
 export const MAX_ST_HEADER_BYTES: number = 25_000_000;
 /** Dimensions of a tensor of a safetensors file or a PyTorch checkpoint. */

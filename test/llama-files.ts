@@ -3,7 +3,6 @@
  * plain numbers for the reference.
  * @module
  */
-import type { TensorType } from '../src/container/tensor.ts';
 import { type BuiltTensor, ggufBytes, type MetaEntry } from './builders.ts';
 import { normals, random } from './kernels/harness.ts';
 import {
@@ -21,7 +20,7 @@ import {
 import type { ReferenceShape, SpanOf } from './reference-llama.ts';
 
 /** A type of matrices; `Q2_0/128` is its older form. */
-export type FileType = Exclude<TensorType, 'I8'> | 'Q2_0/128';
+export type FileType = 'F32' | 'F16' | 'BF16' | 'Q8_0' | 'TQ1_0' | 'TQ2_0' | 'Q2_0' | 'Q2_0/128' | 'Q1_0' | 'I2_S';
 
 /** What may be chosen. */
 export interface LlamaChoices {

@@ -86,7 +86,11 @@ export function softmax(row: Float32Array): Float64Array {
 }
 
 /** Asserts that greedy ids are those of a reference, as far as the best token leads the second by 5 %. */
-export async function greedyAlike({ session }: Bare, prompt: readonly number[], expected: readonly number[]): Promise<void> {
+export async function greedyAlike(
+  { session }: Bare,
+  prompt: readonly number[],
+  expected: readonly number[],
+): Promise<void> {
   using own = session();
   let row = await own.prefill(prompt);
   for (const [i, id] of expected.entries()) {

@@ -166,6 +166,7 @@ function pack(
     paddedRows,
     units,
     unitsPerScale: layout === 'f32' ? 0 : units,
+    grouping: 0,
     dataBytes,
     scaleBytes: scales ? paddedRows * 4 : 0,
     data,

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { readFully } from '../../build/src/bytes/source.js';
 import { writeGguf } from '../../build/src/container/gguf-write.js';
 import { openContainer } from '../../build/src/container/open.js';
-import { randomModel } from '../../build/src/eval/random-model.js';
+import { randomModel } from '../../build/src/model/random.js';
 import { root } from '../../test/runtimes/find.mjs';
 
 const VOCAB = 32000;

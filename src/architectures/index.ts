@@ -5,7 +5,7 @@
 import type { ByteSource } from '../bytes/source.ts';
 import { type AnyContainer, openContainer } from '../container/open.ts';
 import type { Container } from '../container/tensor.ts';
-import { type ModelConfig, withConfig } from '../description/config.ts';
+import { type ModelConfig, parseConfig, withConfig } from '../description/config.ts';
 import { DescriptionError } from '../errors.ts';
 import { MAX_CONFIG_BYTES } from '../limits.ts';
 import type { Architecture, ArchitectureEntry } from './architecture.ts';
@@ -48,13 +48,6 @@ export function entryOf(container: Pick<Container, 'metadata' | 'tensors'>): Arc
   const entry = ARCHITECTURES.find(({ matches }) => matches(container));
   if (entry) return entry;
   const architecture = container.metadata.get('general.architecture');
-  const type = container.metadata.get('config.model_type');
-  if (architecture === undefined && typeof type === 'string') {
-    throw new DescriptionError(
-      'ARCHITECTURE',
-      `config.json says that model_type is "${type.slice(0, 40)}", which is not supported with tensors of these names`,
-    );
-  }
   throw new DescriptionError(
     'ARCHITECTURE',
     `general.architecture is ${
@@ -86,11 +79,17 @@ export async function openModelContainer(
   { signal, config }: OpenContainerOptions = {},
 ): Promise<AnyContainer> {
   const container = await openContainer(source, { signal });
+  if (container.format === 'gguf') return container;
   const entry = ARCHITECTURES.find(({ matches }) => matches(container));
-  // of a checkpoint that nobody knows, its configuration says what it is
-  const needed = entry === undefined ? container.format === 'safetensors' : entry.needsConfig;
-  if (container.format === 'gguf' || container.format === 'huggingface' || !needed) return container;
+  if (entry && !entry.needsConfig) return container;
   if (config === undefined && container.metadata.has('config.hidden_size')) return container;
   const found = config ?? await source.beside?.('config.json', MAX_CONFIG_BYTES, signal);
-  return found ? withConfig(container, found) : container;
+  if (!found) return container;
+  const configured = withConfig(container, found);
+  if (entry) return configured;
+  const { isHuggingFace, translated } = await import('../container/huggingface/open.ts');
+  const json = parseConfig(found);
+  if (!isHuggingFace(json)) return configured;
+  const generation = await source.beside?.('generation_config.json', MAX_CONFIG_BYTES, signal) ?? null;
+  return translated(configured, container.source ?? source, json, generation);
 }

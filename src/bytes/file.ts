@@ -4,7 +4,7 @@
  * @module
  */
 import { IoError } from '../errors.ts';
-import { type ByteSource, readWhole, WEIGHT_FILES } from './source.ts';
+import { besideBy, type ByteSource, WEIGHT_FILES } from './source.ts';
 
 /** What is used of a Node `FileHandle` (`fs.promises.open`). */
 export interface FileHandleLike {
@@ -50,20 +50,13 @@ export async function openFile(path: string | URL): Promise<ByteSource> {
   }
   try {
     const source = await fileHandleSource(handle, name);
+    const another = (file: string): Promise<ByteSource | null> => openIfThere(sibling(path, file));
     let closing: Promise<void> | undefined;
-    const others: ByteSource[] = [];
     return {
       ...source,
-      async beside(file, most, signal) {
-        const found = await openIfThere(sibling(path, file));
-        return found && await readWhole(found, most, signal);
-      },
-      async file(other) {
-        const found = await openIfThere(sibling(path, other));
-        if (found !== null) others.push(found);
-        return found;
-      },
-      close: () => (closing ??= Promise.all([handle.close?.(), ...others.map((other) => other.close?.())]).then(() => {})),
+      sibling: another,
+      beside: besideBy(another),
+      close: () => (closing ??= handle.close?.() ?? Promise.resolve()),
     };
   } catch (cause) {
     await handle.close?.();

@@ -5,21 +5,19 @@
 import { IoError, OptionError } from '../errors.ts';
 import { blobSource } from './blob.ts';
 import { type FileHandleLike, fileHandleSource, openFile } from './file.ts';
-import { type FileSet, fileSetSource } from './file-set.ts';
 import { type HttpOptions, httpSource } from './http.ts';
 import { memorySource } from './memory.ts';
-import { type ByteSource, readWhole, WEIGHT_FILES } from './source.ts';
+import { besideBy, type ByteSource, WEIGHT_FILES } from './source.ts';
 
 /**
  * Where a model may come from. A string with the scheme `http:`, `https:`, `blob:` or `file:` is a URL; any other
- * string is a path, for hosts that have files. Of a folder, a URL that ends with a slash, or several Files, the weights are
- * found by name.
+ * string is a path, for hosts that have files.
  */
 export type ModelSource =
   | string
   | URL
   | Blob
-  | FileSet
+  | Iterable<File>
   | ArrayBufferLike
   | ArrayBufferView
   | FileHandleLike
@@ -46,21 +44,21 @@ export async function resolveSource(source: ModelSource, options: SourceOptions 
   if (source instanceof URL) return openUrl(source, options);
   if (ArrayBuffer.isView(source) || isBuffer(source)) return memorySource(source);
   if (isBlob(source)) return blobSource(source);
-  if (isFileSet(source)) return fileSetSource(source);
+  if (isFiles(source)) return openFiles(source);
   if (isByteSource(source)) {
     return {
       size: source.size,
       name: source.name,
       read: (into, offset, signal) => source.read(into, offset, signal),
       ...(source.beside && { beside: (file, most, signal) => source.beside!(file, most, signal) }),
-      ...(source.file && { file: (name, signal) => source.file!(name, signal) }),
+      ...(source.sibling && { sibling: (file, signal) => source.sibling!(file, signal) }),
     };
   }
   if (isFileHandle(source)) return fileHandleSource(source);
   throw new OptionError(
     'OPTION',
     `a model source is ${Object.prototype.toString.call(source)}; ` +
-      'expected a path, a URL, a Blob or File, an array of Files, an ArrayBuffer or a view of one, a file handle, or a ByteSource',
+      'expected a path, a URL, a Blob or File, an ArrayBuffer or a view of one, a file handle, or a ByteSource',
   );
 }
 
@@ -95,12 +93,28 @@ async function openHttp(url: URL, options: SourceOptions): Promise<ByteSource> {
   }
   return {
     ...source,
-    async beside(file, most, signal) {
-      const found = await ifThere(file);
-      return found && await readWhole(found, most, signal);
-    },
-    file: ifThere,
+    sibling: ifThere,
+    beside: besideBy(ifThere),
   };
+}
+
+/** Files of one model, as a page gets them from a folder or a selection: the weights, which find the others by name. */
+function openFiles(files: Iterable<File>): ByteSource {
+  const byName = new Map<string, File>();
+  for (const file of files) byName.set(file.name, file);
+  const sibling = (name: string): Promise<ByteSource | null> => {
+    const file = byName.get(name);
+    return Promise.resolve(file === undefined ? null : opened(file));
+  };
+  const opened = (file: File): ByteSource => ({ ...blobSource(file), sibling, beside: besideBy(sibling) });
+  const names = [...byName.keys()].sort();
+  const first = WEIGHT_FILES.find((name) => byName.has(name)) ?? names.find((name) => name.endsWith('.gguf'));
+  const file = byName.get(first ?? '');
+  if (file) return opened(file);
+  throw new OptionError(
+    'OPTION',
+    `none of the ${byName.size} files holds weights; expected ${WEIGHT_FILES.join(', ')} or a .gguf file`,
+  );
 }
 
 /** Object URLs are looked up whole: ranges of them are not served everywhere, and the blob itself can be sliced. */
@@ -132,9 +146,11 @@ function isBlob(value: object): value is Blob {
   return hasNumber(value, 'size') && hasFunction(value, 'slice') && hasFunction(value, 'arrayBuffer');
 }
 
-/** An array or a FileList; views and text were told apart before. */
-function isFileSet(value: object): value is FileSet {
-  return hasNumber(value, 'length') && !hasFunction(value, 'read');
+function isFiles(value: object): value is Iterable<File> {
+  if (typeof (value as Partial<Iterable<unknown>> | null)?.[Symbol.iterator] !== 'function') return false;
+  const all = [...value as Iterable<object>];
+  return all.length > 0 &&
+    all.every((item) => typeof item === 'object' && item !== null && isBlob(item) && 'name' in item);
 }
 
 function isByteSource(value: object): value is ByteSource {

@@ -24,12 +24,8 @@ export interface ByteSource {
    * @throws {IoError} `IO` for more than `most` bytes, and as `read`
    */
   beside?(name: string, most: number, signal?: AbortSignal): Promise<Uint8Array | null>;
-  /**
-   * Another file of the same folder, of any size, such as a further part of the model; null where there is none. It is
-   * closed with this source. Absent where a source has no place.
-   * @throws {IoError} as opening a file
-   */
-  file?(name: string, signal?: AbortSignal): Promise<ByteSource | null>;
+  /** Another file of the same folder; null where there is none of this name. The caller closes it. @throws as opening it */
+  sibling?(name: string, signal?: AbortSignal): Promise<ByteSource | null>;
   /** Gives back handles. Harmless when called twice. */
   close?(): Promise<void>;
 }
@@ -40,6 +36,14 @@ export const WEIGHT_FILES: readonly string[] = [
   'model.safetensors.index.json',
   'pytorch_model.bin',
 ];
+
+/** `beside` of a source that has `sibling`. */
+export function besideBy(sibling: NonNullable<ByteSource['sibling']>): NonNullable<ByteSource['beside']> {
+  return async (name, most, signal) => {
+    const found = await sibling(name, signal);
+    return found && await readWhole(found, most, signal);
+  };
+}
 
 /** All of a small file, which is closed then. @throws {IoError} `IO` for more than `most` bytes, and as `readFully` */
 export async function readWhole(source: ByteSource, most: number, signal?: AbortSignal): Promise<Uint8Array> {

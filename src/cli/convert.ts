@@ -12,7 +12,7 @@ import { besideEntries, tokenizerEntries } from './convert-tokenizer.ts';
 import { refuseSame, withSource } from './files.ts';
 import { bytesText, type Output, rounded } from './output.ts';
 
-const TYPES = ['f32', 'f16', 'i8', 'q8_0', 'tq2_0', 'tq1_0', 'q1_0'] as const;
+const TYPES = ['f32', 'f16', 'i8', 'q8_0', 'q4_0', 'tq2_0', 'tq1_0', 'q1_0'] as const;
 
 export const convert: Command = command(
   {

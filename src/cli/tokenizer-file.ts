@@ -8,6 +8,7 @@ import type { ByteSource } from '../bytes/source.ts';
 import { openContainer } from '../container/open.ts';
 import { TokenizerError } from '../errors.ts';
 import { MAX_TOKENIZER_BYTES } from '../limits.ts';
+import { folderTokenizer } from '../tokenizer/folder.ts';
 import { openTokenizer, tokenizerFromMetadata } from '../tokenizer/open.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { UsageError } from './args.ts';
@@ -29,10 +30,12 @@ export const TOKENIZER_OPTIONS = {
   },
 } as const;
 
-/** The tokenizer of a GGUF file. @throws {TokenizerError} `TOKENIZER_MISSING` */
+/** The tokenizer of a GGUF file, or of the folder of a checkpoint. @throws {TokenizerError} `TOKENIZER_MISSING` */
 async function tokenizerOfModel(source: ByteSource, signal: AbortSignal): Promise<Tokenizer> {
-  const { metadata } = await openContainer(source, { signal });
-  const tokenizer = tokenizerFromMetadata(metadata);
+  const { metadata, format } = await openContainer(source, { signal });
+  const { beside } = source;
+  const tokenizer = tokenizerFromMetadata(metadata) ??
+    (format !== 'gguf' && beside ? await folderTokenizer((name, most) => beside(name, most, signal)) : null);
   if (tokenizer) return tokenizer;
   throw new TokenizerError(
     'TOKENIZER_MISSING',

@@ -58,16 +58,19 @@ const MIN_ENTRY_BYTES = 8 + 1 + 4 + 1;
 const MIN_TENSOR_BYTES = 8 + 1 + 4 + 4 + 8;
 
 /**
- * Reads everything but the weights.
+ * Reads everything but the weights of one file. A model in several is one file to `readGguf` of parts.ts.
  * @throws {ModelFileError} a `GGUF_…` or `TENSOR_…` code for a malformed file or one beyond a limit, `UNKNOWN_FORMAT`
  *   for another magic number
  * @throws {IoError} `TRUNCATED` when the file ends within the header; what the source throws
  * @example
- * const { metadata, tensors } = await readGguf(await openFile('stories.gguf'));
+ * const { metadata, tensors } = await readGgufPart(await openFile('stories.gguf'));
  * metadata.get('general.architecture');          // 'llama'
  * tensors.get('token_embd.weight')?.shape;       // [512, 64]
  */
-export async function readGguf(source: ByteSource, options: { signal?: AbortSignal } = {}): Promise<GgufContainer> {
+export async function readGgufPart(
+  source: ByteSource,
+  options: { signal?: AbortSignal } = {},
+): Promise<GgufContainer> {
   const header = new Header(source, options.signal);
   const { version, tensorCount, entryCount } = await header.counts();
   const metadata = new Map<string, MetadataValue>();

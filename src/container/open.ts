@@ -6,7 +6,7 @@
 import { type ByteSource, readFully } from '../bytes/source.ts';
 import { type ErrorCode, IoError, ModelFileError } from '../errors.ts';
 import type { GgufContainer } from './gguf.ts';
-import { readGgufParts } from './gguf-parts.ts';
+import { readGguf, readShards } from './parts.ts';
 import type { HuggingFaceContainer } from './huggingface/open.ts';
 import { readSafetensors, type SafetensorsContainer } from './safetensors.ts';
 import { readTorch, type TorchContainer } from './torch.ts';
@@ -25,32 +25,14 @@ const begins = (...magics: string[]): Sign => (head) => magics.some((magic) => h
 /** A header that begins behind eight bytes of length, which are not text. */
 const isSafetensors: Sign = (head) => /^[ \t\r\n]*\{/.test(head.slice(8)) && /[^\t\n\r -~]/.test(head.slice(0, 8));
 
-/** The index of a model in several files. */
-const isIndex: Sign = (head) => /^\s*\{\s*"(metadata|weight_map)"/.test(head);
-
-/** The folder around the weights, where its `config.json` is of a class that is known; else the weights. */
-async function folderOf(
-  source: ByteSource,
-  read: Promise<SafetensorsContainer>,
-  options: { signal?: AbortSignal },
-): Promise<AnyContainer> {
-  const container = await read;
-  if (source.beside === undefined) return container;
-  const { readHuggingFace } = await import('./huggingface/open.ts');
-  return await readHuggingFace(source, container, options) ?? container;
-}
-
 /** Formats that can be read. */
 const READERS: ReadonlyArray<
   readonly [Sign, (source: ByteSource, options: { signal?: AbortSignal }) => Promise<AnyContainer>]
 > = [
-  [begins('GGUF'), readGgufParts],
+  [begins('GGUF'), readGguf],
   [begins('PK\x03\x04', 'PK\x05\x06'), readTorch],
-  [isSafetensors, (source, options) => folderOf(source, readSafetensors(source, options), options)],
-  [isIndex, async (source, options) => {
-    const { readSafetensorsParts } = await import('./safetensors-parts.ts');
-    return folderOf(source, readSafetensorsParts(source, options), options);
-  }],
+  [isSafetensors, readSafetensors],
+  [(head) => /^\s*\{\s*"(metadata|weight_map)"/.test(head), readShards],
 ];
 
 /** What PyTorch wrote before version 1.6: pickles one after the other, or before 0.2 a tar archive of them. */
@@ -83,7 +65,8 @@ const MISTAKES: ReadonlyArray<readonly [Sign, string]> = [
 
 /**
  * Recognises the format and reads everything but the weights.
- * @throws {ModelFileError} `UNKNOWN_FORMAT` naming what was found and what can be read; `TORCH_LEGACY` with what to do; what the parser throws
+ * @throws {ModelFileError} `UNKNOWN_FORMAT` naming what was found and what can be read; `ST_SHARDS`, `TORCH_LEGACY`
+ *   with what to do; what the parser throws
  * @throws {IoError} `TRUNCATED` for fewer bytes than any format has; what the source throws
  * @example
  * const container = await openContainer(await resolveSource('stories.gguf'));

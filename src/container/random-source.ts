@@ -5,7 +5,7 @@
  */
 import { alignUp } from '../bytes/align.ts';
 import type { ByteSource } from '../bytes/source.ts';
-import { tensorBytes, TYPE_LAYOUTS } from './ggml-types.ts';
+import { tensorBytes, TYPE_LAYOUTS, type TypeLayout } from './ggml-types.ts';
 import { DEFAULT_ALIGNMENT } from './gguf-types.ts';
 import type { GgufTensor } from './gguf-write.ts';
 import type { TensorType } from './tensor.ts';
@@ -113,7 +113,8 @@ function quantisedBlock(
   oneScale: boolean,
   next: () => number,
 ): void {
-  const { blockBytes } = TYPE_LAYOUTS[type];
+  const { blockBytes, blockElements, grouping } = TYPE_LAYOUTS[type];
+  if (TYPE_LAYOUTS[type].rows === 'u4') return groupedBlock({ blockElements, blockBytes, grouping }, tile, view, at, size, next);
   const scaleFirst = type === 'Q8_0' || type === 'Q2_0' || type === 'Q1_0';
   const codes = at + (scaleFirst ? 2 : 0);
   for (let i = 0; i < blockBytes - 2; i++) tile[codes + i] = randomByte(type, next);
@@ -124,6 +125,23 @@ function quantisedBlock(
     halfBits((size / largest) * (oneScale ? 1 : 1 + (next() % 4) / 8)),
     true,
   );
+}
+
+/** Q4_0 and Q4_K: random nibbles, and in groups scales and minima in the middle of their range. */
+function groupedBlock(
+  { blockElements, blockBytes, grouping }: Pick<TypeLayout, 'blockElements' | 'blockBytes' | 'grouping'>,
+  tile: Uint8Array,
+  view: DataView,
+  at: number,
+  size: number,
+  next: () => number,
+): void {
+  for (let i = 0; i < blockBytes; i++) tile[at + i] = next() & 255;
+  const groups = (grouping & 1) === 1;
+  // weights reach d · scale · 8 to either side; the mean of a 6-bit scale is 32, and so is that of a minimum
+  const d = (size / 8 / (groups ? 32 : 1)) * (1 + (next() % 4) / 8);
+  view.setUint16(at, halfBits(d), true);
+  if (blockElements === 256) view.setUint16(at + 2, halfBits(7.5 * d), true);
 }
 
 function randomByte(type: TensorType, next: () => number): number {

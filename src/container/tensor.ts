@@ -6,7 +6,28 @@
 import type { ByteSource } from '../bytes/source.ts';
 
 /** Name of an element type that weights can have, as ggml spells it. */
-export type TensorType = 'F32' | 'F16' | 'BF16' | 'I8' | 'Q8_0' | 'TQ1_0' | 'TQ2_0' | 'Q2_0' | 'Q1_0' | 'I2_S';
+export type TensorType =
+  | 'F32'
+  | 'F16'
+  | 'BF16'
+  | 'I8'
+  | 'Q8_0'
+  | 'TQ1_0'
+  | 'TQ2_0'
+  | 'Q2_0'
+  | 'Q1_0'
+  | 'I2_S'
+  | 'Q4_0'
+  | 'Q4_1'
+  | 'Q5_0'
+  | 'Q5_1'
+  | 'Q2_K'
+  | 'Q3_K'
+  | 'Q4_K'
+  | 'Q5_K'
+  | 'Q6_K'
+  | 'IQ4_NL'
+  | 'U2_ROWS';
 
 /** Name of an element type of buffers, masks and packed codes, which are listed and never computed with as they are. */
 export type RawType = 'U8' | 'I16' | 'I32' | 'I64' | 'F64' | 'BOOL';
@@ -17,8 +38,8 @@ export interface TensorInfo {
   readonly type: TensorType | RawType;
   /** Row-major, outermost first: a matrix of `rows` outputs over `cols` inputs is `[rows, cols]`. A vector is `[n]`. */
   readonly shape: readonly number[];
-  /** Elements that share one scale in the file: 256 for TQ1_0 and TQ2_0, 64 or 128 for Q2_0, 32 for Q8_0, 1 for floats,
-   *  0 for I2_S (one scale for the whole tensor). */
+  /** Elements that share one scale in the file: 256 for TQ1_0, TQ2_0 and the K-quants, 64 or 128 for Q2_0, 32 for Q8_0, 1 for floats,
+   *  0 for I2_S and U2_ROWS (one scale for the whole tensor). */
   readonly blockElements: number;
   /** Position of the first byte in the source. */
   readonly offset: number;
@@ -39,8 +60,8 @@ export interface Container {
   readonly format: 'gguf' | 'safetensors' | 'torch' | 'huggingface';
   readonly metadata: ReadonlyMap<string, MetadataValue>;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
-  /** Bytes of the whole file, or of all files of the model. */
+  /** Bytes of the whole file, or of all of them. */
   readonly size: number;
-  /** What the offsets of the tensors count in, where that is not the file the container was read from. */
+  /** What the offsets of tensors count in, where that is not the source that was opened: a model of several files. */
   readonly source?: ByteSource;
 }

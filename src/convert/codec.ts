@@ -3,12 +3,14 @@
  * Used where models are converted; running them never unpacks.
  * @module
  */
+import { TYPE_LAYOUTS } from '../container/ggml-types.ts';
 import type { TensorType } from '../container/tensor.ts';
 import type { Arena, Ptr } from '../wasm/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
+import { I2_S_RUN, unpackBlocks } from '../wasm/unpack-rows.ts';
 
 /** Types that can be written. */
-export type EncodedType = 'F32' | 'F16' | 'Q8_0' | 'TQ2_0' | 'TQ1_0';
+export type EncodedType = 'F32' | 'F16' | 'Q8_0' | 'Q4_0' | 'TQ2_0' | 'TQ1_0';
 
 /** What a damaged block is: NaN or infinity, or a code that no weight has. */
 export interface BadElement {
@@ -19,7 +21,7 @@ export interface BadElement {
 
 /** How elements are stored. `blockElements` is 0 for I2_S, whose one scale is `scale`. I8 has its scales elsewhere. */
 export interface Encoding {
-  readonly type: Exclude<TensorType, 'I8'>;
+  readonly type: Exclude<TensorType, 'I8' | 'U2_ROWS'>;
   readonly blockElements: number;
   readonly scale?: number;
 }
@@ -36,7 +38,7 @@ export class BlockCodec {
     this.#k = kernels;
     this.#arena = arena;
     this.#codes = arena.alloc(capacity, 'codes');
-    this.#scales = arena.alloc(capacity / 16, 'scales');
+    this.#scales = arena.alloc(capacity / 4, 'scales');
     this.#floats = arena.alloc(capacity / 8, 'scales');
   }
 
@@ -56,24 +58,18 @@ export class BlockCodec {
       case 'BF16':
         k.bf16_to_f32(src, out, n);
         return this.#finite(out, n);
-      case 'I2_S':
-        return this.#scaled(k.unpack_i2_s(src, this.#codes, n), out, n, 128, 1, scale);
-      case 'Q8_0':
-        return this.#scaled(k.unpack_q8_0(src, this.#codes, this.#scales, n / 32), out, n, 32, 0);
-      case 'Q1_0':
-        return this.#scaled(k.unpack_q1_0(src, this.#codes, this.#scales, n / 128), out, n, 128, 0.5);
-      case 'Q2_0':
-        return this.#scaled(
-          k.unpack_q2_0(src, this.#codes, this.#scales, n / blockElements, blockElements),
-          out,
-          n,
-          blockElements,
-          1,
-        );
-      case 'TQ1_0':
-        return this.#scaled(k.unpack_tq1_0(src, this.#codes, this.#scales, n / 256), out, n, 256, 1);
-      case 'TQ2_0':
-        return this.#scaled(k.unpack_tq2_0(src, this.#codes, this.#scales, n / 256), out, n, 256, 1);
+      default: {
+        const { rows, grouping } = TYPE_LAYOUTS[type];
+        const block = blockElements || I2_S_RUN;
+        const bad = unpackBlocks(k, { type, blockElements }, src, this.#codes, this.#scales, n / block);
+        if (rows === 'u4' || rows === 'u8') {
+          if (bad >= 0) return { kind: 'not-finite', element: bad * block };
+          k.grouped_to_f32(this.#codes, this.#scales, grouping, n / block, out);
+          return null;
+        }
+        const zero = rows === 'i8' ? 0 : rows === 'bit1' ? 0.5 : 1;
+        return this.#scaled(bad, out, n, block, zero, type === 'I2_S' ? scale : undefined);
+      }
     }
   }
 
@@ -93,6 +89,8 @@ export class BlockCodec {
         return -1;
       case 'Q8_0':
         return at(k.encode_q8_0(src, dst, n / 32), 32);
+      case 'Q4_0':
+        return at(k.encode_q4_0(src, dst, n / 32), 32);
       case 'TQ2_0':
         return at(k.encode_tq2_0(src, dst, n / 256), 256);
       case 'TQ1_0':

@@ -33,12 +33,13 @@ const TARGETS: Readonly<Record<GgufType, Target>> = {
   f32: { type: 'F32', fileType: 0, head: 'F32' },
   f16: { type: 'F16', fileType: 1, head: 'F16' },
   q8_0: { type: 'Q8_0', fileType: 7, head: 'Q8_0' },
+  q4_0: { type: 'Q4_0', fileType: 2, head: 'Q8_0' },
   tq1_0: { type: 'TQ1_0', fileType: 36, head: 'Q8_0' },
   tq2_0: { type: 'TQ2_0', fileType: 37, head: 'Q8_0' },
 };
 
 /** Spellings of every type. */
-export const GGUF_TYPES: readonly GgufType[] = ['f32', 'f16', 'q8_0', 'tq2_0', 'tq1_0'];
+export const GGUF_TYPES: readonly GgufType[] = ['f32', 'f16', 'q8_0', 'q4_0', 'tq2_0', 'tq1_0'];
 
 /** Tables with a row for each token. */
 const HEAD_TENSORS: readonly string[] = ['token_embd.weight', 'output.weight'];

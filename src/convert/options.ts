@@ -6,7 +6,10 @@ import { OptionError } from '../errors.ts';
 import type { ConvertOptions, ConvertType } from './types.ts';
 
 /** Spellings of every type that some architecture can be converted to. */
-export const CONVERT_TYPES: readonly ConvertType[] = ['f32', 'f16', 'i8', 'q8_0', 'tq2_0', 'tq1_0', 'q1_0'];
+export const CONVERT_TYPES: readonly ConvertType[] = ['f32', 'f16', 'i8', 'q8_0', 'q4_0', 'tq2_0', 'tq1_0', 'q1_0'];
+
+/** Those that models that spike can be converted to. */
+export const SPIKING_TYPES: readonly ConvertType[] = CONVERT_TYPES.filter((type) => type !== 'q4_0');
 
 /** @throws {OptionError} `OPTION` for a type that is not one of `known` */
 export function checkTypes({ type, head, embedding }: ConvertOptions, known: readonly ConvertType[]): void {

@@ -43,7 +43,7 @@ export class Runs {
 
   constructor(modules: KernelModules, container: Container, source: ByteSource, signal: AbortSignal | undefined) {
     this.#container = container;
-    this.#source = container.source ?? source;
+    this.#source = source;
     this.#signal = signal;
     this.#arena = new Arena(newMemory(4 * 4 * RUN));
     this.#codec = new BlockCodec(instantiate(modules, this.#arena.memory), this.#arena, RUN);
@@ -128,6 +128,12 @@ export class Runs {
   async #stored(info: TensorInfo, elements: number): Promise<Stored> {
     const type = weightType(info);
     if (type === 'I8') return { type, scales: await this.rowScales(info), cols: info.shape[1] };
+    if (type === 'U2_ROWS') {
+      throw new ModelFileError(
+        'TENSOR_TYPE',
+        `tensor ${quote(info.name)} is packed four rows to a byte, which is opened as it is and not converted`,
+      );
+    }
     return { type, blockElements: info.blockElements, scale: await this.#tensorScale(info, elements) };
   }
 

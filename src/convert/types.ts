@@ -9,7 +9,7 @@ import type { EncodedType } from './codec.ts';
 
 /** Types that models can be converted to, as they are spelled on the command line. `i8` and `q1_0` are for models that
  *  spike. */
-export type ConvertType = 'f32' | 'f16' | 'i8' | 'q8_0' | 'tq2_0' | 'tq1_0' | 'q1_0';
+export type ConvertType = 'f32' | 'f16' | 'i8' | 'q8_0' | 'q4_0' | 'tq2_0' | 'tq1_0' | 'q1_0';
 
 /** Types of tensors in files that are written. */
 export type WrittenType = EncodedType | 'I8' | 'Q1_0';

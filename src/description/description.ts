@@ -27,6 +27,8 @@ export interface RopeDescription {
   /** Positions are divided by this (context extension, linear or by YaRN); 1 for none. */
   readonly linear: number;
   readonly yarn?: YarnDescription;
+  /** Of Llama 3.1 and later: slow pairs are divided by `factor`, fast ones are kept, by how often they turn within `original`. */
+  readonly llama3?: { readonly factor: number; readonly low: number; readonly high: number; readonly original: number };
   /** Positions up to which a session takes the factors for short contexts (longrope). */
   readonly original?: number;
   /** Cosines and sines are multiplied by this; absent for 1. */

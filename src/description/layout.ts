@@ -4,12 +4,11 @@
  * @module
  */
 import { alignUp } from '../bytes/align.ts';
-import { weightType } from '../container/ggml-types.ts';
-import type { Container, TensorInfo, TensorType } from '../container/tensor.ts';
+import { columnLayout, type Layout, TYPE_LAYOUTS, weightType } from '../container/ggml-types.ts';
+import type { Container, TensorInfo } from '../container/tensor.ts';
 import { ModelFileError } from '../errors.ts';
 
-/** `trit2` and `bit1` hold packed codes, `i8` bytes, the rest floats as stored. */
-export type Layout = 'trit2' | 'bit1' | 'i8' | 'f32' | 'f16' | 'bf16';
+export type { Layout } from '../container/ggml-types.ts';
 
 /** Rows are padded to this, because kernels take four at a time. */
 export const ROW_GROUP = 4;
@@ -18,19 +17,6 @@ const CODE_COLUMNS = 128;
 /** Elements of a vector buffer are padded to this, with zeros. */
 export const VECTOR_PAD: number = CODE_COLUMNS;
 
-const LAYOUTS: Record<TensorType, Layout> = {
-  F32: 'f32',
-  F16: 'f16',
-  BF16: 'bf16',
-  I8: 'i8',
-  Q8_0: 'i8',
-  TQ1_0: 'trit2',
-  TQ2_0: 'trit2',
-  Q2_0: 'trit2',
-  I2_S: 'trit2',
-  Q1_0: 'bit1',
-};
-
 /** Sizes of one packed matrix. */
 export interface PackedSize {
   readonly layout: Layout;
@@ -38,10 +24,12 @@ export interface PackedSize {
   readonly cols: number;
   /** Rows padded to a multiple of four. */
   readonly paddedRows: number;
-  /** `trit2`, `bit1`: chunks of 64 columns; `i8`: blocks of 32; floats: elements of a row. */
+  /** `trit2`, `bit1`: chunks of 64 columns; `i8`, `u4`, `u8`: blocks of 32; floats: elements of a row. */
   readonly units: number;
   /** Units that share one scale; all of a row where one serves it, 0 where there are none. */
   readonly unitsPerScale: number;
+  /** Of `u4` and `u8`: groups, minima and zero, as assembly/grouped.ts takes them; else 0. */
+  readonly grouping: number;
   readonly dataBytes: number;
   readonly scaleBytes: number;
 }
@@ -49,9 +37,17 @@ export interface PackedSize {
 /** Packed sizes of a matrix. @param info a tensor of two dimensions @throws {ModelFileError} `TENSOR_TYPE` */
 export function packedSize(info: TensorInfo): PackedSize {
   const [rows, cols] = info.shape;
-  const layout = LAYOUTS[weightType(info)];
+  const { rows: layout, grouping } = TYPE_LAYOUTS[weightType(info)];
   const paddedRows = alignUp(rows, ROW_GROUP);
-  const base = { layout, rows, cols, paddedRows };
+  const base = { layout, rows, cols, paddedRows, grouping };
+  if (layout === 'u4' || layout === 'u8') {
+    const bits = layout === 'u4' ? 4 : 8;
+    const units = cols / 32;
+    const unitsPerScale = grouping & 1 ? 8 : 1;
+    const blockScales = (8 + (grouping & 1) * 8 * bits) << ((grouping >> 1) & 1); // of four rows
+    const scaleBytes = (paddedRows / 4) * (units / unitsPerScale) * blockScales;
+    return { ...base, units, unitsPerScale, dataBytes: paddedRows * units * 4 * bits, scaleBytes };
+  }
   if (layout === 'trit2' || layout === 'bit1') {
     const units = alignUp(cols, CODE_COLUMNS) / 64;
     // one f16 per block of columns, or one f32 per row
@@ -75,12 +71,10 @@ export function packedSize(info: TensorInfo): PackedSize {
   };
 }
 
-/** Types whose weights are a few codes times a scale. */
-const CODE_TYPES: readonly TensorInfo['type'][] = ['TQ1_0', 'TQ2_0', 'Q2_0', 'I2_S', 'Q1_0'];
-
 /** Whether weights of this type are one of two or three codes times a scale. */
 export function isCodes(type: TensorInfo['type']): boolean {
-  return CODE_TYPES.includes(type);
+  const rows = Object.hasOwn(TYPE_LAYOUTS, type) ? TYPE_LAYOUTS[type as keyof typeof TYPE_LAYOUTS].rows : null;
+  return rows === 'trit2' || rows === 'bit1';
 }
 
 /**
@@ -89,6 +83,7 @@ export function isCodes(type: TensorInfo['type']): boolean {
  * @param info a tensor of two dimensions @throws {ModelFileError} `TENSOR_TYPE`
  */
 export function rowScaledSize(info: TensorInfo): PackedSize {
+  columnLayout(info); // refuses what takes no spikes
   const type = weightType(info);
   if (isCodes(type)) return packedSize({ ...info, blockElements: 0 });
   return packedSize({ ...info, type: type === 'I8' ? type : 'F32' });
@@ -127,6 +122,12 @@ export function codeVectorBytes(cols: number): number {
 export function int8VectorBytes(cols: number): number {
   const blocks = Math.ceil(cols / 32);
   return alignUp(blocks * 4, 64) + blocks * 64;
+}
+
+/** Bytes of one vector quantised for the kernels of groups; see assembly/grouped.ts. */
+export function groupedVectorBytes(cols: number): number {
+  const units = Math.ceil(cols / 32);
+  return alignUp(units * 8, 64) + units * 64;
 }
 
 /** Bytes of the scratch of `trit2_gemm_lookup`, `bit1_gemm_lookup` and `int8_gemm_tile`, of which the first two need it all. */

@@ -3,10 +3,10 @@
  * @module
  */
 import { firstRow, type ThreadContext } from '../threads/context.ts';
-import { codeVectorBytes, int8VectorBytes, VECTOR_PAD } from '../description/layout.ts';
+import { codeVectorBytes, groupedVectorBytes, int8VectorBytes, TILE_BYTES, VECTOR_PAD } from '../description/layout.ts';
 import { PREFILL_BATCH } from '../description/plan.ts';
 import { alignUp } from '../bytes/align.ts';
-import type { Ptr } from '../wasm/arena.ts';
+import type { Arena, Ptr } from '../wasm/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import type { Matrix } from '../wasm/weights.ts';
 
@@ -23,8 +23,30 @@ export interface Activations {
   readonly blocks: Ptr;
   /** Vectors of `quantize_block32_i16`, for int8 rows. */
   readonly ints: Ptr;
+  /** Vectors of `quantize_grouped` with a scale for every 32 columns, for grouped codes without groups. */
+  readonly units: Ptr;
+  /** The same with a scale for every 256 columns, for K-quants. */
+  readonly groups: Ptr;
   /** Scratch of the kernels for batches, `TILE_BYTES`; 0 where every vector is to be multiplied by itself. */
   readonly tile: Ptr;
+}
+
+/** Bytes of a thread's buffers for one vector of at most `widest` elements; besides, `TILE_BYTES` serve them all. */
+export function activationBytes(widest: number): number {
+  return 2 * codeVectorBytes(widest) + int8VectorBytes(widest) + 2 * groupedVectorBytes(widest);
+}
+
+/** Allocates a thread's buffers for a batch of vectors. @throws {MemoryError} */
+export function allocateActivations(arena: Arena, widest: number): Activations {
+  const forms = (bytes: number): Ptr => arena.alloc(PREFILL_BATCH * bytes, 'quantised activations');
+  return {
+    codes: forms(codeVectorBytes(widest)),
+    blocks: forms(codeVectorBytes(widest)),
+    ints: forms(int8VectorBytes(widest)),
+    units: forms(groupedVectorBytes(widest)),
+    groups: forms(groupedVectorBytes(widest)),
+    tile: arena.alloc(TILE_BYTES, 'tables of a batch'),
+  };
 }
 
 /** Vectors from which the tables of lookup.ts cost less than they save: they are made for at least 16. */
@@ -44,7 +66,10 @@ export function quantize(k: Kernels, to: Activations, x: Ptr, n: number, matrice
     done |= form;
     const { cols, units } = m;
     if (form === INTS) k.quantize_block32_i16(x, strideOf(cols), units, to.ints, int8VectorBytes(cols), n, m.top);
-    else {
+    else if (form === UNITS || form === GROUPS) {
+      const vectors = form === UNITS ? to.units : to.groups;
+      k.quantize_grouped(x, strideOf(cols), units, m.unitsPerScale, vectors, groupedVectorBytes(cols), n);
+    } else {
       const span = form === CODES ? units : UNITS_PER_SCALE;
       const out = form === CODES ? to.codes : to.blocks;
       if (byTables(m, to, n)) k.quantize_absmax_batch(x, strideOf(cols), cols, units, span, out, n);
@@ -57,10 +82,13 @@ export function quantize(k: Kernels, to: Activations, x: Ptr, n: number, matrice
 const CODES = 1;
 const BLOCKS = 2;
 const INTS = 4;
+const UNITS = 8;
+const GROUPS = 16;
 /** Chunks of 64 columns that share an activation scale in the form `blocks`. */
 const UNITS_PER_SCALE = 4;
 
-function formOf({ layout, scaleKind, exact }: Matrix): number {
+function formOf({ layout, scaleKind, exact, grouping }: Matrix): number {
+  if (layout === 'u4' || layout === 'u8') return grouping & 1 ? GROUPS : UNITS;
   if (layout === 'trit2' || layout === 'bit1') return scaleKind === 0 ? CODES : BLOCKS;
   return layout === 'i8' && !exact ? INTS : 0;
 }
@@ -113,6 +141,13 @@ export function matmul(
       }
       return k.int8_gemm_i16(data, scales, scaleKind, units, from.ints, bytes, y, out, r0, r1, n);
     }
+    case 'u4':
+    case 'u8': {
+      const vectors = m.grouping & 1 ? from.groups : from.units;
+      const gemm = m.layout === 'u4' ? k.grouped_gemm_u4 : k.grouped_gemm_u8;
+      const bytes = groupedVectorBytes(m.cols);
+      return gemm(m.data, m.scales, m.grouping, m.units, vectors, bytes, y, out, r0, r1, n);
+    }
     case 'f32':
       return k.f32_gemm(m.data, m.units, x, strideOf(m.cols), y, out, r0, r1, n);
     case 'f16':
@@ -133,6 +168,10 @@ export function readRow(k: Kernels, m: Matrix, row: number, out: Ptr): void {
       return k.row_bit1(m.data, m.scales, m.scaleKind, m.unitsPerScale / 2, m.units, row, m.cols, out);
     case 'i8':
       return k.row_int8(m.data, m.scales, m.scaleKind, m.units, row, m.cols, out);
+    case 'u4':
+      return k.row_grouped(4, m.data, m.scales, m.grouping, m.units, row, out);
+    case 'u8':
+      return k.row_grouped(8, m.data, m.scales, m.grouping, m.units, row, out);
     case 'f32':
       return k.copy_f32(m.data + row * m.units * 4, out, m.cols);
     case 'f16':

@@ -30,11 +30,12 @@ export async function convertModel(
 ): Promise<ConvertResult> {
   checkTypes(options, CONVERT_TYPES);
   const container = await openModelContainer(source, { signal: options.signal, config: options.config });
+  const from = container.source ?? source;
   const entry = ARCHITECTURES.find(({ matches }) => matches(container));
   const convert = await (await entry?.architecture())?.convert?.();
-  if (convert) return await convert(modules, source, container, sink, options);
+  if (convert) return await convert(modules, from, container, sink, options);
   if (container.format === 'gguf' || container.format === 'huggingface') {
-    return await convertGguf(modules, source, container, sink, options);
+    return await convertGguf(modules, from, container, sink, options);
   }
   throw new ModelFileError(
     'UNKNOWN_FORMAT',

@@ -5,15 +5,17 @@
 import { type ModelSource, resolveSource, type SourceOptions } from '../bytes/resolve.ts';
 import { architectureOf, entryOf, openModelContainer } from '../architectures/index.ts';
 import type { ByteSource } from '../bytes/source.ts';
+import type { AnyContainer } from '../container/open.ts';
 import type { Container } from '../container/tensor.ts';
 import { DescriptionError, MemoryError, OptionError } from '../errors.ts';
-import { MAX_CONTEXT, MAX_MEMORY_BYTES, MAX_THREADS, MAX_TOKENIZER_BYTES } from '../limits.ts';
+import { MAX_CONTEXT, MAX_MEMORY_BYTES, MAX_THREADS } from '../limits.ts';
 import { BYTES_PER_THREAD, solo } from '../threads/executor.ts';
 import { Model } from './model.ts';
 import type { ModelConfig } from '../description/config.ts';
 import { modelDigest } from '../description/digest.ts';
 import { defaultContext, type KvType, type MemoryPlan } from '../description/plan.ts';
 import { samplerBytes, samplerMemory } from '../sample/sampler.ts';
+import { folderTokenizer } from '../tokenizer/folder.ts';
 import { openTokenizer, tokenizerFromMetadata } from '../tokenizer/open.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { Arena, ARENA_BASE } from '../wasm/arena.ts';
@@ -94,9 +96,24 @@ async function load(
   options: OpenOptions,
   start: number,
 ): Promise<Model> {
-  const { signal, onProgress, threads } = options;
+  const { signal, onProgress } = options;
   onProgress?.({ phase: 'header', loaded: 0, total: source.size, fraction: 0 });
   const container = await openModelContainer(source, { signal, config: options.config });
+  try {
+    return await loadContainer(container, source, provided, options, start);
+  } finally {
+    await container.source?.close?.();
+  }
+}
+
+async function loadContainer(
+  container: AnyContainer,
+  source: ByteSource,
+  provided: Provided,
+  options: OpenOptions,
+  start: number,
+): Promise<Model> {
+  const { signal, onProgress, threads } = options;
   const architecture = await architectureOf(container);
   const { generates } = architecture;
   const description = architecture.describe(container);
@@ -146,7 +163,7 @@ async function load(
     const loader = new WeightLoader(
       kernels,
       arena,
-      source,
+      container.source ?? source,
       architecture.tensors?.(container, description) ?? container,
       {
         signal,
@@ -192,12 +209,11 @@ async function findTokenizer(
 ): Promise<Tokenizer | null> {
   if (tokenizer instanceof Uint8Array) return openTokenizer(tokenizer, 'the tokenizer option');
   const known = tokenizer ?? tokenizerFromMetadata(container.metadata);
-  if (known || container.format === 'gguf' || !entryOf(container).needsConfig) return known;
-  for (const name of ['vocab.txt', 'tokenizer.json']) {
-    const bytes = await source.beside?.(name, MAX_TOKENIZER_BYTES, signal);
-    if (bytes) return openTokenizer(bytes, name);
-  }
-  return null;
+  // checkpoints of other kinds lie anywhere, and what lies beside them need not be theirs
+  const folder = container.format === 'huggingface' || entryOf(container).needsConfig;
+  if (known || !folder || !source.beside) return known;
+  const beside = (name: string, most: number): Promise<Uint8Array | null> => source.beside!(name, most, signal);
+  return await folderTokenizer(beside);
 }
 
 function once<T>(make: () => T): () => T {

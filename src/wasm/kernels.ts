@@ -15,6 +15,10 @@ type CodeLookup = (
   w: Ptr, scales: Ptr, kind: number, blockChunks: number, chunks: number,
   x: Ptr, y: Ptr, yStride: number, r0: number, r1: number, n: number, scratch: Ptr,
 ) => void;
+type GroupedGemm = (
+  w: Ptr, scales: Ptr, kind: number, units: number,
+  x: Ptr, xStride: number, y: Ptr, yStride: number, r0: number, r1: number, n: number,
+) => void;
 type DenseGemm = (
   w: Ptr, stride: number, x: Ptr, xStride: number, y: Ptr, yStride: number, r0: number, r1: number, n: number,
 ) => void;
@@ -52,6 +56,10 @@ export interface Kernels {
   quantize_block32_i16(
     x: Ptr, xStride: number, blocks: number, out: Ptr, outStride: number, count: number, top: number,
   ): void;
+  /** `span` units of 32 share a scale. */
+  quantize_grouped(
+    x: Ptr, xStride: number, units: number, span: number, out: Ptr, outStride: number, count: number,
+  ): void;
   quantize_absmax_batch(
     x: Ptr, xStride: number, n: number, chunks: number, span: number, out: Ptr, count: number,
   ): void;
@@ -75,6 +83,14 @@ export interface Kernels {
   f32_gemm: DenseGemm;
   f16_gemm: DenseGemm;
   bf16_gemm: DenseGemm;
+  // grouped.ts, grouped-pack.ts
+  /** n vectors of `quantize_grouped`, whatever n. */
+  grouped_gemm_u4: GroupedGemm;
+  grouped_gemm_u8: GroupedGemm;
+  grouped_to_f32(codes: Ptr, parts: Ptr, kind: number, blocks: number, out: Ptr): void;
+  pack_grouped(bits: number, codes: Ptr, rows: number, units: number, out: Ptr): void;
+  pack_parts(bits: number, parts: Ptr, rows: number, kind: number, blocks: number, out: Ptr): void;
+  row_grouped(bits: number, w: Ptr, scales: Ptr, kind: number, units: number, row: number, out: Ptr): void;
   // attention.ts
   attention_f32: Attention;
   attention_f16: Attention;
@@ -119,11 +135,18 @@ export interface Kernels {
   unpack_q2_0(src: Ptr, codes: Ptr, scales: Ptr, blocks: number, group: number): number;
   unpack_q1_0: Unpack;
   unpack_i2_s(src: Ptr, codes: Ptr, n: number): number;
+  unpack_u2_rows(src: Ptr, codes: Ptr, n: number, shift: number): number;
   unpack_q8_0: Unpack;
+  // grouped-unpack.ts
+  unpack_q5_0: Unpack;
+  unpack_iq4_nl: Unpack;
+  /** `type` is the number of ggml. */
+  unpack_grouped(type: number, src: Ptr, codes: Ptr, parts: Ptr, blocks: number): number;
   // encode.ts
   encode_q8_0: Encode;
   encode_tq2_0: Encode;
   encode_tq1_0: Encode;
+  encode_q4_0: Encode;
   // select.ts
   /** Index of the largest, the lowest on ties; −1: none; −2: a NaN is among them. */
   argmax_f32(x: Ptr, n: number): number;

@@ -18,7 +18,7 @@ import type { Kernels } from './kernels.ts';
 import type { LoadOptions } from './load-options.ts';
 import type { Columns, Matrix } from './matrix.ts';
 import { joinScales, widenRows } from './row-pack.ts';
-import { I2_S_RUN, refuseNotFinite, unpackRows } from './unpack-rows.ts';
+import { I2_S_RUN, refuseBlock, refuseNotFinite, unpackRows } from './unpack-rows.ts';
 
 export type { ActivationType, LoadOptions, LoadProgress } from './load-options.ts';
 export type { Columns, Matrix } from './matrix.ts';
@@ -48,7 +48,7 @@ export class WeightLoader {
   constructor(kernels: Kernels, arena: Arena, source: ByteSource, container: Container, options: LoadOptions = {}) {
     this.#k = kernels;
     this.#arena = arena;
-    this.#source = container.source ?? source;
+    this.#source = source;
     this.#container = container;
     this.#options = options;
     this.#pace = new Pace(options.signal);
@@ -160,6 +160,7 @@ export class WeightLoader {
   }
 
   async #fillMatrix(info: TensorInfo, m: Matrix, scales: TensorInfo | null): Promise<void> {
+    if (info.type === 'U2_ROWS') return this.#fillQuarters(info, m);
     const { rows: all, cols } = m;
     const rowBytes = info.type === 'I2_S' ? cols / 4 : info.byteLength / all;
     if (scales) await this.#fillVector(scales, m.scales);
@@ -167,6 +168,55 @@ export class WeightLoader {
     await this.#eachGroup(info, all, rowBytes, ROW_GROUP, (at, row, count) => {
       this.#packGroup(info, m, at, row, count, rowBytes, scales !== null);
     });
+  }
+
+  /** A matrix whose bytes hold four rows each, a quarter of all rows apart, with one scale for all of it. */
+  async #fillQuarters(info: TensorInfo, m: Matrix): Promise<void> {
+    const { rows, cols } = m;
+    const quarter = rows / 4;
+    if (quarter % ROW_GROUP !== 0) {
+      throw new ModelFileError(
+        'TENSOR_SHAPE',
+        `tensor "${info.name}" is packed four rows to a byte and has ${rows} rows, expected a multiple of ${
+          4 * ROW_GROUP
+        }`,
+      );
+    }
+    this.#arena.f32(m.scales, rows).fill(await this.#packedScale(info));
+    const stride = alignUp(cols, 16);
+    await this.#eachGroup(info, quarter, cols, ROW_GROUP, (at, row, count) => {
+      for (let q = 0; q < 4; q++) {
+        for (let r = 0; r < count; r++) {
+          const bad = this.#k.unpack_u2_rows(at + r * cols, this.#codes + r * stride, cols, 2 * q);
+          if (bad !== -1) refuseBlock(info, q * quarter + row + r, 1, -2);
+        }
+        const data = m.data + (q * quarter + row) * m.units * 16;
+        this.#k.pack_trit2(this.#codes, stride, count, cols, m.units, data);
+      }
+    });
+  }
+
+  /** The scale beside a packed matrix: the weights are codes times it, or divided by it, as its quantisation says. */
+  async #packedScale(info: TensorInfo): Promise<number> {
+    const name = `${info.name}_scale`;
+    const beside = this.#container.tensors.get(name);
+    if (!beside || beside.shape.length > 1 || (beside.shape[0] ?? 1) !== 1) {
+      throw new ModelFileError(
+        'TENSOR_TYPE',
+        `tensor "${info.name}" is packed and needs one scale in "${name}", which ${
+          beside ? 'has several' : 'is missing'
+        }`,
+      );
+    }
+    const mark = this.#arena.mark();
+    const at = this.#arena.alloc(64, `scale of "${info.name}"`);
+    await this.#fillVector(beside, at);
+    const [scale] = this.#arena.f32(at, 1);
+    this.#arena.release(mark);
+    const divides = this.#container.metadata.get('config.quantization_config.linear_class') !== 'autobitlinear';
+    const value = Math.fround(divides ? 1 / scale : scale);
+    if (!Number.isFinite(value)) refuseNotFinite(info, 'its scale');
+    return value;
   }
 
   /** Calls `use` for every few rows as they come in; the next part of the file is read meanwhile. */
@@ -201,7 +251,8 @@ export class WeightLoader {
   async #fillColumns(info: TensorInfo, m: Columns, scales: TensorInfo | null): Promise<void> {
     const { rows, cols } = m;
     const rowBytes = info.type === 'I2_S' ? cols / 4 : info.byteLength / rows;
-    const group = m.layout === 'f32col' || info.type === 'Q8_0' ? ROW_GROUP : 2 * ROW_GROUP;
+    const bytes = m.layout === 'f32col' || (m.layout === 'i8col' && info.type !== 'I8');
+    const group = bytes ? ROW_GROUP : 2 * ROW_GROUP;
     if (scales) await this.#fillVector(scales, m.scales);
     if (info.type === 'I2_S') await this.#readI2sScale(info, m);
     const shared = m.span < cols ? new Float32Array(rows) : null;
@@ -292,6 +343,12 @@ export class WeightLoader {
     }
     if (m.scaleKind === 0 && type !== 'I2_S') {
       this.#joinScales(info, m, run, this.#widened(count * blocks, src), scaled);
+    }
+    if (m.layout === 'u4' || m.layout === 'u8') {
+      const bits = m.layout === 'u4' ? 4 : 8;
+      k.pack_grouped(bits, this.#codes, count, m.units, m.data + units * 4 * bits);
+      const own = m.scales + (row / m.paddedRows) * m.scaleBytes;
+      return k.pack_parts(bits, this.#scales, count, m.grouping, m.units / m.unitsPerScale, own);
     }
     if (m.layout === 'i8') k.pack_int8(this.#codes, stored, count, m.cols, m.units, m.data + units * 32);
     else if (m.layout === 'trit2') {

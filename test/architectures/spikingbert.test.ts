@@ -7,7 +7,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { memorySource } from '../../src/bytes/memory.ts';
 import { resolveSource } from '../../src/bytes/resolve.ts';
-import { readGguf } from '../../src/container/gguf.ts';
+import { readGguf } from '../../src/container/parts.ts';
 import type { MetadataValue } from '../../src/container/tensor.ts';
 import type { ErrorCode } from '../../src/errors.ts';
 import { open, type OpenOptions, type SpikingBertDescription } from '../../src/entries/index.ts';
@@ -99,7 +99,7 @@ test('a checkpoint and its configuration, in every form they come in', async () 
 });
 
 test('what a folder lacks is named', async () => {
-  await refuses(open(await filled('empty', {})), 'IO', 'model.safetensors or pytorch_model.bin');
+  await refuses(open(await filled('empty', {})), 'IO', 'model.safetensors', 'pytorch_model.bin');
   await refuses(open(await filled('bare', { 'pytorch_model.bin': BYTES })), 'DESCRIPTION', 'config.json', 'config');
   await refuses(open(BYTES), 'DESCRIPTION', 'config.json');
   await refuses(open(join(folder, 'nothing')), 'IO', 'nothing');

@@ -5,7 +5,7 @@
 import * as assert from 'uvu/assert';
 import { memorySource } from '../../src/bytes/memory.ts';
 import type { ByteSource } from '../../src/bytes/source.ts';
-import { readGgufParts as readGguf } from '../../src/container/gguf-parts.ts';
+import { readGguf } from '../../src/container/parts.ts';
 import type { ErrorCode } from '../../src/errors.ts';
 import { type BuiltTensor, ggufBytes, type GgufParts } from '../builders.ts';
 import { countingSource } from '../faults.ts';

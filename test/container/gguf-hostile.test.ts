@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { memorySource } from '../../src/bytes/memory.ts';
-import { readGguf } from '../../src/container/gguf.ts';
+import { readGguf } from '../../src/container/parts.ts';
 import { type ErrorCode, TernspikeError } from '../../src/errors.ts';
 import {
   MAX_ARRAY_ELEMENTS,
@@ -223,15 +223,18 @@ hostile('unknown value types and bools that are neither are refused', async () =
   await accepted({ metadata: [['k', 'bool[]', [true, false]]] });
 });
 
-hostile('one part of several is refused with what to do; a whole marked as one part is read', async () => {
-  const split = (type: 'uint16' | 'uint64', count: number | bigint): GgufParts => ({
-    metadata: [['split.no', 'uint16', 0], ['split.count', type, count]],
-  });
-  await refused(split('uint16', 3), 'GGUF_SHARDS', '3 parts', 'merge');
-  await refused(split('uint64', 2n ** 63n), 'GGUF_SHARDS');
-  await accepted(split('uint16', 1));
-  await accepted(split('uint16', 0));
-});
+hostile(
+  'one part of several is refused where the others cannot be found; a whole marked as one part is read',
+  async () => {
+    const split = (type: 'uint16' | 'uint64', count: number | bigint): GgufParts => ({
+      metadata: [['split.no', 'uint16', 0], ['split.count', type, count]],
+    });
+    await refused(split('uint16', 3), 'GGUF_SHARDS', '3 parts', '-0000N-of-00003.gguf');
+    await refused(split('uint64', 2n ** 63n), 'GGUF_SHARDS');
+    await accepted(split('uint16', 1));
+    await accepted(split('uint16', 0));
+  },
+);
 
 hostile('a tiny file cannot ask for much: the public proofs of concept', async () => {
   const begin = [...utf8('GGUF'), ...u32Bytes(3)];

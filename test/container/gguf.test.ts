@@ -1,7 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { memorySource } from '../../src/bytes/memory.ts';
-import { type GgufContainer, readGguf } from '../../src/container/gguf.ts';
+import type { GgufContainer } from '../../src/container/gguf.ts';
+import { readGguf } from '../../src/container/parts.ts';
 import type { TensorType } from '../../src/container/tensor.ts';
 import { type BuiltTensor, bytesOf, ggufBytes, type GgufParts, type MetaEntry, utf8 } from '../builders.ts';
 import { countingSource, sparseSource, trickle } from '../faults.ts';

@@ -1,5 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { ByteSource } from '../../src/bytes/source.ts';
 import { memorySource } from '../../src/bytes/memory.ts';
 import { openContainer } from '../../src/container/open.ts';
 import { readSafetensors, type SafetensorsContainer } from '../../src/container/safetensors.ts';
@@ -270,16 +271,55 @@ files('short reads give the same, failing reads our error with the cause', async
   }
 });
 
-files('the index of a model in several files is refused with what to do, whatever it names', async () => {
-  for (const shard of ['model-00001-of-00002.safetensors', '../x', '/etc/passwd', 'https://example.org/x']) {
-    for (const space of [undefined, 2]) {
-      const index = JSON.stringify({ metadata: { total_size: 8 }, weight_map: { a: shard } }, null, space);
-      const bytes = memorySource(utf8(index), 'model.safetensors.index.json');
-      await refuses(openContainer(bytes), 'ST_SHARDS', 'several files', 'merge');
-      await refuses(openContainer(memorySource(utf8('{"weight_map": {}}'))), 'ST_SHARDS');
-    }
+files('an index whose files cannot be found, or lie outside its folder, is refused', async () => {
+  const index = (map: unknown): ByteSource =>
+    memorySource(
+      utf8(JSON.stringify({ metadata: { total_size: 8 }, weight_map: map })),
+      'model.safetensors.index.json',
+    );
+  await refuses(openContainer(index({ a: 'model-00001-of-00002.safetensors' })), 'ST_SHARDS', 'open the folder');
+  for (
+    const file of [
+      '../x.safetensors',
+      '/etc/x.safetensors',
+      'https://example.org/x.safetensors',
+      'a/b.safetensors',
+      'x',
+      7,
+    ]
+  ) {
+    await refuses(openContainer(index({ a: file })), 'ST_SHARDS', 'not a file of this folder');
   }
+  await refuses(openContainer(index({})), 'ST_SHARDS', '0 files');
+  await refuses(openContainer(index(null)), 'ST_SHARDS', 'weight_map');
   await refuses(openContainer(memorySource(utf8('{"architectures": ["X"]}'))), 'UNKNOWN_FORMAT', 'JSON', 'no model');
+});
+
+files('shards that contradict their index are refused with both', async () => {
+  const shard = (tensors: string[]): ByteSource => {
+    const rows = tensors.map((name, i) => [name, row([2], 8 * i, 8 * i + 8)]);
+    const header = utf8(JSON.stringify(Object.fromEntries(rows)));
+    const bytes = new Uint8Array([...u64Bytes(header.length), ...header, ...new Uint8Array(8 * tensors.length)]);
+    return memorySource(bytes);
+  };
+  const folder = (map: Record<string, string>, files: Record<string, ByteSource>): ByteSource => ({
+    ...memorySource(utf8(JSON.stringify({ weight_map: map })), 'model.safetensors.index.json'),
+    sibling: (name) => Promise.resolve(files[name] ?? null),
+  });
+  const [x, y] = ['x.safetensors', 'y.safetensors'];
+  const good = await openContainer(folder({ a: x, b: y }, { [x]: shard(['a']), [y]: shard(['b']) }));
+  assert.equal([...good.tensors.keys()], ['a', 'b']);
+  const bytes = new Uint8Array(8);
+  assert.is(await good.source?.read(bytes, good.tensors.get('b')?.offset ?? 0), 8);
+  await refuses(openContainer(folder({ a: x, b: y }, { [x]: shard(['a']) })), 'ST_SHARDS', y, 'not there');
+  await refuses(openContainer(folder({ a: x }, { [x]: shard(['a', 'b']) })), 'ST_SHARDS', 'b', 'does not name');
+  await refuses(openContainer(folder({ a: x, b: x }, { [x]: shard(['a']) })), 'ST_SHARDS', 'b', 'does not hold');
+  await refuses(
+    openContainer(folder({ a: x, b: y }, { [x]: shard(['a', 'b']), [y]: shard(['b']) })),
+    'ST_SHARDS',
+    'b',
+    y,
+  );
 });
 
 files('offsets beyond 4 GiB are exact', async () => {

@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { checkout } from './checkout.ts';
 
 /** Both builds of the kernels together. */
-const MAX_WASM_BYTES = 64_000;
+const MAX_WASM_BYTES = 80_000;
 /** Everything that opening and running a model of any one architecture loads, after gzip; the kernels in base64 are counted
  *  above, as wasm. */
 const MAX_ENGINE_GZIP_BYTES = 80_000;
@@ -45,7 +45,7 @@ function closure(entry: string, without?: RegExp, itself: boolean = false): Map<
 
 const size = suite('size');
 
-size('both wasm builds together stay below 64 kB', () => {
+size('both wasm builds together stay below 80 kB', () => {
   const bytes = ['base', 'relaxed'].reduce(
     (sum, build) => sum + statSync(join(root, `dist/wasm/${build}.wasm`)).size,
     0,

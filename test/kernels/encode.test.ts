@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
 import { memorySource } from '../../src/bytes/memory.ts';
-import { readGguf } from '../../src/container/gguf.ts';
+import { readGguf } from '../../src/container/parts.ts';
 import * as reference from '../reference.ts';
 import { sharedTest } from '../shared.ts';
 import { type KernelEnv, kernelSuite, normals, NOT_FINITE, random } from './harness.ts';

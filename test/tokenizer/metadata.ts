@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { memorySource } from '../../src/bytes/memory.ts';
-import { readGguf } from '../../src/container/gguf.ts';
+import { readGguf } from '../../src/container/parts.ts';
 import type { MetadataValue } from '../../src/container/tensor.ts';
 
 /** The metadata of the GGUF file at `path`. */

@@ -142,7 +142,7 @@ export function describeLlama(container: Container): LlamaDescription {
       theta: meta.number(key('rope.freq_base'), 1, 1e12, 10000),
       dims,
       pairing: pairingOf(meta, family),
-      ...ropeScaling(meta, key, trainedContext),
+      ...ropeScaling(container, meta, key, trainedContext),
     },
     activation: activationOf(meta, key('hidden_activation'), family),
     tied: !container.tensors.has('output.weight'),
@@ -214,16 +214,25 @@ const MAX_FACTOR = 1024;
  * @param trained positions of the extended model
  */
 function ropeScaling(
+  container: Container,
   meta: Metadata,
   key: (name: string) => string,
   trained: number,
-): Pick<RopeDescription, 'linear' | 'yarn' | 'attnFactor' | 'original'> {
+): Pick<RopeDescription, 'linear' | 'yarn' | 'llama3' | 'attnFactor' | 'original'> {
   const scaling = (name: string): string => key(`rope.scaling.${name}`);
   const factor = meta.number(scaling('attn_factor'), 1e-3, 1e3, 1);
   const attn = factor === 1 ? {} : { attnFactor: factor };
   const type = meta.string(scaling('type'), 'linear');
   if (type === 'none') return { linear: 1, ...attn };
-  if (type === 'llama3') return { linear: 1, ...attn }; // its factors are a tensor
+  if (type === 'llama3') {
+    const numbers = container.metadata.get('ternspike.rope.llama3');
+    if (numbers === undefined) return { linear: 1, ...attn }; // its factors are a tensor
+    const good = Array.isArray(numbers) && numbers.length === 4 &&
+      numbers.every((x) => typeof x === 'number' && x > 0 && x <= MAX_CONTEXT);
+    const [factor, low, high, original] = numbers as number[];
+    if (good && high > low) return { linear: 1, ...attn, llama3: { factor, low, high, original } };
+    throw new DescriptionError('DESCRIPTION', 'the numbers of llama3 rope scaling are not four positive numbers');
+  }
   if (type === 'longrope') {
     return { linear: 1, ...attn, original: meta.integer(scaling('original_context_length'), 1, MAX_CONTEXT, trained) };
   }
@@ -307,6 +316,7 @@ function checkTensors(container: Container, d: LlamaDescription): void {
   const expect = (name: string, shape: readonly number[], optional: boolean): void => {
     known.add(name);
     const info = container.tensors.get(name);
+    if (info?.type === 'U2_ROWS') known.add(`${name}_scale`);
     if (!info) {
       if (!optional) missing.push(name);
     } else if (info.shape.length !== shape.length || info.shape.some((n, i) => n !== shape[i])) {

@@ -4,7 +4,7 @@
  */
 import { alignUp } from '../../bytes/align.ts';
 import type { Container } from '../../container/tensor.ts';
-import { attentionBytes, codeVectorBytes, int8VectorBytes, TILE_BYTES } from '../../description/layout.ts';
+import { attentionBytes, TILE_BYTES } from '../../description/layout.ts';
 import {
   type KvType,
   loaderScratch,
@@ -14,6 +14,7 @@ import {
   weightsBytes,
 } from '../../description/plan.ts';
 import { MemoryError } from '../../errors.ts';
+import { activationBytes } from '../../forward/matmul.ts';
 import type { PlanOptions } from '../architecture.ts';
 import type { LlamaDescription } from './description.ts';
 
@@ -29,7 +30,7 @@ function llamaScratchBytes(d: LlamaDescription, context: number, threads: number
   const widest = Math.max(d.width, d.hidden, q);
   const shared = 2 * vectorBytes(d.width) + 2 * vectorBytes(q) + 2 * vectorBytes(kv) + 2 * vectorBytes(d.hidden);
   const own = vectorBytes(d.width) + vectorBytes(q) + vectorBytes(d.hidden);
-  const thread = own + 2 * codeVectorBytes(widest) + int8VectorBytes(widest);
+  const thread = own + activationBytes(widest);
   const rope = vectorBytes(d.rope.dims);
   return PREFILL_BATCH * (shared + rope + threads * thread) +
     threads * (TILE_BYTES + attentionBytes(d.headDim, context)) +

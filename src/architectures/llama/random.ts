@@ -66,6 +66,8 @@ export const RANDOM_TYPES: Readonly<Record<string, TensorType>> = {
   f16: 'F16',
   bf16: 'BF16',
   q8_0: 'Q8_0',
+  q4_0: 'Q4_0',
+  q4_k: 'Q4_K',
   tq1_0: 'TQ1_0',
   tq2_0: 'TQ2_0',
   q2_0: 'Q2_0',

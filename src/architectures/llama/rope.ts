@@ -3,6 +3,7 @@
  *
  *   freq[i]  = θ^(−2i / dims) / factor[i]                                                                         i < dims / 2
  *   linear     freq[i] / s
+ *   Llama 3    freq[i] / s · (1 − m[i]) + freq[i] · m[i],   m[i] = clamp((original · freq[i] / 2π − low) / (high − low), 0, 1)
  *   YaRN       freq[i] / s · (1 − m[i]) + freq[i] · m[i],   m[i] = 1 − clamp((i − low) / max(0.001, high − low), 0, 1)
  *              low, high = ⌊c(β fast)⌋, ⌈c(β slow)⌉,        c(β) = dims · ln(original / (β · 2π)) / (2 · ln θ)
  *              cosines and sines · (1 + 0.1 · ln s)
@@ -20,14 +21,21 @@ import type { RopeDescription } from '../../description/description.ts';
  * @returns the magnitude of cosines and sines
  */
 export function ropeFrequencies(k: Kernels, arena: Arena, rope: RopeDescription, factors: Ptr, out: Ptr): number {
-  const { theta, dims, linear, yarn, attnFactor = 1 } = rope;
+  const { theta, dims, linear, yarn, llama3, attnFactor = 1 } = rope;
   k.rope_freqs_f64(theta, dims, yarn ? 1 : linear, factors, out);
+  const freqs = new Float64Array(arena.memory.buffer, out, dims / 2);
+  if (llama3) {
+    for (let i = 0; i < freqs.length; i++) {
+      const turns = (llama3.original * freqs[i]) / (2 * Math.PI);
+      const kept = Math.min(1, Math.max(0, (turns - llama3.low) / (llama3.high - llama3.low)));
+      freqs[i] = ((1 - kept) * freqs[i]) / llama3.factor + kept * freqs[i];
+    }
+  }
   if (!yarn) return attnFactor;
   const corner = (beta: number): number =>
     (dims * k.log_f64(yarn.original / (beta * 2 * Math.PI))) / (2 * k.log_f64(theta));
   const low = Math.max(0, Math.floor(corner(yarn.betaFast)));
   const high = Math.min(dims - 1, Math.ceil(corner(yarn.betaSlow)));
-  const freqs = new Float64Array(arena.memory.buffer, out, dims / 2);
   for (let i = 0; i < freqs.length; i++) {
     const ramp = Math.min(1, Math.max(0, (i - low) / Math.max(0.001, high - low)));
     freqs[i] = (freqs[i] / linear) * ramp + freqs[i] * (1 - ramp);

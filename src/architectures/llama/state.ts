@@ -5,12 +5,12 @@
  */
 import { ropeFrequencies } from './rope.ts';
 import type { LlamaDescription } from './description.ts';
-import { attentionBytes, codeVectorBytes, int8VectorBytes, TILE_BYTES } from '../../description/layout.ts';
+import { attentionBytes } from '../../description/layout.ts';
 import { type KvType, PREFILL_BATCH, vectorBytes } from '../../description/plan.ts';
 import { llamaStateBytes } from './plan.ts';
 import type { Arena, Ptr } from '../../wasm/arena.ts';
 import type { Kernels } from '../../wasm/kernels.ts';
-import { type Activations, strideOf } from '../../forward/matmul.ts';
+import { type Activations, allocateActivations, strideOf } from '../../forward/matmul.ts';
 
 /** A thread's own buffers. */
 export interface ThreadBuffers extends Activations {
@@ -72,10 +72,7 @@ export function llamaBuffers(
       x: batch(d.width, 'activations'),
       att: batch(q, 'activations'),
       hidden: batch(d.hidden, 'activations'),
-      codes: arena.alloc(PREFILL_BATCH * codeVectorBytes(widest), 'quantised activations'),
-      blocks: arena.alloc(PREFILL_BATCH * codeVectorBytes(widest), 'quantised activations'),
-      ints: arena.alloc(PREFILL_BATCH * int8VectorBytes(widest), 'quantised activations'),
-      tile: arena.alloc(TILE_BYTES, 'tables of a batch'),
+      ...allocateActivations(arena, widest),
       scores: arena.alloc(attentionBytes(d.headDim, context), 'scores'),
     })),
   };

@@ -26,6 +26,7 @@ import { DescriptionError, OptionError } from '../../errors.ts';
 import type { SpikingBertDescription } from './description.ts';
 import { isCodes, scaleName } from '../../description/layout.ts';
 import { describeSpikingBert, SPIKINGBERT_KEYS, spikingBertShapes, withNumbers } from './description.ts';
+import { SPIKING_TYPES } from '../../convert/options.ts';
 import { SPIKINGBERT } from './recognise.ts';
 import { type Errors, Runs, type Take } from '../../convert/runs.ts';
 import type { ConvertedTensor, ConvertOptions, ConvertResult, ConvertType, WrittenType } from '../../convert/types.ts';
@@ -33,7 +34,7 @@ import type { EncodedType } from '../../convert/codec.ts';
 import type { KernelModules } from '../../wasm/instantiate.ts';
 import { bytesOf, ErrorSums, roundEven, signBlocks, tritBlocks } from '../../convert/quantise.ts';
 
-const TYPES: Readonly<Record<ConvertType, WrittenType>> = {
+const TYPES: Readonly<Record<string, WrittenType>> = {
   f32: 'F32',
   f16: 'F16',
   i8: 'I8',
@@ -96,11 +97,12 @@ export async function convertSpikingBert(
 }
 
 /** @throws {OptionError} `OPTION` */
-function checkOptions({ head, embedding, scale, ternary }: ConvertOptions): void {
+function checkOptions({ type, head, embedding, scale, ternary }: ConvertOptions): void {
   const one = (name: string, value: string | undefined, known: readonly string[]): void => {
     if (value === undefined || known.includes(value)) return;
     throw new OptionError('OPTION', `${name} is ${JSON.stringify(value)}, expected one of ${known.join(', ')}`);
   };
+  one('type', type, SPIKING_TYPES);
   one('embedding', embedding, TABLE_TYPES);
   one('scale', scale, ['tensor', 'row']);
   one('ternary', ternary, ['absmean', 'spikelm']);

@@ -10,7 +10,7 @@
  * @module
  */
 import { alignUp } from '../../bytes/align.ts';
-import { weightType } from '../../container/ggml-types.ts';
+import { columnLayout } from '../../container/ggml-types.ts';
 import type { Container, MetadataValue, TensorInfo } from '../../container/tensor.ts';
 import { DescriptionError, ModelFileError } from '../../errors.ts';
 import { MAX_CLASSES, MAX_CONTEXT, MAX_HEADS, MAX_LAYERS, MAX_STEPS, MAX_VOCAB, MAX_WIDTH } from '../../limits.ts';
@@ -252,7 +252,7 @@ function checkTensors(container: Container, d: SpikingBertDescription): void {
       throw new ModelFileError('TENSOR_TYPE', `"${name}" is ${info.type}; ${FLOATS.join(', ')} are supported there`);
     }
     if (shape.length === 1) continue;
-    weightType(info);
+    columnLayout(info); // refuses types that take no spikes
     const scaled = isCodes(info.type) && info.type !== 'I2_S' && tensors.has(scaleName(name));
     if (info.type === 'I8' || scaled) {
       known.add(scaleName(name));

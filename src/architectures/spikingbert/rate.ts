@@ -51,7 +51,7 @@ function run(
   const [stream, key, value, query, mixed] = Array.from({ length: 5 }, () => rows(width));
   const inner = rows(hidden);
   const codes = arena.alloc(n * codeVectorBytes(Math.max(d.width, d.hidden)), 'quantised rates');
-  const quantised: Activations = { codes, blocks: codes, ints: codes, tile: 0 };
+  const quantised: Activations = { codes, blocks: codes, ints: codes, units: codes, groups: codes, tile: 0 };
   const rates: Float32Array[] = [];
 
   /** Currents become rates, and are kept. */

@@ -21,7 +21,7 @@ import type { SymbolicLightDescription } from './description.ts';
 import { rowScaleName } from '../../description/layout.ts';
 import { describeSymbolicLight, SYMBOLICLIGHT_KEYS, symbolicLightShapes } from './description.ts';
 import { SYMBOLICLIGHT } from './recognise.ts';
-import { refuseOptions } from '../../convert/options.ts';
+import { checkTypes, refuseOptions, SPIKING_TYPES } from '../../convert/options.ts';
 import { type Errors, Runs, type Take } from '../../convert/runs.ts';
 import type { ConvertedTensor, ConvertOptions, ConvertResult, ConvertType, WrittenType } from '../../convert/types.ts';
 import type { KernelModules } from '../../wasm/instantiate.ts';
@@ -34,7 +34,7 @@ interface Target {
   readonly embedding: WrittenType;
 }
 
-const TARGETS: Readonly<Record<ConvertType, Target>> = {
+const TARGETS: Readonly<Record<string, Target>> = {
   f32: { type: 'F32', head: 'F32', embedding: 'F32' },
   f16: { type: 'F16', head: 'F16', embedding: 'F16' },
   i8: { type: 'I8', head: 'I8', embedding: 'F32' },
@@ -73,6 +73,7 @@ export async function convertSymbolicLight(
 ): Promise<ConvertResult> {
   const { scale = 'tensor', signal, onProgress } = options;
   refuseOptions(options, ['ternary', 'classifier']);
+  checkTypes(options, SPIKING_TYPES);
   if (scale !== 'tensor' && scale !== 'row') {
     throw new OptionError('OPTION', `scale is ${JSON.stringify(scale)}, expected "tensor" or "row"`);
   }

@@ -6,7 +6,7 @@
  * `__metadata__`. Tensors keep the names of the state dict in all three.
  * @module
  */
-import { weightType } from '../../container/ggml-types.ts';
+import { columnLayout } from '../../container/ggml-types.ts';
 import type { Container, MetadataValue, TensorInfo } from '../../container/tensor.ts';
 import { DescriptionError, ModelFileError } from '../../errors.ts';
 import { MAX_CONTEXT, MAX_HEADS, MAX_LAYERS, MAX_VOCAB, MAX_WIDTH } from '../../limits.ts';
@@ -196,7 +196,7 @@ function checkTensors(container: Container, d: SymbolicLightDescription): void {
         `vector "${name}" is ${info.type}; ${VECTOR_TYPES.join(', ')} are supported`,
       );
     } else if (shape.length === 2) {
-      weightType(info);
+      columnLayout(info); // refuses types that take no spikes
       rowScales(container, info);
     }
   }

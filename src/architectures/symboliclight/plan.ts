@@ -5,9 +5,10 @@
 import { alignUp } from '../../bytes/align.ts';
 import type { Container } from '../../container/tensor.ts';
 import { columnSize } from '../../description/columns.ts';
-import { codeVectorBytes, int8VectorBytes, packedSize, TILE_BYTES } from '../../description/layout.ts';
+import { packedSize, TILE_BYTES } from '../../description/layout.ts';
 import { loaderScratch, type MemoryPlan, packedBytes, PREFILL_BATCH, vectorBytes } from '../../description/plan.ts';
 import { MemoryError } from '../../errors.ts';
+import { activationBytes } from '../../forward/matmul.ts';
 import type { PlanOptions } from '../architecture.ts';
 import type { SymbolicLightDescription } from './description.ts';
 
@@ -26,7 +27,7 @@ export function symbolicLightStateBytes(d: SymbolicLightDescription): number {
 function symbolicLightScratchBytes(d: SymbolicLightDescription, threads: number): number {
   const widest = Math.max(d.width, d.hidden);
   const batch = 6 * vectorBytes(d.width) + vectorBytes(d.width / 32) + vectorBytes(d.hidden) + vectorBytes(d.headDim);
-  const own = 2 * vectorBytes(d.width) + vectorBytes(d.hidden) + 2 * codeVectorBytes(widest) + int8VectorBytes(widest);
+  const own = 2 * vectorBytes(d.width) + vectorBytes(d.hidden) + activationBytes(widest);
   const thread = PREFILL_BATCH * own + vectorBytes(widest / 32) + vectorBytes(d.width / 4) + vectorBytes(d.headDim) +
     vectorBytes(d.anchors + d.window + 1) + TILE_BYTES;
   const saved = (1 + d.layers) * vectorBytes(d.width);

@@ -4,6 +4,7 @@
  */
 import type { Container, TensorInfo } from '../../container/tensor.ts';
 import { columnSize } from '../../description/columns.ts';
+import type { ColumnLayout, Layout } from '../../container/ggml-types.ts';
 import { packedSize } from '../../description/layout.ts';
 import { vectorBytes } from '../../description/plan.ts';
 import type { Connection, SpikeLayer, SpikeLayerOptions } from '../../forward/spike-report.ts';
@@ -54,18 +55,31 @@ export function symbolicLightLayers(
   return layers;
 }
 
+/** What products in a layout are made of; every layout has its price. */
+const ARITHMETIC: Readonly<Record<Layout | ColumnLayout, 'codes' | 'int8' | 'fp32'>> = {
+  trit2: 'codes',
+  bit1: 'codes',
+  trit2col: 'codes',
+  bit1col: 'codes',
+  i8: 'int8',
+  i8col: 'int8',
+  u4: 'int8',
+  u8: 'int8',
+  f32: 'fp32',
+  f16: 'fp32',
+  bf16: 'fp32',
+  f32col: 'fp32',
+};
+
 function connection(
-  layout: string,
+  layout: Layout | ColumnLayout,
   outputs: number,
   inputs: number,
   dataBytes: number,
   source: number | null,
   activations: ActivationType = 'int8',
 ): Connection {
-  const arithmetic = layout.startsWith('trit2') || layout.startsWith('bit1')
-    ? 'codes'
-    : layout.startsWith('i8') && activations !== 'f32'
-    ? activations
-    : 'fp32';
+  const kind = ARITHMETIC[layout];
+  const arithmetic = kind !== 'int8' ? kind : activations === 'f32' ? 'fp32' : activations;
   return { source, inputs, outputs, arithmetic, dataBytes };
 }

@@ -6,12 +6,11 @@
 import { alignUp } from '../../bytes/align.ts';
 import type { Executor } from '../../threads/executor.ts';
 import type { SymbolicLightDescription } from './description.ts';
-import { codeVectorBytes, int8VectorBytes, TILE_BYTES } from '../../description/layout.ts';
 import { PREFILL_BATCH, vectorBytes } from '../../description/plan.ts';
 import { ringOf, symbolicLightStateBytes } from './plan.ts';
 import type { Arena, Ptr } from '../../wasm/arena.ts';
 import type { Kernels } from '../../wasm/kernels.ts';
-import { type Activations, strideOf } from '../../forward/matmul.ts';
+import { type Activations, allocateActivations, strideOf } from '../../forward/matmul.ts';
 import type { ColumnScratch } from '../../forward/spikes.ts';
 
 /** A thread's own buffers. */
@@ -93,10 +92,7 @@ export function symbolicLightBuffers(
       lists: batch(d.width, 'spike lists'),
       hiddenLists: batch(d.hidden, 'spike lists'),
       bottleneck: arena.alloc(vectorBytes(d.width / 4), 'prior'),
-      codes: arena.alloc(PREFILL_BATCH * codeVectorBytes(widest), 'quantised activations'),
-      blocks: arena.alloc(PREFILL_BATCH * codeVectorBytes(widest), 'quantised activations'),
-      ints: arena.alloc(PREFILL_BATCH * int8VectorBytes(widest), 'quantised activations'),
-      tile: arena.alloc(TILE_BYTES, 'tables of a batch'),
+      ...allocateActivations(arena, widest),
       att: arena.alloc(vectorBytes(d.headDim), 'attention'),
       scores: arena.alloc(vectorBytes(d.anchors + d.window + 1), 'scores'),
     })),

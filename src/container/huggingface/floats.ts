@@ -2,14 +2,13 @@
  * Small tensors of floats, read whole: norms and scales that are changed before they are used.
  * @module
  */
-import type { Made } from '../../bytes/join.ts';
 import { type ByteSource, readFully } from '../../bytes/source.ts';
 import { ModelFileError } from '../../errors.ts';
 import { quote } from '../gguf-types.ts';
 import type { TensorInfo } from '../tensor.ts';
 
 /** A tensor of F32, F16 or BF16 as f32. @throws {ModelFileError} `TENSOR_TYPE` for another type */
-export async function floatsOf(source: ByteSource, info: TensorInfo, signal?: AbortSignal): Promise<Float32Array> {
+async function floatsOf(source: ByteSource, info: TensorInfo, signal?: AbortSignal): Promise<Float32Array> {
   checkFloats(source, info);
   const bytes = new Uint8Array(info.byteLength);
   await readFully(source, bytes, info.offset, `tensor ${quote(info.name)}`, signal);
@@ -25,11 +24,21 @@ export async function floatsOf(source: ByteSource, info: TensorInfo, signal?: Ab
   return out;
 }
 
-/** A vector whose elements are one more than those of another. @throws {ModelFileError} `TENSOR_TYPE` */
-export function plusOne(source: ByteSource, info: TensorInfo): Made {
+/** A vector whose elements are one more than those of another, read when it is asked for. @throws {ModelFileError} `TENSOR_TYPE` */
+export function plusOne(source: ByteSource, info: TensorInfo): ByteSource {
   checkFloats(source, info);
-  const size = info.byteLength * (info.type === 'F32' ? 1 : 2);
-  return { size, make: async (signal) => bytesOf((await floatsOf(source, info, signal)).map((x) => x + 1)) };
+  let made: Promise<Uint8Array> | undefined;
+  return {
+    size: info.byteLength * (info.type === 'F32' ? 1 : 2),
+    name: source.name,
+    async read(into, offset, signal) {
+      made ??= floatsOf(source, info, signal).then((values) => bytesOf(values.map((x) => x + 1)));
+      made.catch(() => (made = undefined)); // an aborted read may be tried again
+      const part = (await made).subarray(offset, offset + into.length);
+      into.set(part);
+      return part.length;
+    },
+  };
 }
 
 /** f32 values as they stand in files. */

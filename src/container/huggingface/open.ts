@@ -1,15 +1,17 @@
 /**
- * A Hugging Face folder as the GGUF file of the same model: `config.json` becomes metadata, tensors take GGUF names, and
- * what is stored otherwise is changed when it is read. Everything behind the container is that of GGUF files.
+ * A Hugging Face folder, `config.json` beside safetensors, as the GGUF file of the same model: architectures then read it as
+ * they read a GGUF file. What each class is called there stands in the tables beside this file.
+ *
+ * The rows of queries and keys stay as they are: transformers rotates halves of a head together, where GGUF files of the
+ * `llama` architecture have neighbours. The key `ternspike.rope.pairing` says so.
  * @module
  */
-import { Joiner, type Made } from '../../bytes/join.ts';
+import { memorySource } from '../../bytes/memory.ts';
 import type { ByteSource } from '../../bytes/source.ts';
 import { DescriptionError, ModelFileError } from '../../errors.ts';
-import { MAX_CONFIG_BYTES, MAX_TENSORS } from '../../limits.ts';
-import { quote } from '../gguf-types.ts';
-import type { GgufValueType } from '../gguf-types.ts';
-import type { SafetensorsContainer } from '../safetensors.ts';
+import { MAX_TENSORS } from '../../limits.ts';
+import { type GgufValueType, quote } from '../gguf-types.ts';
+import { joinSources } from '../parts.ts';
 import type { Container, MetadataValue, TensorInfo, TensorType, WeightInfo } from '../tensor.ts';
 import { bert } from './bert.ts';
 import { bitnet } from './bitnet.ts';
@@ -18,7 +20,6 @@ import { bytesOf, plusOne } from './floats.ts';
 import { gemma3 } from './gemma3.ts';
 import { samplingMetadata } from './generation.ts';
 import { llama } from './llama.ts';
-import { unpacked } from './packed.ts';
 import { qwen2, qwen3 } from './qwen.ts';
 import type { HuggingFaceTable } from './table.ts';
 
@@ -26,101 +27,81 @@ import type { HuggingFaceTable } from './table.ts';
 export interface HuggingFaceContainer extends Container {
   readonly format: 'huggingface';
   readonly tensors: ReadonlyMap<string, WeightInfo>;
-  /** Types that the metadata have in a GGUF file. */
+  /** Types that the metadata have in a GGUF file; what is not listed stays out of it. */
   readonly metadataTypes: ReadonlyMap<string, GgufValueType>;
-  readonly source: ByteSource;
 }
+
+type JsonObject = Readonly<Record<string, unknown>>;
 
 const TABLES: readonly HuggingFaceTable[] = [llama, qwen2, qwen3, gemma3, bitnet, bert];
 
 /** Types of tensors that are used as they are. */
 const FLOATS: readonly TensorInfo['type'][] = ['F32', 'F16', 'BF16'];
 
+/** Whether a configuration is one of transformers. */
+export function isHuggingFace(config: JsonObject): boolean {
+  return config.architectures !== undefined || config.model_type !== undefined;
+}
+
 /**
- * Translates a folder whose class is known.
- * @param source the weights, or their index @param container what was read of them
- * @returns the translation; null without a `config.json`, or for weights that are not of a class known here
- * @throws {DescriptionError} `DESCRIPTION` for a configuration that is malformed, out of range or asks for what is not
- *   computed; `DESCRIPTION_TENSORS` for unknown tensors; `ARCHITECTURE` for decoders of another class
- * @throws {ModelFileError} `TENSOR_TYPE`, `TENSOR_BLOCK` for tensors that cannot be weights; what the source throws
+ * The container under GGUF's names.
+ * @param container of the weights, with whatever metadata are to be kept
+ * @param from what the offsets of its tensors count in
+ * @param json the `config.json` @param generation the `generation_config.json`, where there is one
+ * @throws {DescriptionError} `ARCHITECTURE` for a class that is not supported; `DESCRIPTION` for a configuration that is
+ *   malformed, out of range or asks for what is not computed; `DESCRIPTION_TENSORS` for unknown tensors
+ * @throws {ModelFileError} `TENSOR_TYPE`, `TENSOR_SHAPE` for tensors that cannot be weights
  */
-export async function readHuggingFace(
-  source: ByteSource,
-  container: SafetensorsContainer,
-  { signal }: { signal?: AbortSignal } = {},
-): Promise<HuggingFaceContainer | null> {
-  if (!TABLES.some(({ signs }) => signs.some((sign) => container.tensors.has(sign)))) return null;
-  const bytes = await source.beside?.('config.json', MAX_CONFIG_BYTES, signal);
-  if (!bytes) return null;
-  const config = Config.parse(bytes, `${source.name}: config.json`);
+export function translated(
+  container: Container,
+  from: ByteSource,
+  json: JsonObject,
+  generation: Uint8Array | null = null,
+): HuggingFaceContainer {
+  const config = new Config(json, 'config.json');
   const table = tableOf(config);
-  const metadata = new Map<string, MetadataValue>();
+  const metadata = new Map(container.metadata);
   const metadataTypes = new Map<string, GgufValueType>();
   const setGlobal = (key: string, type: GgufValueType, value: MetadataValue): void => {
     metadata.set(key, value);
     metadataTypes.set(key, type);
   };
   setGlobal('general.architecture', 'string', table.architecture);
-  const made: { name: string; type: TensorType; shape: readonly number[]; made: Made }[] = [];
+  const made: { name: string; shape: readonly number[]; bytes: ByteSource }[] = [];
   table.metadata(config, {
     setGlobal,
     set: (key, type, value) => setGlobal(`${table.architecture}.${key}`, type, value),
-    vector: (name, values) =>
-      made.push({
-        name,
-        type: 'F32',
-        shape: [values.length],
-        made: { size: 4 * values.length, make: () => Promise.resolve(bytesOf(values)) },
-      }),
+    vector: (name, values) => made.push({ name, shape: [values.length], bytes: memorySource(bytesOf(values)) }),
   });
-  const generation = await source.beside?.('generation_config.json', MAX_CONFIG_BYTES, signal);
-  if (generation) {
-    samplingMetadata(Config.parse(generation, `${source.name}: generation_config.json`), setGlobal);
-  }
+  if (generation) samplingMetadata(Config.parse(generation, 'generation_config.json'), setGlobal);
 
-  const from = container.source ?? source;
-  const joiner = new Joiner();
-  joiner.add(from); // at 0, so that offsets stay as they are
   const tensors = new Map<string, WeightInfo>();
-  const inverse = packedScale(config);
   const add = (info: WeightInfo): void => {
     if (tensors.has(info.name)) {
-      throw new DescriptionError('DESCRIPTION_TENSORS', `${source.name}: two tensors become ${quote(info.name)}`);
+      throw new DescriptionError('DESCRIPTION_TENSORS', `${from.name}: two tensors become ${quote(info.name)}`);
     }
     tensors.set(info.name, Object.freeze(info));
   };
+  const packed = isPacked(config);
   for (const info of container.tensors.values()) {
-    if (info.name.endsWith('.weight_scale') && inverse !== null) continue; // read with its matrix
-    const renamed = table.rename(info.name, config);
+    const scale = packed && info.name.endsWith('.weight_scale') ? '_scale' : '';
+    const renamed = table.rename(info.name.slice(0, info.name.length - scale.length), config);
     if (renamed === null) continue;
-    if (renamed === undefined) throw unknownTensor(source, info, table);
-    const { name } = renamed;
-    if (info.type === 'U8' && inverse !== null) {
-      const scale = container.tensors.get(`${info.name}_scale`);
-      made.push({ name, type: 'I2_S', ...unpacked(from, info, scale, inverse) });
-    } else if (!FLOATS.includes(info.type)) {
-      throw new ModelFileError(
-        'TENSOR_TYPE',
-        `${source.name}: tensor ${quote(info.name)} is ${info.type}; F32, F16 and BF16 can be read here, and U8 where ` +
-          'quantization_config says bitnet',
-      );
-    } else if (renamed.transform === 'plus one') {
-      made.push({ name, type: 'F32', shape: info.shape, made: plusOne(from, info) });
-    } else add({ ...info, name, type: info.type as TensorType });
+    if (renamed === undefined) throw unknownTensor(from, info, table);
+    const name = renamed.name + scale;
+    if (packed && info.type === 'U8') add(unpacked(info, name));
+    else if (!FLOATS.includes(info.type)) throw wrongType(from, info);
+    else if (renamed.transform === 'plus one') made.push({ name, shape: info.shape, bytes: plusOne(from, info) });
+    else add({ ...info, name, type: info.type as TensorType });
   }
   if (tensors.size + made.length > MAX_TENSORS) config.refuse(`there are more than ${MAX_TENSORS} tensors`);
-  for (const { name, type, shape, made: bytes } of made) {
-    const offset = joiner.addMade(bytes);
-    add({ name, type, shape, blockElements: type === 'I2_S' ? 0 : 1, offset, byteLength: bytes.size });
+  let offset = from.size;
+  for (const { name, shape, bytes } of made) {
+    add({ name, type: 'F32', shape, blockElements: 1, offset, byteLength: bytes.size });
+    offset += bytes.size;
   }
-  return {
-    format: 'huggingface',
-    metadata,
-    metadataTypes,
-    tensors,
-    size: container.size,
-    source: joiner.source(source.name),
-  };
+  const source = made.length > 0 ? joinSources([from, ...made.map(({ bytes }) => bytes)], from.name) : container.source;
+  return { format: 'huggingface', metadata, metadataTypes, tensors, size: container.size, ...(source && { source }) };
 }
 
 /** The table of a configuration, by its class, else by its type. @throws {DescriptionError} `ARCHITECTURE` */
@@ -131,27 +112,47 @@ function tableOf(config: Config): HuggingFaceTable {
     ? TABLES.find((each) => each.classes.includes(classes[0]))
     : TABLES.find(({ types }) => types.includes(type));
   if (table) return table;
-  const known = TABLES.flatMap((each) => each.classes).join(', ');
+  const name = classes[0] ?? type;
   return config.refuse(
-    `architectures is "${(classes[0] ?? '').slice(0, 60)}" and model_type "${type.slice(0, 40)}", which are not ` +
-      `supported; supported are ${known}`,
+    `the model is of ${quote(name.slice(0, 60))}, which is not supported; supported are ` +
+      TABLES.flatMap((each) => each.classes).join(', '),
     'ARCHITECTURE',
   );
 }
 
-/** Whether packed matrices are divided by their scale; null where there are none. @throws {DescriptionError} */
-function packedScale(config: Config): boolean | null {
+/** Whether matrices may be packed. @throws {DescriptionError} `DESCRIPTION` for any other quantisation */
+function isPacked(config: Config): boolean {
   const quantization = config.object('quantization_config');
-  if (quantization === null) return null;
+  if (quantization === null) return false;
   const method = quantization.string('quant_method', '');
   if (method !== 'bitnet') {
-    quantization.refuse(`quant_method is "${method.slice(0, 40)}", only bitnet can be read; take the weights as floats`);
+    quantization.refuse(`quant_method is ${quote(method.slice(0, 40))}, only bitnet is read; take the weights as floats`);
   }
   quantization.only('quantization_mode', 'offline');
   quantization.only('use_rms_norm', false);
   const linear = quantization.string('linear_class', 'bitlinear');
-  if (linear === 'bitlinear' || linear === 'autobitlinear') return linear === 'bitlinear';
-  return quantization.refuse(`linear_class is "${linear.slice(0, 40)}", supported are bitlinear and autobitlinear`);
+  if (linear === 'bitlinear' || linear === 'autobitlinear') return true;
+  return quantization.refuse(`linear_class is ${quote(linear.slice(0, 40))}, expected bitlinear or autobitlinear`);
+}
+
+/** Four rows lie in a row of bytes: byte (r, c) holds the codes of rows r, r + n/4, r + n/2 and r + 3n/4, lowest bits first. */
+function unpacked(info: TensorInfo, name: string): WeightInfo {
+  const [rows, cols] = info.shape;
+  if (info.shape.length !== 2) {
+    throw new ModelFileError(
+      'TENSOR_SHAPE',
+      `tensor ${quote(info.name)} is packed and has ${info.shape.length} dimensions, expected 2`,
+    );
+  }
+  return { ...info, name, type: 'U2_ROWS', shape: [4 * rows, cols], blockElements: 0 };
+}
+
+function wrongType(source: ByteSource, { name, type }: TensorInfo): ModelFileError {
+  return new ModelFileError(
+    'TENSOR_TYPE',
+    `${source.name}: tensor ${quote(name)} is ${type}; F32, F16 and BF16 can be read here, and U8 where ` +
+      'quantization_config says bitnet',
+  );
 }
 
 function unknownTensor(source: ByteSource, { name }: TensorInfo, { classes }: HuggingFaceTable): DescriptionError {

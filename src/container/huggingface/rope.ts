@@ -4,7 +4,7 @@
  */
 import { MAX_CONTEXT } from '../../limits.ts';
 import type { Config } from './config.ts';
-import { logarithm, power } from './power.ts';
+import { logarithm } from './logarithm.ts';
 import type { Translation } from './table.ts';
 
 /** By how much a context may be extended; as the descriptions have it. */
@@ -35,12 +35,11 @@ export function ropeMetadata(config: Config, rope: Config | null, dims: number, 
   if (!Object.hasOwn(KINDS, type)) {
     return scaling.refuse(`rope_type is "${type.slice(0, 40)}"; supported are default, ${Object.keys(KINDS).join(', ')}`);
   }
-  kind({ scaling, theta, dims, trained, original, factor, to });
+  kind({ scaling, dims, trained, original, factor, to });
 }
 
 interface Parts {
   readonly scaling: Config;
-  readonly theta: number;
   readonly dims: number;
   readonly trained: number;
   original(): number;
@@ -70,21 +69,13 @@ const KINDS = {
     if (magnitude !== null) to.setGlobal('ternspike.rope.yarn.magnitude', 'float32', Math.fround(magnitude));
   },
 
-  /** Slow frequencies are divided by the factor, fast ones kept, those between blended, as llama.cpp's converter does. */
-  llama3({ scaling, theta, dims, original, factor, to }: Parts): void {
-    const low = scaling.number('low_freq_factor', 1e-3, 1e4, 1);
-    const high = scaling.number('high_freq_factor', 1e-3, 1e4, 4);
+  /** The formula stands in architectures/llama/rope.ts. */
+  llama3({ scaling, original, factor, to }: Parts): void {
+    const low = scaling.number('low_freq_factor', 1e-3, 1e4);
+    const high = scaling.number('high_freq_factor', 1e-3, 1e4);
     if (high <= low) scaling.refuse(`high_freq_factor is ${high}, expected more than low_freq_factor, ${low}`);
-    const [length, by] = [original(), factor()];
-    const factors = Float32Array.from({ length: dims / 2 }, (_, i) => {
-      const wavelength = 2 * Math.PI * power(theta, (2 * i) / dims);
-      if (wavelength < length / high) return 1;
-      if (wavelength > length / low) return by;
-      const smooth = (length / wavelength - low) / (high - low);
-      return 1 / ((1 - smooth) / by + smooth);
-    });
     to.set('rope.scaling.type', 'string', 'llama3');
-    to.vector('rope_freqs.weight', factors);
+    to.setGlobal('ternspike.rope.llama3', 'float32[]', [factor(), low, high, original()].map(Math.fround));
   },
 
   longrope({ scaling, dims, trained, original, to }: Parts): void {
