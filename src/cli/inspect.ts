@@ -32,7 +32,11 @@ export const inspect: Command = command(
     examples: ['ternspike inspect model.gguf', 'ternspike inspect model.gguf --ctx 4096 --json'],
   },
   async ({ values, positionals: [path] }, { out, signal }) => {
-    const container = await withSource(path, signal, (source) => openModelContainer(source, { signal }));
+    const container = await withSource(path, signal, async (source) => {
+      const opened = await openModelContainer(source, { signal });
+      await opened.source?.close?.();
+      return opened;
+    });
     const tensors = [...container.tensors.values()].map(({ name, type, shape, byteLength }) => ({
       name,
       type,

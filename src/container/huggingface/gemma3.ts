@@ -3,11 +3,11 @@
  * that look back a window only.
  * @module
  */
-import { MAX_CONTEXT } from '../../limits.ts';
+import { MAX_CONTEXT, MAX_LAYERS } from '../../limits.ts';
 import type { Config } from './config.ts';
 import { DECODER_LAYER, decoderMetadata, DECODER_SIGNS, renameDecoder } from './decoder.ts';
 import { ropeMetadata } from './rope.ts';
-import type { HuggingFaceTable } from './table.ts';
+import type { HuggingFaceTable, Translation } from './table.ts';
 
 const LAYER: Readonly<Record<string, string>> = {
   ...DECODER_LAYER,
@@ -33,11 +33,10 @@ export const gemma3: HuggingFaceTable = {
     for (const key of ['attn_logit_softcapping', 'final_logit_softcapping']) {
       if (config.has(key)) config.refuse(`${key} is set, which is not computed here`);
     }
-    // queries are divided by the root of this; readers of GGUF files know only the head
     const scalar = config.number('query_pre_attn_scalar', 1, 1e6, 256);
-    if (scalar !== headDim) config.refuse(`query_pre_attn_scalar is ${scalar}, only head_dim = ${headDim} is computed here`);
+    if (scalar !== headDim) to.set('attention.scale', 'float32', Math.fround(1 / Math.sqrt(scalar)));
     to.set('attention.sliding_window', 'uint32', config.integer('sliding_window', 1, MAX_CONTEXT, 4096));
-    checkPattern(config, layers);
+    localLayers(config, layers, to);
     const ropes = config.object('rope_parameters');
     ropeMetadata(config, ropes?.object('full_attention') ?? null, dims, to);
     const local = ropes?.object('sliding_attention') ?? null;
@@ -51,12 +50,15 @@ export const gemma3: HuggingFaceTable = {
   },
 };
 
-/** Which layers see everything is fixed for this architecture: each sixth. */
-function checkPattern(config: Config, layers: number): void {
-  config.only('sliding_window_pattern', PATTERN);
-  if (!config.has('layer_types')) return;
-  config.strings('layer_types', layers).forEach((type, layer) => {
-    const expected = (layer + 1) % PATTERN === 0 ? 'full_attention' : 'sliding_attention';
-    if (type !== expected) config.refuse(`layer_types of layer ${layer} is ${type.slice(0, 40)}, expected ${expected}`);
+/** Which layers see a window only: as the configuration lists them, else all but every sixth. */
+function localLayers(config: Config, layers: number, to: Translation): void {
+  const period = config.integer('sliding_window_pattern', 1, MAX_LAYERS, PATTERN);
+  const types = config.strings('layer_types', layers);
+  if (types.length === 0) return to.set('attention.sliding_window_pattern', 'uint32', period);
+  if (types.length !== layers) config.refuse(`layer_types names ${types.length} layers of ${layers}`);
+  const local = types.map((type, layer) => {
+    if (type === 'sliding_attention' || type === 'full_attention') return type === 'sliding_attention';
+    return config.refuse(`layer_types of layer ${layer} is "${type.slice(0, 40)}", expected sliding_ or full_attention`);
   });
+  to.set('attention.sliding_window_pattern', 'bool[]', local);
 }
