@@ -26,7 +26,6 @@ for (const build of builds) {
   for (const [name, choices] of Object.entries({
     plain: {},
     'positions of global layers divided': { shape: { linear: 8 } },
-    'norms as distance from 1': { offset: true },
     'no window': { shape: { window: 0, period: 1 } },
     'window beyond the text': { shape: { window: 300 } },
     'window of one': { shape: { window: 1, kvHeads: 1 } },
