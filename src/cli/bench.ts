@@ -32,7 +32,7 @@ const OPTIONS = {
   type: {
     kind: 'text',
     value: Object.keys(RANDOM_TYPES).join('|'),
-    help: 'type of its matrices; default tq2_0, of symboliclight shapes f32',
+    help: 'type of its matrices; default tq2_0, of gemma3 q8_0, of symboliclight shapes f32',
   },
   head: {
     kind: 'text',
