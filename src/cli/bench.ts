@@ -33,12 +33,14 @@ const OPTIONS = {
   type: {
     kind: 'text',
     value: Object.keys(RANDOM_TYPES).join('|'),
-    help: 'type of its matrices; default tq2_0, of symboliclight shapes f32; with -m: to load matrices of floats in',
+    help:
+      'type of its matrices; default tq2_0 (gemma3 q8_0, symboliclight f32); with -m: quantise float matrices to it',
   },
   head: {
     kind: 'text',
     value: 'TYPE',
-    help: 'symboliclight shapes: type of head and prior, default the usual with --type; with -m: to load embedding and head in',
+    help:
+      'symboliclight shapes: type of head and prior, default the usual with --type; with -m: to load embedding and head in',
   },
   embedding: TYPE_OPTIONS.embedding,
   sparsity: {
