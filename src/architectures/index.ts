@@ -97,7 +97,7 @@ export async function openModelContainer(
   if (!found) return container;
   const configured = withConfig(container, found);
   if (entry) return configured;
-  const { isHuggingFace, translated } = await import('../container/huggingface/open.ts');
+  const { isHuggingFace, translated } = await import('../container/huggingface/translate.ts');
   const json = parseConfig(found);
   if (!isHuggingFace(json)) return configured;
   const generation = await source.beside?.('generation_config.json', MAX_CONFIG_BYTES, signal) ?? null;

@@ -7,7 +7,7 @@ import { type ByteSource, readFully } from '../bytes/source.ts';
 import { type ErrorCode, IoError, ModelFileError } from '../errors.ts';
 import type { GgufContainer } from './gguf.ts';
 import { readGguf, readShards } from './parts.ts';
-import type { HuggingFaceContainer } from './huggingface/open.ts';
+import type { HuggingFaceContainer } from './huggingface/translate.ts';
 import { readSafetensors, type SafetensorsContainer } from './safetensors.ts';
 import { readTorch, type TorchContainer } from './torch.ts';
 

@@ -8,7 +8,7 @@
  */
 import { TYPE_LAYOUTS } from '../container/ggml-types.ts';
 import type { GgufContainer } from '../container/gguf.ts';
-import type { HuggingFaceContainer } from '../container/huggingface/open.ts';
+import type { HuggingFaceContainer } from '../container/huggingface/translate.ts';
 import { type ByteSink, type GgufEntry, type GgufTensor, writeGguf } from '../container/gguf-write.ts';
 import type { TensorInfo } from '../container/tensor.ts';
 import type { EncodedType } from './codec.ts';

@@ -39,7 +39,7 @@ export function requantised<T extends Container>(
   let end = source.size;
   for (const [name, info] of container.tensors) {
     if (info.shape.length !== 2 || !Object.hasOwn(TYPE_LAYOUTS, info.type)) continue;
-    const { type, ...tables } = types;
+    const { type: _, ...tables } = types;
     const { to } = targetOf(info, FLOATS.includes(info.type) ? types : tables) ?? {};
     if (to === undefined || to === info.type) continue;
     const offset = alignUp(end, ALIGNMENT);
