@@ -75,7 +75,8 @@ export const TYPE_LAYOUTS: Readonly<Record<TensorType, TypeLayout>> = {
   I2_S: row(36, 128, 32, 'trit2', 'trit2col', { tailBytes: 32 }),
   Q1_0: row(41, 128, 18, 'bit1', 'bit1col'),
   Q2_0: row(42, 64, 18, 'trit2', 'trit2col'),
-  U2_ROWS: row(-1, 4, 1, 'trit2', 'trit2col'), // of checkpoints alone; a GGUF file has no number for it
+  // of checkpoints alone; a GGUF file has no number for it
+  U2_ROWS: row(-1, 4, 1, 'trit2', null),
 };
 
 /** Q2_0 as it was written before its groups became 64 wide; told apart by the bytes a tensor takes. */

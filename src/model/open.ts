@@ -68,7 +68,8 @@ export interface OpenOptions extends SourceOptions {
   /** Refuse a model that would take more; default the 4 GiB of wasm32. */
   readonly maxMemoryBytes?: number;
   readonly onProgress?: (progress: OpenProgress) => void;
-  /** Told once if the model has to do with one thread where several were wanted, and why; default a console warning. */
+  /** Called with what a user should know: that fewer threads run than were asked for, or that the vocabulary was read by a
+   *  pattern the file does not name. Default: a console warning. */
   readonly onNotice?: (message: string) => void;
   /** For benchmarks of spiking models alone: this share of neurons, 0 … 1, is silent, drawn at random from a fixed seed,
    *  whatever their potentials. What the model says then means nothing. */
@@ -149,6 +150,7 @@ async function loadContainer(
   }
 
   const { kv = 'f16', maxMemoryBytes = MAX_MEMORY_BYTES, onNotice: notice = warn } = options;
+  for (const text of tokenizer?.notices ?? []) notice(text);
   const { activations = architecture.activations, forcedSparsity } = options;
   const maxBytes = Math.min(maxMemoryBytes, MAX_MEMORY_BYTES);
   const base = ARENA_BASE + (generates ? samplerBytes(description.vocab) : 0);

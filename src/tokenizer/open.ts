@@ -8,7 +8,7 @@ import { MAX_TEMPLATE_CHARS, MAX_TOKENIZER_BYTES } from '../limits.ts';
 import { ByteLevelFamily, listedMerges } from './bytelevel.ts';
 import { Charsmap } from './charsmap.ts';
 import { openTokenizerJson } from './json.ts';
-import { preTokenizer } from './pretokenize.ts';
+import { type PreTokenizer, preTokenizer } from './pretokenize.ts';
 import { isSentencePiece, SENTENCEPIECE_KEY, sentencePieceMetadata } from './sentencepiece.ts';
 import { SpmFamily } from './spm.ts';
 import { isTiktoken, openTiktoken } from './tiktoken.ts';
@@ -55,7 +55,14 @@ export function tokenizerFromMetadata(metadata: Metadata): Tokenizer | null {
     return typeof value === 'boolean' ? value : usual;
   };
   const pre = metadata.get(`${NAME}.pre`);
-  const way = model === 'gpt2' ? preTokenizer(typeof pre === 'string' ? pre : 'default', NAME) : undefined;
+  const architecture = metadata.get('general.architecture');
+  const chosen = model === 'gpt2'
+    ? preTokenizer(typeof pre === 'string' ? pre : undefined, {
+      architecture: typeof architecture === 'string' ? architecture : undefined,
+      pieces: tokens.length,
+    })
+    : undefined;
+  const way = chosen?.way;
   const separator = id('seperator') ?? id('separator');
   const addBos = flag(
     'add_bos_token',
@@ -73,6 +80,7 @@ export function tokenizerFromMetadata(metadata: Metadata): Tokenizer | null {
     prefix: addBos && begin !== undefined ? [begin] : [],
     suffix: end === undefined ? [] : [end],
     chatTemplate: typeof template === 'string' && template.length <= MAX_TEMPLATE_CHARS ? template : undefined,
+    notices: chosen?.notice === undefined ? [] : [chosen.notice],
   });
 
   function family(
@@ -80,7 +88,7 @@ export function tokenizerFromMetadata(metadata: Metadata): Tokenizer | null {
     from: Metadata,
     words: Vocabulary,
     ids: SpecialIds,
-    cut: ReturnType<typeof preTokenizer> | undefined,
+    cut: PreTokenizer | undefined,
   ): Family {
     if (kind === 'bert') {
       const lowercase = flag('normalizer.lowercase', true);

@@ -4,7 +4,6 @@
  * @module
  */
 import { TokenizerError } from '../errors.ts';
-import { refuse } from './vocabulary.ts';
 
 /** A way to cut text. */
 export interface PreTokenizer {
@@ -27,6 +26,19 @@ const LOWER = '[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]';
 const CASED = (ending: string): string =>
   `[^\\r\\n\\p{L}\\p{N}]?${UPPER}*${LOWER}+${ending}|[^\\r\\n\\p{L}\\p{N}]?${UPPER}+${LOWER}*${ending}`;
 
+const LETTERS = '[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴ' +
+  'ᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]';
+const DEEPSEEK_CJK = '[一-龥ࠀ-一가-퟿]+';
+const DEEPSEEK3 = '[!"#$%&\'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|' +
+  `[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*|${SPACES}`;
+const BLOOM = ' ?[^(\\s|.,!?…。，、।۔،)]+';
+/** Words as of GPT-4o, of letters of other scripts than Han. */
+const KIMI = `\\p{Script=Han}+|${
+  CASED(`${CONTRACTIONS}?`)
+    .replaceAll(UPPER, `(?:(?!\\p{Script=Han})${UPPER})`)
+    .replaceAll(LOWER, `(?:(?!\\p{Script=Han})${LOWER})`)
+}|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|${SPACES}`;
+
 const gpt2: PreTokenizer = { patterns: [GPT2] };
 const llama3: PreTokenizer = { patterns: [LLAMA3], wholeWords: true, addBos: true };
 const qwen2: PreTokenizer = { patterns: [QWEN2] };
@@ -48,12 +60,17 @@ const TABLE: ReadonlyMap<string, PreTokenizer> = new Map<string, PreTokenizer>([
     'gigachat',
     'a.x-4.0',
     'mellum',
+    'granite-docling',
+    'jina-es',
+    'jina-de',
+    'jina-v2-es',
+    'jina-v2-de',
   ),
   ...names({ ...gpt2, addSep: true }, 'jina-v1-en', 'jina-v2-code', 'roberta-bpe'),
-  ...names(llama3, 'llama-bpe', 'llama3', 'llama-v3', 'falcon3', 'falcon-h1', 'pixtral', 'lfm2', 'midm-2.0'),
+  ...names(llama3, 'llama-bpe', 'llama3', 'llama-v3', 'falcon3', 'falcon-h1', 'pixtral', 'lfm2', 'midm-2.0', 'falcon_e', 'jina-v5-nano'),
   ...names({ patterns: [LLAMA3] }, 'dbrx', 'smaug-bpe', 'chatglm-bpe', 'glm4'),
-  ...names(qwen2, 'qwen2', 'deepseek-r1-qwen', 'stablelm2', 'megrez', 'hunyuan', 'solar-open', 'grok-2'),
-  ...names(starcoder, 'starcoder', 'refact', 'command-r', 'smollm', 'codeshell', 'exaone', 'minerva-7b'),
+  ...names(qwen2, 'qwen2', 'deepseek-r1-qwen', 'stablelm2', 'megrez', 'hunyuan', 'solar-open', 'grok-2', 'kormo', 'f2llmv2'),
+  ...names(starcoder, 'starcoder', 'refact', 'command-r', 'smollm', 'codeshell', 'exaone', 'minerva-7b', 'mellum2'),
   [
     'tekken',
     { patterns: [`${CASED('')}|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|${SPACES}`], wholeWords: true, addBos: true },
@@ -63,31 +80,70 @@ const TABLE: ReadonlyMap<string, PreTokenizer> = new Map<string, PreTokenizer>([
     'gpt-4o',
     'llama4',
     'kanana2',
+    'minimax-m2',
+    'talkie',
   ),
+  ['qwen35', {
+    patterns: [
+      `${CONTRACTIONS}|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|${SPACES}`,
+    ],
+  }],
+  ['deepseek-llm', {
+    patterns: ['[\\r\\n]', `\\s?${LETTERS}+`, '\\s?[!-/:-~！-／：-～‘-‟　-。]+', '\\s+$', DEEPSEEK_CJK, '\\p{N}+'],
+  }],
+  ['deepseek-coder', { patterns: ['[\\r\\n]', '\\s?\\p{L}+', '\\s?\\p{P}+', DEEPSEEK_CJK, '\\p{N}'] }],
+  ...names(
+    { patterns: ['\\p{N}{1,3}', '[一-龥぀-ゟ゠-ヿ]+', DEEPSEEK3] },
+    'deepseek-v3',
+    'hunyuan-dense',
+    'joyai-llm',
+  ),
+  ...names({ patterns: [BLOOM] }, 'bloom', 'gpt3-finnish', 'poro-chat'),
+  ['viking', { patterns: [BLOOM, '\\p{N}'] }],
+  ['kimi-k2', { patterns: [KIMI] }],
+  ['superbpe', { patterns: ['\\p{N}+', '(?=(\\d{3})+(?!\\d))'] }],
+  ...names(
+    {
+      patterns: [
+        "'(?:[sSdDmMtT]|[lL][lL]|[vV][eE]|[rR][eE])|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" +
+        '\\s*[\\r\\n]|\\s+(?!\\S)|\\s+',
+      ],
+    },
+    'bailingmoe',
+    'bailingmoe2',
+    'llada-moe',
+  ),
+  ['seed-coder', {
+    patterns: [`${CONTRACTIONS}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|${SPACES}`],
+  }],
 ]);
 
 function names(way: PreTokenizer, ...which: string[]): [string, PreTokenizer][] {
   return which.map((name) => [name, way]);
 }
 
-/** The names that `tokenizer.ggml.pre` may have. */
-function knownPreTokenizers(): string[] {
-  return [...TABLE.keys()];
-}
+/** Pieces of the vocabulary of Llama 3, which files of BitNet b1.58 2B4T have without saying so. */
+const LLAMA3_PIECES = 128_256;
 
 /**
- * The way of a `tokenizer.ggml.pre`.
- * @throws {TokenizerError} `TOKENIZER`, naming the known ones: with a wrong pattern a model would see
- * other words than it was trained on
+ * The way of a `tokenizer.ggml.pre`, and what a user should know of the choice.
+ * @param name undefined where the file has none
+ * @param model its architecture, and how many pieces its vocabulary has
  */
-export function preTokenizer(name: string, file: string): PreTokenizer {
-  return (
-    TABLE.get(name) ??
-      refuse(
-        file,
-        `tokenizer.ggml.pre "${name.slice(0, 40)}" is not known; known are ${knownPreTokenizers().join(', ')}`,
-      )
-  );
+export function preTokenizer(
+  name: string | undefined,
+  model: { readonly architecture?: string; readonly pieces: number },
+): { readonly way: PreTokenizer; readonly notice?: string } {
+  const known = TABLE.get(name ?? 'default');
+  if (name === undefined && model.architecture?.startsWith('bitnet') && model.pieces === LLAMA3_PIECES) {
+    return { way: llama3, notice: 'the file has no tokenizer.ggml.pre; its vocabulary is that of Llama 3, whose pattern is used' };
+  }
+  if (known) return { way: known };
+  return {
+    way: TABLE.get('default') as PreTokenizer,
+    notice: `tokenizer.ggml.pre "${name?.slice(0, 40)}" is not known; the default pattern is used, and text may be cut into ` +
+      'other tokens than the model was trained on',
+  };
 }
 
 /** A function that cuts a text into words by the patterns. */

@@ -52,7 +52,7 @@ export function openTiktoken(text: string, name: string): Tokenizer {
   for (let byte = 0; byte < 256; byte++) {
     if (!vocabulary.ids.has(spellBytes(Uint8Array.of(byte)))) refuse(name, `the byte ${byte} has no rank`);
   }
-  const { patterns } = preTokenizer('llama3', name);
+  const { way: { patterns } } = preTokenizer('llama3', { pieces: 0 });
   const ranked = new Map([...vocabulary.ids].filter(([, id]) => id < LLAMA3_RANKS));
   const family = new ByteLevelFamily(vocabulary, new PieceMerges(pieces, ranked, rank), patterns, true, undefined);
   const bos = LLAMA3_RANKS;

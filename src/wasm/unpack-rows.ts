@@ -48,7 +48,7 @@ const UNPACK: Readonly<Record<TensorType, Unpack | null>> = {
   F16: null,
   BF16: null,
   I8: null,
-  U2_ROWS: null,
+  U2_ROWS: null, // has a path of its own in weights.ts
   Q8_0: plain('unpack_q8_0'),
   Q5_0: plain('unpack_q5_0'),
   IQ4_NL: plain('unpack_iq4_nl'),
@@ -84,6 +84,7 @@ export function unpackBlocks(
   return unpack ? unpack(k, src, codes, scales, blocks, blockElements) : -1;
 }
 
+/** @throws {ModelFileError} always: `WEIGHT_NOT_FINITE`, `TERNARY_CODE` */
 export function refuseBlock(info: TensorInfo, row: number, blocks: number, bad: number): never {
   // unpackers answer the index of a block whose scale is not finite, and −2 − index for a code that is no trit
   const index = bad >= 0 ? bad : -2 - bad;

@@ -201,7 +201,7 @@ usage('wrong usage of a command is found before anything is opened', async () =>
     [['classify', '--text', 'a'], 'give -m MODEL'],
     [['perplexity', '-m', 'x'], '-f TEXT'],
     [['convert', 'a', 'b'], '--type'],
-    [['convert', 'a', 'b', '--type', 'q3_9'], '"q3_9"', 'tq2_0'],
+    [['convert', 'a', 'b', '--type', 'q4_k'], '"q4_k"', 'tq2_0'],
     [['classify', '-m', 'x'], '--text, --ids and --file'],
     [['classify', '-m', 'x', '--text', 'a', '--ids', '1'], '--text, --ids and --file'],
     [['classify', '-m', 'x', '--ids', '1', '--pair', 'a'], '--pair needs --text'],
@@ -221,7 +221,7 @@ usage('wrong usage of a command is found before anything is opened', async () =>
     [['bench', '-m', 'x', '--shape', 'tiny'], '--shape', 'not both'],
     [['bench', '-m', 'a', '--layers', '2'], '--shape'],
     [['bench', '--shape', 'toString'], '"toString"', 'tinyllama'],
-    [['bench', '--shape', 'tiny', '--type', 'q3_9'], '"q3_9"', 'tq2_0'],
+    [['bench', '--shape', 'tiny', '--type', 'q9'], '"q9"', 'tq2_0'],
     [['bench', '--shape', 'tiny', '-t', 'two'], '--threads'],
   ];
   for (const [args, ...words] of cases) {

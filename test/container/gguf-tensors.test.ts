@@ -48,6 +48,7 @@ table('types are refused by number, and by name where they exist', async () => {
   const named: Array<[number, string]> = [
     [4, 'Q4_2'],
     [9, 'Q8_1'],
+    [15, 'Q8_K'],
     [16, 'IQ2_XXS'],
     [23, 'IQ4_XS'],
     [25, 'I16'],

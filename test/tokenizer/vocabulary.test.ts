@@ -6,6 +6,7 @@ import { TokenizerError } from '../../src/errors.ts';
 import { MAX_PIECE_BYTES, MAX_TEXT_CHARS, MAX_VOCAB } from '../../src/limits.ts';
 import { openTokenizer, tokenizerFromMetadata } from '../../src/tokenizer/open.ts';
 import { byteLevelMetadata, type Metadata, type Piece, SPM_PIECES, spmMetadata, tokenizerOf } from './builders.ts';
+import { preTokenizer } from '../../src/tokenizer/pretokenize.ts';
 
 const test = suite('tokenizer/vocabulary');
 
@@ -33,9 +34,25 @@ test('a file without a vocabulary has no tokenizer', () => {
   assert.is(tokenizerFromMetadata(new Map()), null);
 });
 
-test('a model or pre-tokenizer that is not known is refused by name, with the known ones', () => {
+test('a pre-tokenizer that is not known is a notice, and the default; a BitNet without one has that of Llama 3', () => {
+  const text = "don't 1234 x_y";
+  const usual = tokenizerOf(byteLevelMetadata());
+  const mystery = tokenizerOf(changed(byteLevelMetadata(), 'pre', 'mystery'));
+  assert.equal(mystery.encode(text), tokenizerOf(changed(byteLevelMetadata(), 'pre', 'default')).encode(text));
+  assert.is(mystery.notices?.length, 1);
+  assert.match(mystery.notices?.[0] ?? '', /"mystery" is not known; the default pattern/);
+  assert.equal(usual.notices, []);
+  const { way, notice } = preTokenizer(undefined, { architecture: 'bitnet-b1.58', pieces: 128_256 });
+  assert.is(way, preTokenizer('llama-bpe', { pieces: 1 }).way);
+  assert.match(notice ?? '', /Llama 3/);
+  for (const model of [{ architecture: 'llama', pieces: 128_256 }, { architecture: 'bitnet', pieces: 32_000 }]) {
+    assert.is(preTokenizer(undefined, model).way, preTokenizer('default', model).way);
+    assert.is(preTokenizer(undefined, model).notice, undefined);
+  }
+});
+
+test('a model that is not known is refused by name, with the known ones', () => {
   refused(() => tokenizerOf(changed(spmMetadata(), 'model', 'rwkv')), /"rwkv".*llama, gpt2, bert/);
-  refused(() => tokenizerOf(changed(byteLevelMetadata(), 'pre', 'mystery')), /"mystery".*llama-bpe/);
   for (const pre of ['default', 'gpt-2', 'llama-bpe', 'falcon3', 'falcon', 'qwen2', 'tekken', 'gpt-4o', 'starcoder']) {
     assert.is(
       tokenizerOf(changed(byteLevelMetadata(), 'pre', pre)).decode(
