@@ -3,7 +3,7 @@
  * Light loops have their tail behind them: a test and a call inside cost four times the work. Where the body is an
  * exponential it costs nothing, and the body stands in the module once.
  */
-import { exp4, gelu16, gelu4, silu4 } from './inline/mathf';
+import { exp4, gelu16, gelu4, geluTanh4, silu4 } from './inline/mathf';
 import { headMask, load4, loadHead, store4, storeHead } from './inline/tail';
 
 /** max(x, 0)²; NaN stays NaN. */
@@ -71,6 +71,17 @@ export function gelu_f32(x: usize, n: i32): void {
  */
 export function gelu_mul_f32(gate: usize, up: usize, n: i32): void {
   for (; n > 0; n -= 4, gate += 16, up += 16) store4(gate, f32x4.mul(gelu4(load4(gate, n)), load4(up, n)), n);
+}
+
+/**
+ * gate[i] = gelu(gate[i]) · up[i],   gelu(x) = x / 2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))              0 ≤ i < n
+ * gate (n) f32, in place    up (n) f32
+ * layout: plain vectors
+ * needs: nothing of alignment or length.   range: finite
+ * equals: that formula in f64 within 1e-6 · |gate · up|, the same bits in every build.   cost: 12 bytes, about 34 vector operations per 4
+ */
+export function gelu_tanh_mul_f32(gate: usize, up: usize, n: i32): void {
+  for (; n > 0; n -= 4, gate += 16, up += 16) store4(gate, f32x4.mul(geluTanh4(load4(gate, n)), load4(up, n)), n);
 }
 
 /**

@@ -1,5 +1,8 @@
 /** Descriptions, plans and spike layers of the architectures at hand, without the detour over chunks. */
 import type { PlanOptions } from '../src/architectures/architecture.ts';
+import { gemma3 } from '../src/architectures/gemma3/architecture.ts';
+import type { Gemma3Description } from '../src/architectures/gemma3/description.ts';
+import { isGemma3 } from '../src/architectures/gemma3/recognise.ts';
 import { llama } from '../src/architectures/llama/architecture.ts';
 import type { LlamaDescription } from '../src/architectures/llama/description.ts';
 import type { SpikingBertDescription } from '../src/architectures/spikingbert/description.ts';
@@ -14,15 +17,16 @@ import type { ModelDescription } from '../src/description/description.ts';
 import type { MemoryPlan } from '../src/description/plan.ts';
 import type { SpikeLayer, SpikeLayerOptions } from '../src/forward/spike-report.ts';
 
-type Described = LlamaDescription | SymbolicLightDescription | SpikingBertDescription;
+type Described = LlamaDescription | Gemma3Description | SymbolicLightDescription | SpikingBertDescription;
 
 export function describe(container: Container): Described {
+  if (isGemma3(container)) return gemma3.describe(container);
   if (isSymbolicLight(container)) return symbolicLight.describe(container);
   return isSpikingBert(container) ? spikingBert.describe(container) : llama.describe(container);
 }
 
 export function planModel(container: Container, d: ModelDescription, options: PlanOptions): MemoryPlan {
-  const architecture = [symbolicLight, spikingBert, llama][['symboliclight', 'spikingbert', 'llama'].indexOf(d.kind)];
+  const architecture = { symboliclight: symbolicLight, spikingbert: spikingBert, llama, gemma3 }[d.kind];
   return (architecture as typeof llama).plan(container, d as never, options);
 }
 

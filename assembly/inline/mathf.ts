@@ -77,6 +77,13 @@ export function silu4(x: v128): v128 {
   return f32x4.div(x, f32x4.add(at(EXP, 11), exp4(f32x4.neg(x))));
 }
 
+/** x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))), as x · sigmoid(x · (2√(2/π) + 0.044715 · 2√(2/π) · x²)) */
+@inline
+export function geluTanh4(x: v128): v128 {
+  const inner = step(f32x4.mul(x, x), f32x4.splat(0.07135481627362308), f32x4.splat(1.5957691216057308));
+  return f32x4.div(x, f32x4.add(at(EXP, 11), exp4(f32x4.neg(f32x4.mul(x, inner)))));
+}
+
 /**
  * x/2 · (1 + erf(x / √2)), as max(x, 0) − |x| · E with E = erfc(|x| / √2) / 2 = 2^q, q a polynomial in |x|. E alone is
  * needed, and only to an absolute error: no second branch as in erf, no ends to look after.

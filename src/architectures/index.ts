@@ -10,6 +10,7 @@ import { type ModelConfig, withConfig } from '../description/config.ts';
 import { DescriptionError } from '../errors.ts';
 import { MAX_CONFIG_BYTES } from '../limits.ts';
 import type { Architecture, ArchitectureEntry } from './architecture.ts';
+import { GEMMA3, isGemma3 } from './gemma3/recognise.ts';
 import { isLlama, LLAMA_NAMES } from './llama/recognise.ts';
 import { isSpikingBert, SPIKINGBERT } from './spikingbert/recognise.ts';
 import { isSymbolicLight, SYMBOLICLIGHT } from './symboliclight/recognise.ts';
@@ -24,6 +25,13 @@ export const ARCHITECTURES: readonly ArchitectureEntry[] = [
     program: async () => (await import('./llama/forward.ts')).program,
     shapes: ['tiny', 'tinyllama', 'falcon3-1b'],
     random: async () => (await import('./llama/random.ts')).random,
+  },
+  {
+    name: 'gemma3',
+    names: [GEMMA3],
+    matches: isGemma3,
+    architecture: async () => (await import('./gemma3/architecture.ts')).gemma3,
+    program: async () => (await import('./gemma3/forward.ts')).program,
   },
   {
     name: 'symboliclight',

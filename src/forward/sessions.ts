@@ -34,7 +34,8 @@ export interface DecoderBody {
   readonly layerName: 'layer' | 'block';
   /** Whether a pass may end before the last layer. */
   readonly endsEarly: boolean;
-  /** Whether the state is a sum over everything that was read: such sessions cannot go back, and are cleared to begin anew. */
+  /** Whether the state forgets: a sum over everything that was read, or a ring. Such sessions cannot go back, and are cleared to
+   *  begin anew. */
   readonly recurrent: boolean;
   /** Bytes of a session's memory. */
   readonly sessionBytes: number;

@@ -231,7 +231,7 @@ export class Session {
     if (!decoder.canRewind && position !== 0 && position !== state.length) {
       throw new OptionError(
         'OPTION',
-        'this model keeps a recurrent state and cannot rewind; fork before reading instead',
+        'sessions of this model do not keep all they have read and cannot rewind; fork before reading instead',
       );
     }
     if (position === 0) decoder.resetState(state);

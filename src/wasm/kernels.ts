@@ -117,6 +117,7 @@ export interface Kernels {
   silu_mul_f32: Pairwise;
   gelu_f32: InPlace;
   gelu_mul_f32: Pairwise;
+  gelu_tanh_mul_f32: Pairwise;
   relu2_mul_f32: Pairwise;
   softmax_f32: InPlace;
   /** Index of the first NaN or ±∞, or −1. */

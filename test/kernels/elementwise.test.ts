@@ -94,6 +94,28 @@ await kernelSuite('elementwise', ({ k, arena }, test) => {
     }
   });
 
+  test('GELU by tanh is within 1e-6 |x| of f64 in every pattern and length, the product rounded once', () => {
+    for (const n of LENGTHS) {
+      const up = normals(n, n + 1);
+      for (const { name, x: raw } of [...patterns(n), { name: 'bend', x: normals(n, n, 4) }]) {
+        arena.reset();
+        const x = bounded(raw);
+        const alone = pairwise(k.gelu_tanh_mul_f32, x, ones(n));
+        for (let i = 0; i < n; i++) {
+          const truth = reference.geluTanh(x[i]);
+          const error = Math.abs(alone[i] - truth);
+          assert.ok(error <= 1e-6 * Math.abs(x[i]) + 2 ** -121, `${name} ${x[i]}: ${alone[i]}, expected ${truth}`);
+        }
+        sameBits(pairwise(k.gelu_tanh_mul_f32, x, up), alone.map((v, i) => fround(v * up[i])), `${name} n = ${n}`);
+      }
+    }
+    const x = Float32Array.from({ length: 60_000 }, (_, i) => (i - 30_000) / 1500);
+    arena.reset();
+    pairwise(k.gelu_tanh_mul_f32, x, ones(x.length)).forEach((y, i) => {
+      assert.ok(Math.abs(y - reference.geluTanh(x[i])) <= 1e-6 * Math.abs(x[i]), `${x[i]}: ${y}`);
+    });
+  });
+
   test('NaN survives every activation', () => {
     const x = Float32Array.of(1, NaN, 2, 3, NaN);
     const one = arena.put(new Float32Array(5).fill(1));
@@ -101,7 +123,7 @@ await kernelSuite('elementwise', ({ k, arena }, test) => {
       const y = inPlace(kernel, x);
       assert.ok(Number.isNaN(y[1]) && Number.isNaN(y[4]));
     }
-    for (const kernel of [k.silu_mul_f32, k.gelu_mul_f32, k.relu2_mul_f32, k.add_f32]) {
+    for (const kernel of [k.silu_mul_f32, k.gelu_mul_f32, k.gelu_tanh_mul_f32, k.relu2_mul_f32, k.add_f32]) {
       const y = inPlace((at, n) => kernel(at, one, n), x);
       assert.ok(Number.isNaN(y[1]) && Number.isNaN(y[4]) && !Number.isNaN(y[0]));
     }

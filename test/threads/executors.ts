@@ -10,6 +10,8 @@ import { resolveSource } from '../../src/bytes/resolve.ts';
 import type { ByteSource } from '../../src/bytes/source.ts';
 import { openContainer } from '../../src/container/open.ts';
 import type { Decoder } from '../../src/forward/decoder.ts';
+import { gemma3Decoder } from '../../src/architectures/gemma3/decoder.ts';
+import { gemma3Weights } from '../../src/architectures/gemma3/weights.ts';
 import { llamaDecoder } from '../../src/architectures/llama/decoder.ts';
 import { llamaWeights } from '../../src/architectures/llama/weights.ts';
 import { symbolicLightDecoder } from '../../src/architectures/symboliclight/decoder.ts';
@@ -48,6 +50,8 @@ export interface CrewChoices {
   readonly waits?: boolean;
   readonly build?: Build;
   readonly kv?: KvType;
+  /** Positions of a session; default 256. */
+  readonly context?: number;
   readonly start?: StartThread;
   /** Told to the threads before they start. */
   readonly fault?: number;
@@ -67,7 +71,7 @@ export interface Crewed {
 
 /** Loads a model for a executor; of one thread, on this thread. */
 export async function threaded(source: ByteSource | Uint8Array, choices: CrewChoices): Promise<Crewed> {
-  const { threads, waits = true, build, kv = 'f16', start = startThread(WORKER), fault = 0 } = choices;
+  const { threads, waits = true, build, kv = 'f16', context = 256, start = startThread(WORKER), fault = 0 } = choices;
   const bytes = await resolveSource(source);
   const container = await openContainer(bytes);
   const d = describe(container);
@@ -86,7 +90,12 @@ export async function threaded(source: ByteSource | Uint8Array, choices: CrewCho
   if (d.kind === 'llama') {
     const { weights } = llamaWeights(d, loader);
     await loader.fill();
-    decoder = llamaDecoder(kernels, arena, d, weights, { context: 256, kv }, executor);
+    decoder = llamaDecoder(kernels, arena, d, weights, { context, kv }, executor);
+  } else if (d.kind === 'gemma3') {
+    const { weights, finish } = gemma3Weights(d, loader);
+    await loader.fill();
+    finish(arena);
+    decoder = gemma3Decoder(kernels, arena, d, weights, { context, kv }, executor);
   } else if (d.kind === 'symboliclight') {
     const { weights, finish } = symbolicLightWeights(d, loader);
     await loader.fill();
