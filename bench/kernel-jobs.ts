@@ -3,7 +3,13 @@
  * TinyLlama, with what it reads and computes per call.
  * @module
  */
-import { attentionBytes, codeVectorBytes, groupedVectorBytes, int8VectorBytes, TILE_BYTES } from '../src/description/layout.ts';
+import {
+  attentionBytes,
+  codeVectorBytes,
+  groupedVectorBytes,
+  int8VectorBytes,
+  TILE_BYTES,
+} from '../src/description/layout.ts';
 import type { Arena, Ptr } from '../src/wasm/arena.ts';
 import type { Build } from '../src/wasm/features.ts';
 import type { Kernels } from '../src/wasm/kernels.ts';
@@ -74,12 +80,27 @@ export function kernelJobs(k: Kernels, arena: Arena, build: Build): Jobs {
   arena.u8(parts, (ROWS / 4) * (BLOCKS / 8) * 144).fill(0x11);
   /** Types of 4 and of more bits: their kinds are drawn in grouped.ts. */
   const groupedJobs = (n: number): Job[] => [
-    job('u4, Q4_K', 37 / 64, (n > 1 ? 36 : 48) / 128, n, (w) =>
-      k.grouped_gemm_u4(w, parts, 3, BLOCKS, grouped[1], groupBytes, y, ROWS, 0, ROWS, n)),
-    job('u4, Q4_0', 9 / 16, (n > 1 ? 36 : 50) / 128, n, (w) =>
-      k.grouped_gemm_u4(w, parts, 32, BLOCKS, grouped[0], groupBytes, y, ROWS, 0, ROWS, n)),
-    job('u8, Q6_K', 1 + 9 / 128, (n > 1 ? 40 : 50) / 128, n, (w) =>
-      k.grouped_gemm_u8(w, parts, 129, BLOCKS, grouped[1], groupBytes, y, ROWS, 0, ROWS, n)),
+    job(
+      'u4, Q4_K',
+      37 / 64,
+      (n > 1 ? 36 : 48) / 128,
+      n,
+      (w) => k.grouped_gemm_u4(w, parts, 3, BLOCKS, grouped[1], groupBytes, y, ROWS, 0, ROWS, n),
+    ),
+    job(
+      'u4, Q4_0',
+      9 / 16,
+      (n > 1 ? 36 : 50) / 128,
+      n,
+      (w) => k.grouped_gemm_u4(w, parts, 32, BLOCKS, grouped[0], groupBytes, y, ROWS, 0, ROWS, n),
+    ),
+    job(
+      'u8, Q6_K',
+      1 + 9 / 128,
+      (n > 1 ? 40 : 50) / 128,
+      n,
+      (w) => k.grouped_gemm_u8(w, parts, 129, BLOCKS, grouped[1], groupBytes, y, ROWS, 0, ROWS, n),
+    ),
   ];
   const y = arena.alloc(BATCH * ROWS * 4, 'y');
   const tile = arena.alloc(TILE_BYTES, 'tile');

@@ -67,8 +67,7 @@ function legacy(
       minimum: ones(32, minima ? 1 : 0),
       code: columns(
         32,
-        (c) =>
-          nibble(b, qs + (c & 15), c >> 4) + (fifths === null ? 0 : 16 * ((b[fifths + (c >> 3)] >> (c & 7)) & 1)),
+        (c) => nibble(b, qs + (c & 15), c >> 4) + (fifths === null ? 0 : 16 * ((b[fifths + (c >> 3)] >> (c & 7)) & 1)),
       ),
     }),
   };
@@ -80,7 +79,17 @@ export const GROUPED_TYPES: readonly GroupedType[] = [
   legacy('Q4_1', 3, 20, 4, 0),
   legacy('Q5_1', 7, 24, 8, 0, 4),
   {
-    ...{ name: 'Q2_K', id: 10, elements: 256, bytes: 84, bits: 8, groups: true, minima: true, zero: 0, halves: [80, 82] },
+    ...{
+      name: 'Q2_K',
+      id: 10,
+      elements: 256,
+      bytes: 84,
+      bits: 8,
+      groups: true,
+      minima: true,
+      zero: 0,
+      halves: [80, 82],
+    },
     block: (b) => ({
       d: half(b, 80),
       min: half(b, 82),
@@ -90,7 +99,17 @@ export const GROUPED_TYPES: readonly GroupedType[] = [
     }),
   },
   {
-    ...{ name: 'Q3_K', id: 11, elements: 256, bytes: 110, bits: 8, groups: true, minima: false, zero: 4, halves: [108] },
+    ...{
+      name: 'Q3_K',
+      id: 11,
+      elements: 256,
+      bytes: 110,
+      bits: 8,
+      groups: true,
+      minima: false,
+      zero: 4,
+      halves: [108],
+    },
     block: (b) => ({
       d: half(b, 108),
       min: 0,
@@ -107,7 +126,17 @@ export const GROUPED_TYPES: readonly GroupedType[] = [
     }),
   },
   {
-    ...{ name: 'Q4_K', id: 12, elements: 256, bytes: 144, bits: 4, groups: true, minima: true, zero: 0, halves: [0, 2] },
+    ...{
+      name: 'Q4_K',
+      id: 12,
+      elements: 256,
+      bytes: 144,
+      bits: 4,
+      groups: true,
+      minima: true,
+      zero: 0,
+      halves: [0, 2],
+    },
     block: (b) => ({
       d: half(b, 0),
       min: half(b, 2),
@@ -117,7 +146,17 @@ export const GROUPED_TYPES: readonly GroupedType[] = [
     }),
   },
   {
-    ...{ name: 'Q5_K', id: 13, elements: 256, bytes: 176, bits: 8, groups: true, minima: true, zero: 0, halves: [0, 2] },
+    ...{
+      name: 'Q5_K',
+      id: 13,
+      elements: 256,
+      bytes: 176,
+      bits: 8,
+      groups: true,
+      minima: true,
+      zero: 0,
+      halves: [0, 2],
+    },
     block: (b) => ({
       d: half(b, 0),
       min: half(b, 2),
@@ -130,7 +169,17 @@ export const GROUPED_TYPES: readonly GroupedType[] = [
     }),
   },
   {
-    ...{ name: 'Q6_K', id: 14, elements: 256, bytes: 210, bits: 8, groups: true, minima: false, zero: 32, halves: [208] },
+    ...{
+      name: 'Q6_K',
+      id: 14,
+      elements: 256,
+      bytes: 210,
+      bits: 8,
+      groups: true,
+      minima: false,
+      zero: 32,
+      halves: [208],
+    },
     block: (b) => ({
       d: half(b, 208),
       min: 0,
@@ -147,7 +196,10 @@ export const GROUPED_TYPES: readonly GroupedType[] = [
 ];
 
 /** The weights of a block, rounded to f32 as gguf's Python package rounds them. */
-export function groupedWeights({ d, min, scale, minimum, code }: GroupedBlock, { zero, minima }: GroupedType): Float32Array {
+export function groupedWeights(
+  { d, min, scale, minimum, code }: GroupedBlock,
+  { zero, minima }: GroupedType,
+): Float32Array {
   return Float32Array.from(code, (q, c) => {
     const product = f(f(d * scale[c]) * (q - zero));
     return minima ? f(product - f(min * minimum[c])) : product;
@@ -155,7 +207,11 @@ export function groupedWeights({ d, min, scale, minimum, code }: GroupedBlock, {
 }
 
 /** y[r] = Σ_b (d·s) · Σ scale · (code − zero) · q − (min·s) · Σ minimum · q: integers within a block, f32 from there on. */
-export function groupedGemv(rows: readonly GroupedBlock[][], { zero, minima }: GroupedType, x: Quantised): Float32Array {
+export function groupedGemv(
+  rows: readonly GroupedBlock[][],
+  { zero, minima }: GroupedType,
+  x: Quantised,
+): Float32Array {
   return Float32Array.from(rows, (blocks) => {
     let y = 0;
     blocks.forEach(({ d, min, scale, minimum, code }, b) => {

@@ -38,7 +38,8 @@ const OPTIONS = {
   head: {
     kind: 'text',
     value: 'TYPE',
-    help: 'symboliclight shapes: type of head and prior, default the usual with --type; with -m: to load embedding and head in',
+    help:
+      'symboliclight shapes: type of head and prior, default the usual with --type; with -m: to load embedding and head in',
   },
   embedding: TYPE_OPTIONS.embedding,
   sparsity: {

@@ -43,9 +43,17 @@ interface TypeOption {
 
 /** Options of commands that run decoders: types to load matrices in. */
 export const TYPE_OPTIONS: Readonly<Record<'type' | 'embedding' | 'head', TypeOption>> = {
-  type: { kind: 'choice', choices: GGUF_TYPES, help: 'quantise matrices of floats to this type while loading, as convert does' },
+  type: {
+    kind: 'choice',
+    choices: GGUF_TYPES,
+    help: 'quantise matrices of floats to this type while loading, as convert does',
+  },
   embedding: { kind: 'choice', choices: GGUF_TYPES, help: 'type to load the embedding in; default as --head' },
-  head: { kind: 'choice', choices: GGUF_TYPES, help: 'type to load embedding and head in; default as convert has it for --type' },
+  head: {
+    kind: 'choice',
+    choices: GGUF_TYPES,
+    help: 'type to load embedding and head in; default as convert has it for --type',
+  },
 };
 
 /** Options of commands whose session length matters. */

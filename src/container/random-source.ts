@@ -114,7 +114,9 @@ function quantisedBlock(
   next: () => number,
 ): void {
   const { blockBytes, blockElements, grouping } = TYPE_LAYOUTS[type];
-  if (TYPE_LAYOUTS[type].rows === 'u4') return groupedBlock({ blockElements, blockBytes, grouping }, tile, view, at, size, next);
+  if (TYPE_LAYOUTS[type].rows === 'u4') {
+    return groupedBlock({ blockElements, blockBytes, grouping }, tile, view, at, size, next);
+  }
   const scaleFirst = type === 'Q8_0' || type === 'Q2_0' || type === 'Q1_0';
   const codes = at + (scaleFirst ? 2 : 0);
   for (let i = 0; i < blockBytes - 2; i++) tile[codes + i] = randomByte(type, next);

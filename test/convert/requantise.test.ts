@@ -86,9 +86,9 @@ test('other types, and models that spike, are refused', async () => {
 test('a NaN in the file is refused with its place', async () => {
   const file = llamaFile({ shape: { width: 256, hidden: 256, headDim: 64, vocab: 512 } });
   const bytes = file.bytes();
-  const { offset } = (await import('../../src/container/open.ts').then(({ openContainer }) =>
-    openContainer(memorySource(bytes))
-  )).tensors.get('blk.1.ffn_up.weight')!;
+  const { offset } =
+    (await import('../../src/container/open.ts').then(({ openContainer }) => openContainer(memorySource(bytes))))
+      .tensors.get('blk.1.ffn_up.weight')!;
   new DataView(bytes.buffer, bytes.byteOffset).setFloat32(offset + 4 * (3 * 256 + 9), NaN, true);
   await refuses(open(bytes, { type: 'q8_0' }), 'WEIGHT_NOT_FINITE', 'blk.1.ffn_up.weight', 'row 3, column 9');
 });

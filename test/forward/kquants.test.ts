@@ -77,24 +77,29 @@ for (const name of NAMES) {
   });
 
   for (const build of builds) {
-    sharedTest(test, `${name} (${build}): probabilities of llama.cpp, and the same bits token by token`, file, async (path) => {
-      const { prompts } = json<{ prompts: Prompt[] }>(path.replace('.gguf', '.json'));
-      const model = await bare(path, { build });
-      let worst = 0;
-      for (const { ids, top } of prompts) {
-        const rows = await allLogits(model, ids);
-        rows.forEach((row, position) => {
-          const p = softmax(row);
-          for (const [id, probability] of top[position]) worst = Math.max(worst, Math.abs(p[id] - probability));
-          const [[best, first], [, second]] = top[position];
-          if (first > second * CLEAR_LEAD) assert.is(argmax(row), best, `best id at position ${position}`);
-        });
-        using stepped = model.session();
-        for (const [i, id] of ids.entries()) assert.equal(await stepped.step(id), rows[i], `step ${i}`);
-      }
-      console.log(`  ${name} (${build}): largest probability error ${worst.toExponential(1)}`);
-      assert.ok(worst <= MAX_ERROR, `probability error ${worst}, at most ${MAX_ERROR}`);
-    });
+    sharedTest(
+      test,
+      `${name} (${build}): probabilities of llama.cpp, and the same bits token by token`,
+      file,
+      async (path) => {
+        const { prompts } = json<{ prompts: Prompt[] }>(path.replace('.gguf', '.json'));
+        const model = await bare(path, { build });
+        let worst = 0;
+        for (const { ids, top } of prompts) {
+          const rows = await allLogits(model, ids);
+          rows.forEach((row, position) => {
+            const p = softmax(row);
+            for (const [id, probability] of top[position]) worst = Math.max(worst, Math.abs(p[id] - probability));
+            const [[best, first], [, second]] = top[position];
+            if (first > second * CLEAR_LEAD) assert.is(argmax(row), best, `best id at position ${position}`);
+          });
+          using stepped = model.session();
+          for (const [i, id] of ids.entries()) assert.equal(await stepped.step(id), rows[i], `step ${i}`);
+        }
+        console.log(`  ${name} (${build}): largest probability error ${worst.toExponential(1)}`);
+        assert.ok(worst <= MAX_ERROR, `probability error ${worst}, at most ${MAX_ERROR}`);
+      },
+    );
   }
 }
 test.run();

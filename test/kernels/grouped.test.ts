@@ -4,7 +4,14 @@ import { TYPE_LAYOUTS } from '../../src/container/ggml-types.ts';
 import type { TensorType } from '../../src/container/tensor.ts';
 import { groupedVectorBytes, packedSize } from '../../src/description/layout.ts';
 import { f16Bits } from '../reference.ts';
-import { encodeQ4, GROUPED_TYPES, type GroupedBlock, groupedGemv, type GroupedType, groupedWeights } from '../reference-grouped.ts';
+import {
+  encodeQ4,
+  GROUPED_TYPES,
+  type GroupedBlock,
+  groupedGemv,
+  type GroupedType,
+  groupedWeights,
+} from '../reference-grouped.ts';
 import { quantizeAbsmax } from '../reference-matrix.ts';
 import { type KernelEnv, kernelSuite, normals, random, sameBits } from './harness.ts';
 
@@ -30,7 +37,10 @@ function vectors(n: number, cols: number): Float32Array[] {
   const kinds = [(): number => 127, (): number => -127, (i: number): number => (i % 2 ? 127 : -127), (): number => 0];
   return Array.from(
     { length: n },
-    (_, t) => (t % 5 === 0 ? normals(cols, t + cols) : Float32Array.from({ length: cols }, (_, i) => kinds[t % 5 - 1](i))),
+    (
+      _,
+      t,
+    ) => (t % 5 === 0 ? normals(cols, t + cols) : Float32Array.from({ length: cols }, (_, i) => kinds[t % 5 - 1](i))),
   );
 }
 
@@ -45,9 +55,7 @@ function check({ k, arena }: KernelEnv, type: GroupedType, rows: number, perRow:
       const at = (r * perRow + b) * type.bytes;
       return type.block(bytes.subarray(at, at + type.bytes));
     }));
-  const weights = blocks.map((row) =>
-    row.flatMap((block) => [...groupedWeights(block, type)])
-  );
+  const weights = blocks.map((row) => row.flatMap((block) => [...groupedWeights(block, type)]));
   arena.reset();
   const src = arena.put(bytes, 2);
   const codes = arena.alloc(4 * cols);
