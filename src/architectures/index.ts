@@ -4,9 +4,8 @@
  */
 import type { ByteSource } from '../bytes/source.ts';
 import { type AnyContainer, openContainer } from '../container/open.ts';
-import { isHuggingFace, translated } from '../container/huggingface.ts';
 import type { Container } from '../container/tensor.ts';
-import { type ModelConfig, withConfig } from '../description/config.ts';
+import { type ModelConfig, parseConfig, withConfig } from '../description/config.ts';
 import { DescriptionError } from '../errors.ts';
 import { MAX_CONFIG_BYTES } from '../limits.ts';
 import type { Architecture, ArchitectureEntry } from './architecture.ts';
@@ -95,5 +94,10 @@ export async function openModelContainer(
   const found = config ?? await source.beside?.('config.json', MAX_CONFIG_BYTES, signal);
   if (!found) return container;
   const configured = withConfig(container, found);
-  return entry || !isHuggingFace(configured) ? configured : translated(configured);
+  if (entry) return configured;
+  const { isHuggingFace, translated } = await import('../container/huggingface/open.ts');
+  const json = parseConfig(found);
+  if (!isHuggingFace(json)) return configured;
+  const generation = await source.beside?.('generation_config.json', MAX_CONFIG_BYTES, signal) ?? null;
+  return translated(configured, container.source ?? source, json, generation);
 }

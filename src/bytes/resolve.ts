@@ -101,7 +101,9 @@ async function openHttp(url: URL, options: SourceOptions): Promise<ByteSource> {
 /** Files of one model, as a page gets them from a folder or a selection: the weights, which find the others by name. */
 function openFiles(files: Iterable<File>): ByteSource {
   const byName = new Map<string, File>();
-  for (const file of files) byName.set(file.name, file);
+  // a picker of folders lists what lies in inner folders too: of one name, the outermost counts
+  const depth = (file: File): number => (file.webkitRelativePath ?? '').split('/').length;
+  for (const file of [...files].sort((a, b) => depth(b) - depth(a))) byName.set(file.name, file);
   const sibling = (name: string): Promise<ByteSource | null> => {
     const file = byName.get(name);
     return Promise.resolve(file === undefined ? null : opened(file));

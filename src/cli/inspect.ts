@@ -8,6 +8,7 @@ import { MAX_MEMORY_BYTES } from '../limits.ts';
 import type { ModelDescription } from '../description/description.ts';
 import { architectureOf, openModelContainer } from '../architectures/index.ts';
 import { defaultContext, type MemoryPlan } from '../description/plan.ts';
+import { statedSampling } from '../sample/defaults.ts';
 import { samplerBytes } from '../sample/sampler.ts';
 import { ARENA_BASE } from '../wasm/arena.ts';
 import { type Command, command } from './command.ts';
@@ -31,7 +32,11 @@ export const inspect: Command = command(
     examples: ['ternspike inspect model.gguf', 'ternspike inspect model.gguf --ctx 4096 --json'],
   },
   async ({ values, positionals: [path] }, { out, signal }) => {
-    const container = await withSource(path, signal, (source) => openModelContainer(source, { signal }));
+    const container = await withSource(path, signal, async (source) => {
+      const opened = await openModelContainer(source, { signal });
+      await opened.source?.close?.();
+      return opened;
+    });
     const tensors = [...container.tensors.values()].map(({ name, type, shape, byteLength }) => ({
       name,
       type,
@@ -58,9 +63,10 @@ export const inspect: Command = command(
       refusal = error.message;
     }
     const { format, size } = container;
+    const sampling = statedSampling(container.metadata) ?? null;
     const version = container.format === 'gguf' ? container.version : null;
     await out.result(
-      { file: path, format, version, bytes: size, metadata, description, tensors, plan, refusal },
+      { file: path, format, version, bytes: size, metadata, description, sampling, tensors, plan, refusal },
       () => [
         `${path}: ${format}${version === null ? '' : ` version ${version}`}, ${bytesText(size)}`,
         '',
@@ -71,6 +77,7 @@ export const inspect: Command = command(
         ),
         '',
         ...(description === null ? [] : [summary(description)]),
+        ...(sampling === null ? [] : [`sampling: ${JSON.stringify(sampling)}`]),
         ...(plan === null ? [] : [memory(plan)]),
         ...(refusal === null ? [] : [`cannot be run: ${oneLine(refusal, 500)}`]),
       ],

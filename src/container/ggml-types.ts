@@ -12,7 +12,7 @@
  * | Q1_0  | 41 |      128 |    18 | f16 d, 16 bytes of sign bits, lowest bit first                           |
  * | Q2_0  | 42 |       64 |    18 | f16 d, 16 bytes of 2-bit codes, lowest bits first                        |
  * | Q2_0  | 42 |      128 |    34 | the older form of the same number: f16 d, 32 bytes                       |
- * | U2_ROWS | – |        4 |     1 | 2-bit codes of four rows, a quarter of all rows apart; see huggingface.ts  |
+ * | U2_ROWS | – |        4 |     1 | 2-bit codes of four rows, a quarter of all rows apart; see huggingface/    |
  * @module
  */
 import { ModelFileError } from '../errors.ts';

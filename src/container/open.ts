@@ -7,11 +7,12 @@ import { type ByteSource, readFully } from '../bytes/source.ts';
 import { type ErrorCode, IoError, ModelFileError } from '../errors.ts';
 import type { GgufContainer } from './gguf.ts';
 import { readGguf, readShards } from './parts.ts';
+import type { HuggingFaceContainer } from './huggingface/open.ts';
 import { readSafetensors, type SafetensorsContainer } from './safetensors.ts';
 import { readTorch, type TorchContainer } from './torch.ts';
 
 /** Any container that can be read; `format` tells which. */
-export type AnyContainer = GgufContainer | SafetensorsContainer | TorchContainer;
+export type AnyContainer = GgufContainer | SafetensorsContainer | TorchContainer | HuggingFaceContainer;
 
 /** What is looked at to tell formats apart. */
 const SNIFF_BYTES = 64;

@@ -57,7 +57,7 @@ export type MetadataValue = number | bigint | boolean | string | MetadataValue[]
 
 /** A parsed container: everything but the weights themselves. */
 export interface Container {
-  readonly format: 'gguf' | 'safetensors' | 'torch';
+  readonly format: 'gguf' | 'safetensors' | 'torch' | 'huggingface';
   readonly metadata: ReadonlyMap<string, MetadataValue>;
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   /** Bytes of the whole file, or of all of them. */

@@ -8,6 +8,7 @@
  */
 import { TYPE_LAYOUTS } from '../container/ggml-types.ts';
 import type { GgufContainer } from '../container/gguf.ts';
+import type { HuggingFaceContainer } from '../container/huggingface/open.ts';
 import { type ByteSink, type GgufEntry, type GgufTensor, writeGguf } from '../container/gguf-write.ts';
 import type { TensorInfo } from '../container/tensor.ts';
 import type { EncodedType } from './codec.ts';
@@ -38,11 +39,14 @@ const TARGETS: Readonly<Record<GgufType, Target>> = {
 const EMBEDDING = 'token_embd.weight';
 const HEAD = 'output.weight';
 
-/** Converts an opened GGUF file. A tensor that already has its type is copied bit for bit, after it was checked. */
+/** A GGUF file, or what was translated into one. */
+type Convertible = GgufContainer | HuggingFaceContainer;
+
+/** Converts an opened GGUF file or Hugging Face folder. A tensor that already has its type is copied bit for bit, after it was checked. */
 export async function convertGguf(
   modules: KernelModules,
   source: ByteSource,
-  container: GgufContainer,
+  container: Convertible,
   sink: ByteSink,
   options: ConvertOptions,
 ): Promise<ConvertResult> {
@@ -71,7 +75,7 @@ export async function convertGguf(
     converted.push({ name: info.name, from: info.type, to, ...errors, fellBack });
   }
   await writer.finish();
-  return { bytes: { in: source.size, out: writer.bytesWritten }, tensors: converted };
+  return { bytes: { in: container.size, out: writer.bytesWritten }, tensors: converted };
 }
 
 /** Types of matrices: of all, of embedding and head, and of the embedding alone. */
@@ -98,7 +102,7 @@ export function targetOf(
 }
 
 /** Everything that stood in the file, with its present type. */
-function metadataOf(container: GgufContainer, { fileType }: Target, more: ConvertOptions): Map<string, GgufEntry> {
+function metadataOf(container: Convertible, { fileType }: Target, more: ConvertOptions): Map<string, GgufEntry> {
   const metadata = new Map<string, GgufEntry>();
   for (const [key, value] of container.metadata) {
     const type = container.metadataTypes.get(key);

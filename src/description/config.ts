@@ -21,11 +21,12 @@ export function withConfig<T extends Container>(container: T, config: ModelConfi
       for (const [name, item] of Object.entries(value)) visit(item, `${key}.${name}`, depth + 1);
     }
   };
-  visit(parse(config), 'config', 0);
+  visit(parseConfig(config), 'config', 0);
   return { ...container, metadata };
 }
 
-function parse(config: ModelConfig): object {
+/** What a configuration says. @throws {DescriptionError} `DESCRIPTION` */
+export function parseConfig(config: ModelConfig): Readonly<Record<string, unknown>> {
   let value: unknown = config;
   if (typeof config === 'string' || config instanceof Uint8Array) {
     if (config.length > MAX_CONFIG_BYTES) refuse(`has ${config.length} bytes, at most ${MAX_CONFIG_BYTES} are read`);
@@ -37,7 +38,9 @@ function parse(config: ModelConfig): object {
       refuse(`is no JSON: ${String(cause)}`);
     }
   }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    return value as Readonly<Record<string, unknown>>;
+  }
   return refuse('is no JSON object');
 }
 

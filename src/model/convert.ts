@@ -32,11 +32,17 @@ export async function convertModel(
   const container = await openModelContainer(source, { signal: options.signal, config: options.config });
   const from = container.source ?? source;
   const entry = ARCHITECTURES.find(({ matches }) => matches(container));
-  const convert = await (await entry?.architecture())?.convert?.();
-  if (convert) return await convert(modules, from, container, sink, options);
-  if (container.format === 'gguf') return await convertGguf(modules, from, container, sink, options);
+  try {
+    const convert = await (await entry?.architecture())?.convert?.();
+    if (convert) return await convert(modules, from, container, sink, options);
+    if (container.format === 'gguf' || container.format === 'huggingface') {
+      return await convertGguf(modules, from, container, sink, options);
+    }
+  } finally {
+    await container.source?.close?.();
+  }
   throw new ModelFileError(
     'UNKNOWN_FORMAT',
-    `${source.name} is a ${container.format} file; only GGUF files can be converted, and checkpoints of models that spike`,
+    `${source.name} is a ${container.format} file; only GGUF files and Hugging Face folders can be converted, and checkpoints of models that spike`,
   );
 }

@@ -20,7 +20,7 @@ import type {
   ModelParts,
   ModelStats,
 } from './types.ts';
-import { samplerOptionsFor } from '../sample/defaults.ts';
+import { samplerOptionsFor, statedSampling } from '../sample/defaults.ts';
 import { entropyAt, Sampler } from '../sample/sampler.ts';
 import { Session, type SessionOptions } from '../session/session.ts';
 import { eachStream } from '../session/streams.ts';
@@ -137,12 +137,12 @@ export class Model {
     prompt: string | readonly number[],
     options: GenerateOptions = {},
   ): AsyncGenerator<GenerateChunk, void> {
-    const { decoder, architecture, description, sampler: memory, tokenizer } = this.#generator();
+    const { decoder, architecture, container, description, sampler: memory, tokenizer } = this.#generator();
     options.signal?.throwIfAborted();
     if (options.stop?.length) void this.tokenizer; // refused here where there is none
     const matcher = new StopMatcher(options.stop ?? []);
     const drawn = samplerOptionsFor(
-      architecture.sampling?.(description),
+      { ...architecture.sampling?.(description), ...statedSampling(container.metadata) },
       description.vocab,
       tokenizer?.vocabSize ?? 0,
       options,

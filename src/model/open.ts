@@ -6,7 +6,6 @@ import { type ModelSource, resolveSource, type SourceOptions } from '../bytes/re
 import { architectureOf, entryOf, openModelContainer } from '../architectures/index.ts';
 import type { Architecture } from '../architectures/architecture.ts';
 import type { ByteSource } from '../bytes/source.ts';
-import { isHuggingFace } from '../container/huggingface.ts';
 import type { AnyContainer } from '../container/open.ts';
 import type { Container } from '../container/tensor.ts';
 import { DescriptionError, MemoryError, OptionError } from '../errors.ts';
@@ -240,7 +239,7 @@ async function findTokenizer(
   if (tokenizer instanceof Uint8Array) return openTokenizer(tokenizer, 'the tokenizer option');
   const known = tokenizer ?? tokenizerFromMetadata(container.metadata);
   // checkpoints of other kinds lie anywhere, and what lies beside them need not be theirs
-  const folder = isHuggingFace(container) || entryOf(container).needsConfig;
+  const folder = container.format === 'huggingface' || entryOf(container).needsConfig;
   if (known || !folder || !source.beside) return known;
   const beside = (name: string, most: number): Promise<Uint8Array | null> => source.beside!(name, most, signal);
   return await folderTokenizer(beside);

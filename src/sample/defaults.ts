@@ -2,7 +2,30 @@
  * What an option means that the caller left out, where the model's own authors say so.
  * @module
  */
+import { MAX_CONTEXT } from '../limits.ts';
+import type { MetadataValue } from '../container/tensor.ts';
 import type { SamplerOptions } from './options.ts';
+
+/** Keys of files, what they are here, and their range: a value outside of it counts as left out. */
+const KEYS: readonly (readonly [string, 'temperature' | 'topK' | 'topP' | 'minP' | 'repeatPenalty' | 'repeatLastN', number, number])[] = [
+  ['temp', 'temperature', 0, 100],
+  ['top_k', 'topK', 0, 2 ** 31 - 1],
+  ['top_p', 'topP', 0, 1],
+  ['min_p', 'minP', 0, 1],
+  ['penalty_repeat', 'repeatPenalty', 0.01, 100],
+  ['penalty_last_n', 'repeatLastN', -1, MAX_CONTEXT],
+];
+
+/** How a file says that its model is sampled (`general.sampling.…`); undefined where it says nothing. */
+export function statedSampling(metadata: ReadonlyMap<string, MetadataValue>): SamplerOptions | undefined {
+  const found: Partial<Record<(typeof KEYS)[number][1], number>> = {};
+  for (const [key, option, least, most] of KEYS) {
+    const value = metadata.get(`general.sampling.${key}`);
+    const whole = option !== 'topK' && option !== 'repeatLastN' || Number.isInteger(value);
+    if (typeof value === 'number' && value >= least && value <= most && whole) found[option] = value;
+  }
+  return Object.keys(found).length > 0 ? found : undefined;
+}
 
 /**
  * `stated`, and for each option that is left out the model's own, where it has one. Other properties pass unchanged.

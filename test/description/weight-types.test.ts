@@ -26,6 +26,7 @@ test('every type has rows, and numbers are used once', () => {
 
 test('types with groups or minima are refused as inputs of spikes, by tensor and type; others have columns', () => {
   for (const type of TYPES) {
+    if (type === 'U2_ROWS') continue; // made of checkpoints whose inputs are no spikes
     for (const size of [columnSize, rowScaledSize]) {
       let refusal: unknown = null;
       try {
