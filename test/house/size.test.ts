@@ -19,8 +19,8 @@ const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
 const KERNELS = /^dist\/chunks\/kernels\.generated-/;
 const TEMPLATE = /^dist\/chunks\/template-/;
-/** Loaded by conversions and benchmarks, by threads, and one for each architecture. */
-const APART = /^dist\/chunks\/(template|convert|random|forward|architecture)-/;
+/** Loaded by conversions, beforehand or while loading, by benchmarks, by threads, and one for each architecture. */
+const APART = /^dist\/chunks\/(template|convert|requantise|random|forward|architecture)-/;
 const ARCHITECTURE = /^dist\/chunks\/architecture-/;
 
 // Bundles are minified: no white space is certain.
