@@ -27,8 +27,6 @@ const ODD: Gemma3Shape = {
 export interface Gemma3Choices {
   readonly type?: FileType;
   readonly shape?: Partial<Gemma3Shape>;
-  /** Norms as their distance from 1. */
-  readonly offset?: boolean;
   readonly more?: readonly MetaEntry[];
 }
 
@@ -40,7 +38,7 @@ export interface Gemma3File {
   bytes(): Uint8Array;
 }
 
-export function gemma3File({ type = 'F32', shape, offset = false, more = [] }: Gemma3Choices = {}): Gemma3File {
+export function gemma3File({ type = 'F32', shape, more = [] }: Gemma3Choices = {}): Gemma3File {
   const s = { ...ODD, ...shape };
   const tensors: BuiltTensor[] = [];
   const values = new Map<string, Float64Array>();
@@ -51,9 +49,9 @@ export function gemma3File({ type = 'F32', shape, offset = false, more = [] }: G
     values.set(name, plain);
   };
   const norm = (name: string, n: number): void => {
-    const stored = normals(n, ++seed, 0.2).map((v) => v + (offset ? 0 : 1));
+    const stored = normals(n, ++seed, 0.2).map((v) => v + 1);
     tensors.push({ name, type: 'F32', shape: [n], data: new Uint8Array(stored.buffer) });
-    values.set(name, Float64Array.from(stored, (v) => Math.fround(v + (offset ? 1 : 0))));
+    values.set(name, Float64Array.from(stored));
   };
   const [q, kv] = [s.heads * s.headDim, s.kvHeads * s.headDim];
   matrix('token_embd.weight', s.vocab, s.width);
@@ -89,7 +87,6 @@ export function gemma3File({ type = 'F32', shape, offset = false, more = [] }: G
     ['gemma3.rope.freq_base', 'float32', s.theta],
     ['gemma3.rope.freq_base_swa', 'float32', s.localTheta],
     ...(s.linear === 1 ? [] : [['gemma3.rope.scaling.factor', 'float32', s.linear] as MetaEntry]),
-    ...(offset ? [['ternspike.norm.offset', 'uint32', 1] as MetaEntry] : []),
     ...more,
   ];
   return { shape: s, values, metadata, tensors, bytes: () => ggufBytes({ metadata, tensors }) };

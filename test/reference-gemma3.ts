@@ -33,7 +33,9 @@ export function gemma3Logits(s: Gemma3Shape, tensors: ReadonlyMap<string, Vector
     return tensor;
   };
   const { width, headDim } = s;
-  let stream = ids.map((id) => get('token_embd.weight').slice(id * width, (id + 1) * width).map((v) => v * Math.sqrt(width)));
+  let stream = ids.map((id) =>
+    get('token_embd.weight').slice(id * width, (id + 1) * width).map((v) => v * Math.sqrt(width))
+  );
   for (let l = 0; l < s.layers; l++) {
     const of = (name: string): Vector => get(`blk.${l}.${name}.weight`);
     const global = (l + 1) % s.period === 0;
@@ -86,7 +88,10 @@ function dot(a: Vector, b: Vector): number {
 
 function matvec(matrix: Vector, x: Vector): Vector {
   const cols = x.length;
-  return Float64Array.from({ length: matrix.length / cols }, (_, r) => dot(matrix.subarray(r * cols, (r + 1) * cols), x));
+  return Float64Array.from(
+    { length: matrix.length / cols },
+    (_, r) => dot(matrix.subarray(r * cols, (r + 1) * cols), x),
+  );
 }
 
 function rmsNorm(x: Vector, weight: Vector, eps: number): Vector {

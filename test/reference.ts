@@ -61,7 +61,8 @@ export function erf(x: number): number {
 export const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 export const silu = (x: number): number => x / (1 + Math.exp(-x));
 export const gelu = (x: number): number => (x / 2) * (1 + erf(x * Math.SQRT1_2));
-export const geluTanh = (x: number): number => (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
+export const geluTanh = (x: number): number =>
+  (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
 export const relu2 = (x: number): number => (Number.isNaN(x) ? NaN : fround(Math.max(x, 0) ** 2));
 export const add = (y: number, x: number): number => fround(y + x);
 export const mul = (y: number, x: number): number => fround(y * x);

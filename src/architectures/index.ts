@@ -31,6 +31,8 @@ export const ARCHITECTURES: readonly ArchitectureEntry[] = [
     matches: isGemma3,
     architecture: async () => (await import('./gemma3/architecture.ts')).gemma3,
     program: async () => (await import('./gemma3/forward.ts')).program,
+    shapes: ['gemma3-270m'],
+    random: async () => (await import('./gemma3/random.ts')).random,
   },
   {
     name: 'symboliclight',

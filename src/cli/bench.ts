@@ -33,7 +33,8 @@ const OPTIONS = {
   type: {
     kind: 'text',
     value: Object.keys(RANDOM_TYPES).join('|'),
-    help: 'type of its matrices; default tq2_0, of symboliclight shapes f32; with -m: to load matrices of floats in',
+    help:
+      'type of its matrices; default tq2_0 (gemma3 q8_0, symboliclight f32); with -m: quantise float matrices to it',
   },
   head: {
     kind: 'text',

@@ -29,7 +29,8 @@ export const convert: Command = command(
       embedding: {
         kind: 'choice',
         choices: ['f32', 'f16', 'i8', 'q8_0', 'q4_0', 'tq2_0', 'tq1_0'],
-        help: 'of the embedding; default as --head; SymbolicLight f32 for i8, q8_0 below 8 bits; spiking BERT f32 or f16',
+        help:
+          'of the embedding; default as --head; SymbolicLight f32 for i8, q8_0 below 8 bits; spiking BERT f32 or f16',
       },
       scale: {
         kind: 'choice',

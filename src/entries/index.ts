@@ -26,6 +26,7 @@ export type { ByteSource } from '../bytes/source.ts';
 export type { ModelSource } from '../bytes/resolve.ts';
 export { openContainer } from '../container/open.ts';
 export type { Container, MetadataValue, RawType, TensorInfo, TensorType } from '../container/tensor.ts';
+export type { Gemma3Description } from '../architectures/gemma3/description.ts';
 export type { LlamaDescription } from '../architectures/llama/description.ts';
 export type { ModelDescription } from '../description/description.ts';
 export type { SpikingBertDescription } from '../architectures/spikingbert/description.ts';

@@ -7,7 +7,12 @@ import type { MetadataValue } from '../container/tensor.ts';
 import type { SamplerOptions } from './options.ts';
 
 /** Keys of files, what they are here, and their range: a value outside of it counts as left out. */
-const KEYS: readonly (readonly [string, 'temperature' | 'topK' | 'topP' | 'minP' | 'repeatPenalty' | 'repeatLastN', number, number])[] = [
+const KEYS: readonly (readonly [
+  string,
+  'temperature' | 'topK' | 'topP' | 'minP' | 'repeatPenalty' | 'repeatLastN',
+  number,
+  number,
+])[] = [
   ['temp', 'temperature', 0, 100],
   ['top_k', 'topK', 0, 2 ** 31 - 1],
   ['top_p', 'topP', 0, 1],

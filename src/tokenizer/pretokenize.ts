@@ -27,7 +27,8 @@ const CASED = (ending: string): string =>
   `[^\\r\\n\\p{L}\\p{N}]?${UPPER}*${LOWER}+${ending}|[^\\r\\n\\p{L}\\p{N}]?${UPPER}+${LOWER}*${ending}`;
 
 /** Cased letters, as DeepSeek lists them. Those that normalisation would change are written by number. */
-const LETTERS = '[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝ\\u1f5f-\\u1f7d' +
+const LETTERS =
+  '[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝ\\u1f5f-\\u1f7d' +
   'ᾀ-ᾴᾶ-ᾼ\\u1fbeῂ-ῄῆ-ῌ\\u1fd0-\\u1fd3\\u1fd6-\\u1fdb\\u1fe0-\\u1fecῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤ\\u2126ℨ\\u212a-\\u212dℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤ' +
   'Ⳬ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]';
 const DEEPSEEK_CJK = '[一-龥ࠀ-一가-퟿]+';
@@ -69,9 +70,32 @@ const TABLE: ReadonlyMap<string, PreTokenizer> = new Map<string, PreTokenizer>([
     'jina-v2-de',
   ),
   ...names({ ...gpt2, addSep: true }, 'jina-v1-en', 'jina-v2-code', 'roberta-bpe'),
-  ...names(llama3, 'llama-bpe', 'llama3', 'llama-v3', 'falcon3', 'falcon-h1', 'pixtral', 'lfm2', 'midm-2.0', 'falcon_e', 'jina-v5-nano'),
+  ...names(
+    llama3,
+    'llama-bpe',
+    'llama3',
+    'llama-v3',
+    'falcon3',
+    'falcon-h1',
+    'pixtral',
+    'lfm2',
+    'midm-2.0',
+    'falcon_e',
+    'jina-v5-nano',
+  ),
   ...names({ patterns: [LLAMA3] }, 'dbrx', 'smaug-bpe', 'chatglm-bpe', 'glm4'),
-  ...names(qwen2, 'qwen2', 'deepseek-r1-qwen', 'stablelm2', 'megrez', 'hunyuan', 'solar-open', 'grok-2', 'kormo', 'f2llmv2'),
+  ...names(
+    qwen2,
+    'qwen2',
+    'deepseek-r1-qwen',
+    'stablelm2',
+    'megrez',
+    'hunyuan',
+    'solar-open',
+    'grok-2',
+    'kormo',
+    'f2llmv2',
+  ),
   ...names(starcoder, 'starcoder', 'refact', 'command-r', 'smollm', 'codeshell', 'exaone', 'minerva-7b', 'mellum2'),
   [
     'tekken',
@@ -144,12 +168,18 @@ export function preTokenizer(
 ): { readonly way: PreTokenizer; readonly notice?: string } {
   const known = TABLE.get(name ?? 'default');
   if (name === undefined && model.architecture?.startsWith('bitnet') && model.pieces === LLAMA3_PIECES) {
-    return { way: llama3, notice: 'the file has no tokenizer.ggml.pre; its vocabulary is that of Llama 3, whose pattern is used' };
+    return {
+      way: llama3,
+      notice: 'the file has no tokenizer.ggml.pre; its vocabulary is that of Llama 3, whose pattern is used',
+    };
   }
   if (known) return { way: known };
   return {
     way: TABLE.get('default') as PreTokenizer,
-    notice: `tokenizer.ggml.pre "${name?.slice(0, 40)}" is not known; the default pattern is used, and text may be cut into ` +
+    notice:
+      `tokenizer.ggml.pre "${
+        name?.slice(0, 40)
+      }" is not known; the default pattern is used, and text may be cut into ` +
       'other tokens than the model was trained on',
   };
 }

@@ -30,7 +30,11 @@ function safetensors(tensors: Readonly<Record<string, Tensor>>): Uint8Array<Arra
 }
 
 /** A folder of these files. */
-function folder(config: Json, tensors: Readonly<Record<string, Tensor>>, more: Readonly<Record<string, Json>> = {}): ByteSource {
+function folder(
+  config: Json,
+  tensors: Readonly<Record<string, Tensor>>,
+  more: Readonly<Record<string, Json>> = {},
+): ByteSource {
   const files: Record<string, Json> = { 'config.json': config, ...more };
   return {
     ...memorySource(safetensors(tensors), 'model.safetensors'),
@@ -90,7 +94,14 @@ test('keys and tensors take the names of GGUF', async () => {
 });
 
 test('position scaling in both spellings', async () => {
-  const yarn = { rope_type: 'yarn', factor: 4, original_max_position_embeddings: 16, beta_fast: 8, mscale: 1, mscale_all_dim: 1 };
+  const yarn = {
+    rope_type: 'yarn',
+    factor: 4,
+    original_max_position_embeddings: 16,
+    beta_fast: 8,
+    mscale: 1,
+    mscale_all_dim: 1,
+  };
   for (const config of [{ rope_parameters: { ...yarn, rope_theta: 500 } }, { rope_scaling: yarn, rope_theta: 500 }]) {
     const { metadata } = await opened({ ...LLAMA, ...config });
     assert.is(metadata.get('llama.rope.freq_base'), 500);
@@ -107,7 +118,13 @@ test('position scaling in both spellings', async () => {
   assert.equal(await values(container, 'rope_factors_short.weight'), [1, 1.5]);
   const magnitude = Math.sqrt(1 + Math.log(4) / Math.log(16));
   assert.is(container.metadata.get('llama.rope.scaling.attn_factor'), Math.fround(magnitude));
-  const three = { rope_type: 'llama3', factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 16 };
+  const three = {
+    rope_type: 'llama3',
+    factor: 8,
+    low_freq_factor: 1,
+    high_freq_factor: 4,
+    original_max_position_embeddings: 16,
+  };
   const { metadata } = await opened({ ...LLAMA, rope_scaling: three });
   assert.equal(metadata.get('ternspike.rope.llama3'), [8, 1, 4, 16]);
 });
@@ -168,13 +185,22 @@ test('what is not computed, out of range or unknown is refused by name', async (
     [{ rope_scaling: { type: 'dynamic', factor: 2 } }, 'DESCRIPTION', 'dynamic', 'yarn'],
     [{ rope_scaling: { type: 'constructor', factor: 2 } }, 'DESCRIPTION', 'constructor'],
     [{ rope_scaling: { type: 'yarn', factor: 1e9 } }, 'DESCRIPTION', 'factor', '1024'],
-    [{ rope_scaling: { type: 'longrope', long_factor: [1], short_factor: [1] } }, 'DESCRIPTION', 'long_factor', '2 numbers'],
+    [
+      { rope_scaling: { type: 'longrope', long_factor: [1], short_factor: [1] } },
+      'DESCRIPTION',
+      'long_factor',
+      '2 numbers',
+    ],
     [{ quantization_config: { quant_method: 'gptq' } }, 'DESCRIPTION', 'gptq', 'bitnet'],
     [{ quantization_config: { quant_method: 'bitnet', quantization_mode: 'online' } }, 'DESCRIPTION', 'online'],
     [{ num_hidden_layers: 1e9 }, 'DESCRIPTION', 'num_hidden_layers', '1024'],
     [{ hidden_size: undefined }, 'DESCRIPTION', 'hidden_size', 'missing'],
     [{ num_attention_heads: 3 }, 'DESCRIPTION', 'num_attention_heads = 3'],
-    [{ architectures: ['MistralForCausalLM'], model_type: 'mistral', sliding_window: 8 }, 'DESCRIPTION', 'sliding_window'],
+    [
+      { architectures: ['MistralForCausalLM'], model_type: 'mistral', sliding_window: 8 },
+      'DESCRIPTION',
+      'sliding_window',
+    ],
     [{ architectures: ['Qwen2ForCausalLM'], use_sliding_window: true }, 'DESCRIPTION', 'use_sliding_window'],
   ];
   for (const [change, code, ...words] of cases) {

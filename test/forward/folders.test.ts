@@ -62,18 +62,23 @@ for (const [name, bound] of Object.entries(BOUNDS)) {
   });
 }
 
-sharedTest(test, 'a folder converted to GGUF says what the folder says', 'conformance/hf/llama-bf16', async (folder) => {
-  const parts: Uint8Array[] = [];
-  const sink = { write: (bytes: Uint8Array) => Promise.resolve(void parts.push(bytes.slice())) };
-  const source = await resolveSource(folder);
-  const { tensors } = await convertModel((await builtinModule()).module, source, sink, { type: 'f32' });
-  await source.close?.();
-  assert.is(tensors.length, 21);
-  const ids = [1, 5, 17, 300, 42, 7];
-  await using whole = await open(folder, { threads: 1 });
-  await using written = await open(new Blob(parts as BlobPart[]), { threads: 1 });
-  assert.equal(await written.logits(ids), await whole.logits(ids));
-});
+sharedTest(
+  test,
+  'a folder converted to GGUF says what the folder says',
+  'conformance/hf/llama-bf16',
+  async (folder) => {
+    const parts: Uint8Array[] = [];
+    const sink = { write: (bytes: Uint8Array) => Promise.resolve(void parts.push(bytes.slice())) };
+    const source = await resolveSource(folder);
+    const { tensors } = await convertModel((await builtinModule()).module, source, sink, { type: 'f32' });
+    await source.close?.();
+    assert.is(tensors.length, 21);
+    const ids = [1, 5, 17, 300, 42, 7];
+    await using whole = await open(folder, { threads: 1 });
+    await using written = await open(new Blob(parts as BlobPart[]), { threads: 1 });
+    assert.equal(await written.logits(ids), await whole.logits(ids));
+  },
+);
 
 const PARTS = [1, 2, 3].map((no) => `tiny-q8_0-0000${no}-of-00003.gguf`);
 

@@ -7,7 +7,9 @@ import * as assert from 'uvu/assert';
 import { memorySource } from '../../src/bytes/memory.ts';
 import { openContainer } from '../../src/container/open.ts';
 import { describeGemma3 } from '../../src/architectures/gemma3/description.ts';
+import { gemma3 } from '../../src/architectures/gemma3/architecture.ts';
 import { gemma3StateBytes } from '../../src/architectures/gemma3/state.ts';
+import { ARENA_BASE } from '../../src/wasm/arena.ts';
 import { gemma3File } from '../gemma3-files.ts';
 import { builds, random, sameBits } from '../kernels/harness.ts';
 import { gemma3Logits } from '../reference-gemma3.ts';
@@ -23,14 +25,15 @@ const CONTEXT = 256;
 const test = suite('gemma3');
 
 for (const build of builds) {
-  for (const [name, choices] of Object.entries({
-    plain: {},
-    'positions of global layers divided': { shape: { linear: 8 } },
-    'norms as distance from 1': { offset: true },
-    'no window': { shape: { window: 0, period: 1 } },
-    'window beyond the text': { shape: { window: 300 } },
-    'window of one': { shape: { window: 1, kvHeads: 1 } },
-  })) {
+  for (
+    const [name, choices] of Object.entries({
+      plain: {},
+      'positions of global layers divided': { shape: { linear: 8 } },
+      'no window': { shape: { window: 0, period: 1 } },
+      'window beyond the text': { shape: { window: 300 } },
+      'window of one': { shape: { window: 1, kvHeads: 1 } },
+    })
+  ) {
     test(`${name} (${build}): logits of the f64 reference within 1e-5`, async () => {
       const { shape, values, bytes } = gemma3File(choices);
       const expected = gemma3Logits(shape, values, IDS);
@@ -76,7 +79,11 @@ for (const [type, shape] of [['F32', {}], ['Q8_0', { width: 64, hidden: 96, head
         using session = model.session();
         for (let at = 0; at < IDS.length; at += size) {
           const end = Math.min(at + size, IDS.length);
-          sameBits(await session.prefill(IDS.slice(at, end)), expected[end - 1], `pieces of ${size}, position ${end - 1}`);
+          sameBits(
+            await session.prefill(IDS.slice(at, end)),
+            expected[end - 1],
+            `pieces of ${size}, position ${end - 1}`,
+          );
         }
       }
     });
@@ -89,6 +96,21 @@ test('a cache beyond the window takes no more memory, but for global layers', as
   const row = d.kvHeads * d.headDim * 2;
   assert.is(d.local.join(), 'true,false,true');
   assert.is(gemma3StateBytes(d, 20000, 'f16') - gemma3StateBytes(d, 10000, 'f16'), 2 * 10000 * row);
+});
+
+test('the plan holds what a model and a session take, and is refused where it is not allowed', async () => {
+  for (const context of [16, 100, 300]) {
+    const bytes = gemma3File().bytes();
+    const container = await openContainer(memorySource(bytes));
+    const d = describeGemma3(container);
+    const options = { context, kv: 'f16', threads: 1, base: ARENA_BASE, maxBytes: Infinity } as const;
+    const { totalBytes } = gemma3.plan(container, d, options);
+    const model = await threaded(bytes, { threads: 1, context });
+    using _ = model.session();
+    assert.ok(model.arena.used <= totalBytes, `${model.arena.used} bytes, planned ${totalBytes}`);
+    const refusal = async (): Promise<unknown> => gemma3.plan(container, d, { ...options, maxBytes: totalBytes - 1 });
+    await refuses(refusal(), 'MEMORY_LIMIT', String(totalBytes), 'smaller context');
+  }
 });
 
 test('forks and snapshots over a ring go on with the same bits', async () => {

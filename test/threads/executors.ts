@@ -92,9 +92,8 @@ export async function threaded(source: ByteSource | Uint8Array, choices: CrewCho
     await loader.fill();
     decoder = llamaDecoder(kernels, arena, d, weights, { context, kv }, executor);
   } else if (d.kind === 'gemma3') {
-    const { weights, finish } = gemma3Weights(d, loader);
+    const weights = gemma3Weights(d, loader);
     await loader.fill();
-    finish(arena);
     decoder = gemma3Decoder(kernels, arena, d, weights, { context, kv }, executor);
   } else if (d.kind === 'symboliclight') {
     const { weights, finish } = symbolicLightWeights(d, loader);

@@ -35,9 +35,8 @@ export const gemma3: Architecture<Gemma3Description> = {
   },
 
   async load(d, { kernels, arena, loader, executor, context, kv }) {
-    const { weights, finish } = gemma3Weights(d, loader);
+    const weights = gemma3Weights(d, loader);
     await loader.fill();
-    finish(arena);
     const decoder = gemma3Decoder(kernels, arena, d, weights, { context, kv }, executor);
     return { decoder, trial: () => decoder.trial() };
   },

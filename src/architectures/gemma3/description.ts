@@ -17,8 +17,6 @@ export interface Gemma3Description extends ModelDescription {
   readonly kvHeads: number;
   readonly headDim: number;
   readonly normEps: number;
-  /** What is added to the weights of norms: 0, or 1 where a file keeps their distance from 1. */
-  readonly normOffset: number;
   /** Of global layers. */
   readonly rope: RopeDescription;
   /** Of local layers. */
@@ -108,7 +106,6 @@ export function describeGemma3(container: Container): Gemma3Description {
     vocab: meta.integer(key('vocab_size'), 1, MAX_VOCAB, vocabOf(container)),
     trainedContext: meta.integer(key('context_length'), 1, MAX_CONTEXT),
     normEps: meta.number(key('attention.layer_norm_rms_epsilon'), 1e-12, 1),
-    normOffset: meta.integer('ternspike.norm.offset', 0, 1, 0),
     rope: { theta: meta.number(key('rope.freq_base'), 1, 1e12, 1e6), linear: linearOf(meta, key), ...pair },
     localRope: { theta: meta.number(key('rope.freq_base_swa'), 1, 1e12, 1e4), linear: 1, ...pair },
     window,
@@ -149,7 +146,10 @@ function localLayers(container: Container, meta: Metadata, key: string, layers: 
     if (pattern.length === layers && pattern.every((item) => typeof item === 'boolean')) {
       return pattern.map((item) => item === true && window > 0);
     }
-    throw new DescriptionError('DESCRIPTION', `metadata "${key}" is a list, expected true or false for ${layers} layers`);
+    throw new DescriptionError(
+      'DESCRIPTION',
+      `metadata "${key}" is a list, expected true or false for ${layers} layers`,
+    );
   }
   const period = meta.integer(key, 1, MAX_LAYERS, PERIOD);
   return Array.from({ length: layers }, (_, l) => window > 0 && l % period < period - 1);

@@ -34,7 +34,8 @@ export interface Gemma3Recipe {
 }
 
 /** The program of a thread. */
-export const program: MakeProgram = (recipe, { kernels, words }) => gemma3Program(kernels, recipe as Gemma3Recipe, words);
+export const program: MakeProgram = (recipe, { kernels, words }) =>
+  gemma3Program(kernels, recipe as Gemma3Recipe, words);
 
 /** All that a pass reads, and the buffers it writes. */
 export interface Gemma3 {

@@ -6,7 +6,7 @@
 import { alignUp } from '../../bytes/align.ts';
 import { attentionBytes, TILE_BYTES } from '../../description/layout.ts';
 import { type KvType, PREFILL_BATCH, vectorBytes } from '../../description/plan.ts';
-import { type Activations, activationBytes, allocateActivations } from '../../forward/matmul.ts';
+import { activationBytes, type Activations, allocateActivations } from '../../forward/matmul.ts';
 import type { Run } from '../../forward/sessions.ts';
 import type { Arena, Ptr } from '../../wasm/arena.ts';
 import type { Kernels } from '../../wasm/kernels.ts';

@@ -2,7 +2,7 @@
  * BitNetForCausalLM → `bitnet-b1.58`: norms before the last matrices of attention and feed-forward, squared ReLU.
  * @module
  */
-import { DECODER_LAYER, decoderMetadata, DECODER_SIGNS, renameDecoder } from './decoder.ts';
+import { DECODER_LAYER, DECODER_SIGNS, decoderMetadata, renameDecoder } from './decoder.ts';
 import { ropeMetadata } from './rope.ts';
 import type { HuggingFaceTable } from './table.ts';
 

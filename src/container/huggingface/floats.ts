@@ -53,7 +53,10 @@ const LITTLE = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 function checkFloats(source: ByteSource, { name, type }: TensorInfo): void {
   if (type === 'F32' || type === 'F16' || type === 'BF16') return;
-  throw new ModelFileError('TENSOR_TYPE', `${source.name}: tensor ${quote(name)} is ${type}, expected F32, F16 or BF16`);
+  throw new ModelFileError(
+    'TENSOR_TYPE',
+    `${source.name}: tensor ${quote(name)} is ${type}, expected F32, F16 or BF16`,
+  );
 }
 
 function half(bits: number): number {

@@ -5,7 +5,7 @@
  */
 import { MAX_CONTEXT, MAX_LAYERS } from '../../limits.ts';
 import type { Config } from './config.ts';
-import { DECODER_LAYER, decoderMetadata, DECODER_SIGNS, renameDecoder } from './decoder.ts';
+import { DECODER_LAYER, DECODER_SIGNS, decoderMetadata, renameDecoder } from './decoder.ts';
 import { ropeMetadata } from './rope.ts';
 import type { HuggingFaceTable, Translation } from './table.ts';
 
@@ -58,7 +58,9 @@ function localLayers(config: Config, layers: number, to: Translation): void {
   if (types.length !== layers) config.refuse(`layer_types names ${types.length} layers of ${layers}`);
   const local = types.map((type, layer) => {
     if (type === 'sliding_attention' || type === 'full_attention') return type === 'sliding_attention';
-    return config.refuse(`layer_types of layer ${layer} is "${type.slice(0, 40)}", expected sliding_ or full_attention`);
+    return config.refuse(
+      `layer_types of layer ${layer} is "${type.slice(0, 40)}", expected sliding_ or full_attention`,
+    );
   });
   to.set('attention.sliding_window_pattern', 'bool[]', local);
 }

@@ -2,7 +2,7 @@
  * LlamaForCausalLM and MistralForCausalLM → `llama`.
  * @module
  */
-import { decoderMetadata, DECODER_SIGNS, renameDecoder } from './decoder.ts';
+import { DECODER_SIGNS, decoderMetadata, renameDecoder } from './decoder.ts';
 import { ropeMetadata } from './rope.ts';
 import type { HuggingFaceTable } from './table.ts';
 
@@ -28,6 +28,8 @@ function refuseWindow(config: Parameters<HuggingFaceTable['metadata']>[0]): void
   const context = config.integer('max_position_embeddings', 1, 2 ** 31);
   const window = config.integer('sliding_window', 1, 2 ** 31);
   if (window < context) {
-    config.refuse(`sliding_window is ${window} of ${context} positions; sliding windows are not computed for this class`);
+    config.refuse(
+      `sliding_window is ${window} of ${context} positions; sliding windows are not computed for this class`,
+    );
   }
 }

@@ -126,7 +126,9 @@ function isPacked(config: Config): boolean {
   if (quantization === null) return false;
   const method = quantization.string('quant_method', '');
   if (method !== 'bitnet') {
-    quantization.refuse(`quant_method is ${quote(method.slice(0, 40))}, only bitnet is read; take the weights as floats`);
+    quantization.refuse(
+      `quant_method is ${quote(method.slice(0, 40))}, only bitnet is read; take the weights as floats`,
+    );
   }
   quantization.only('quantization_mode', 'offline');
   quantization.only('use_rms_norm', false);

@@ -2,7 +2,7 @@
  * Qwen2ForCausalLM → `qwen2`, Qwen3ForCausalLM → `qwen3`, which normalises queries and keys.
  * @module
  */
-import { DECODER_LAYER, decoderMetadata, DECODER_SIGNS, renameDecoder } from './decoder.ts';
+import { DECODER_LAYER, DECODER_SIGNS, decoderMetadata, renameDecoder } from './decoder.ts';
 import { ropeMetadata } from './rope.ts';
 import type { HuggingFaceTable } from './table.ts';
 

@@ -33,7 +33,9 @@ export function ropeMetadata(config: Config, rope: Config | null, dims: number, 
   const factor = (): number => scaling.number('factor', 1, MAX_FACTOR);
   const kind = KINDS[type as keyof typeof KINDS];
   if (!Object.hasOwn(KINDS, type)) {
-    return scaling.refuse(`rope_type is "${type.slice(0, 40)}"; supported are default, ${Object.keys(KINDS).join(', ')}`);
+    return scaling.refuse(
+      `rope_type is "${type.slice(0, 40)}"; supported are default, ${Object.keys(KINDS).join(', ')}`,
+    );
   }
   kind({ scaling, dims, trained, original, factor, to });
 }
