@@ -13,7 +13,7 @@ import { isSentencePiece, SENTENCEPIECE_KEY, sentencePieceMetadata } from './sen
 import { SpmFamily } from './spm.ts';
 import { isTiktoken, openTiktoken } from './tiktoken.ts';
 import type { SpecialIds, Tokenizer } from './tokenizer.ts';
-import { checkVocabulary, refuse, UNKNOWN, validId, type Vocabulary, withStops } from './vocabulary.ts';
+import { checkVocabulary, refuse, UNKNOWN, validId, type Vocabulary, withControlEnds, withStops } from './vocabulary.ts';
 import { type Family, VocabularyTokenizer } from './vocabulary-tokenizer.ts';
 import { isVocabTxt, wordPieceMetadata } from './wordpiece-metadata.ts';
 import { cleanBert, UNCASED, WordPieceFamily } from './wordpiece.ts';
@@ -42,7 +42,7 @@ export function tokenizerFromMetadata(metadata: Metadata): Tokenizer | null {
   const vocabulary = checkVocabulary(
     NAME,
     tokens as string[],
-    given ?? (spelled ? null : new Uint8Array(tokens.length)),
+    given ? withControlEnds(tokens, given) : spelled ? null : new Uint8Array(tokens.length),
   );
   const id = (key: string): number | undefined => validId(vocabulary, metadata.get(`${NAME}.${key}_token_id`));
   const specials = withStops(
@@ -102,9 +102,9 @@ export function tokenizerFromMetadata(metadata: Metadata): Tokenizer | null {
     }
     const charsmap = from.get(`${NAME}.precompiled_charsmap`);
     const scores = from.get(`${NAME}.scores`);
-    if (scores === undefined) refuse(NAME, 'tokenizer.ggml.scores is missing');
     return new SpmFamily(words, {
-      scores: numbers(scores, 'scores'),
+      // a file without them merges from left to right, as in llama.cpp
+      scores: scores === undefined ? new Array<number>(words.pieces.length).fill(0) : numbers(scores, 'scores'),
       unknown: ids.unk,
       algorithm: kind === 't5' ? 'unigram' : 'bpe',
       charsmap: charsmap === undefined

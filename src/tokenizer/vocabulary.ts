@@ -65,10 +65,7 @@ export function checkVocabulary(name: string, pieces: readonly string[], types: 
       refuse(name, `piece ${id} "${piece}" is a byte piece, but not of the form <0x00> to <0xFF>`);
     }
     if (piece === '') {
-      if (type !== CONTROL && type !== UNUSED) {
-        refuse(name, `piece ${id} is empty; only control and unused pieces may be`);
-      }
-      continue;
+      continue; // some files have one, of any type: no text ever becomes it
     }
     const before = ids.get(piece);
     if (before !== undefined) refuse(name, `pieces ${before} and ${id} are both "${piece.slice(0, 40)}"`);
@@ -99,17 +96,43 @@ export function validId(vocabulary: Vocabulary, id: unknown): number | undefined
     : undefined;
 }
 
-/** Pieces that end a turn in published models. They count where the vocabulary marks them as control or user-defined. */
-const ENDS = [
+/** Pieces that end a generation in published models, by their text, as llama.cpp has them. */
+const ENDS: readonly string[] = [
   '<|eot_id|>',
   '<|eom_id|>',
   '<|im_end|>',
   '<|end|>',
+  '<|return|>',
+  '<|call|>',
+  '<|calls|>',
+  '<|flush|>',
   '<|endoftext|>',
   '<|end_of_text|>',
-  '<end_of_turn>',
   '<|endofassistant|>',
+  '<end_of_turn>',
+  '<end_of_utterance>',
+  '<EOT>',
+  '_<EOT>',
+  '[EOT]',
+  '[EOS]',
+  '<｜end▁of▁sentence｜>',
+  '<|fim_pad|>',
+  '<fim-pad>',
+  '<fim_pad>',
+  '<|fim_repo|>',
+  '<|repo_name|>',
+  '<fim-repo>',
+  '<|file_sep|>',
 ];
+
+/**
+ * The types of a GGUF vocabulary, where pieces that end a generation are control pieces whatever the file says: converters have
+ * written them as normal or user-defined ones, and llama.cpp overrides that too.
+ */
+export function withControlEnds(pieces: readonly unknown[], types: ArrayLike<number>): number[] {
+  const ends = new Set<unknown>(ENDS);
+  return Array.from(types, (type, id) => (ends.has(pieces[id]) ? CONTROL : type));
+}
 
 /** Completes the special ids with everything that ends a generation: eos, the given ends, and the well-known pieces. */
 export function withStops(
