@@ -11,6 +11,7 @@ import type { ModelDescription } from '../description/description.ts';
 import type { KvType, MemoryPlan } from '../description/plan.ts';
 import type { Classifier } from '../forward/classifier.ts';
 import type { Decoder } from '../forward/decoder.ts';
+import type { Embedder } from '../forward/embedder.ts';
 import type { SpikeLayer } from '../forward/spike-report.ts';
 import type { SamplerOptions } from '../sample/options.ts';
 import type { Executor } from '../threads/executor.ts';
@@ -52,10 +53,11 @@ export interface LoadMeans {
   readonly forcedSparsity?: number;
 }
 
-/** A model in memory. It generates or classifies, or both. */
+/** A model in memory. It generates, classifies, or makes vectors of texts. */
 export interface LoadedModel {
   readonly decoder?: Decoder;
   readonly classifier?: Classifier;
+  readonly embedder?: Embedder;
   /** Layers of neurons in the order of the decoder's spike counts, the head last; for decoders that spike. */
   spikeLayers?(): readonly SpikeLayer[];
   /** A short piece of work, to measure how many threads are fastest. */

@@ -11,6 +11,7 @@ import { MAX_CONFIG_BYTES } from '../limits.ts';
 import type { Architecture, ArchitectureEntry } from './architecture.ts';
 import { GEMMA3, isGemma3 } from './gemma3/recognise.ts';
 import { isLlama, LLAMA_NAMES } from './llama/recognise.ts';
+import { BERT, isBert } from './bert/recognise.ts';
 import { isSpikingBert, SPIKINGBERT } from './spikingbert/recognise.ts';
 import { isSymbolicLight, SYMBOLICLIGHT } from './symboliclight/recognise.ts';
 
@@ -42,6 +43,13 @@ export const ARCHITECTURES: readonly ArchitectureEntry[] = [
     program: async () => (await import('./symboliclight/forward.ts')).program,
     shapes: ['symboliclight-0.8b', 'symboliclight-194m', 'symboliclight-tiny'],
     random: async () => (await import('./symboliclight/random.ts')).random,
+  },
+  {
+    name: 'bert',
+    names: [BERT],
+    matches: isBert,
+    architecture: async () => (await import('./bert/architecture.ts')).bert,
+    program: async () => (await import('./bert/forward.ts')).program,
   },
   {
     name: 'spikingbert',

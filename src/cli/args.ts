@@ -41,6 +41,8 @@ export type Values<T extends OptionTable> = {
 export interface PositionalSpec {
   readonly name: string;
   readonly optional?: boolean;
+  /** Whether there may be several; of the last one only. */
+  readonly repeated?: boolean;
 }
 
 /** What a command is, for the parser and the help. */
@@ -165,7 +167,7 @@ function parseIds(name: string, text: string): number[] {
 function checkPositionals({ name, positionals }: CommandSpec, given: readonly string[]): void {
   const needed = positionals.filter(({ optional }) => !optional);
   if (given.length < needed.length) throw new UsageError(`${name}: ${needed[given.length].name} is missing`);
-  if (given.length > positionals.length) {
+  if (given.length > positionals.length && !positionals.at(-1)?.repeated) {
     const extra = JSON.stringify(given[positionals.length].slice(0, 60));
     throw new UsageError(`${name}: ${extra} is one argument too many; put text with spaces in quotes`);
   }
@@ -173,7 +175,9 @@ function checkPositionals({ name, positionals }: CommandSpec, given: readonly st
 
 /** The help of one command. */
 export function commandHelp(spec: CommandSpec): string {
-  const words = spec.positionals.map(({ name, optional }) => (optional ? `[${name}]` : name));
+  const words = spec.positionals.map(({ name, optional, repeated }) =>
+    (optional ? `[${name}]` : name) + (repeated ? ' …' : '')
+  );
   const rows = Object.entries({ ...spec.options, ...COMMON } as OptionTable).map(([name, option]): [string, string] => {
     const short = option.short ? `-${option.short}, ` : '    ';
     const value = option.kind === 'flag' || option.kind === 'switch'

@@ -40,7 +40,7 @@ interface LineResult extends Pick<Classification, 'label' | 'labelId' | 'scores'
 export const classify: Command = command(
   {
     name: 'classify',
-    summary: 'The class of a text, by a spiking classifier.',
+    summary: 'Classify a text with a spiking or a dense BERT.',
     positionals: [],
     options: OPTIONS,
     notes: [
@@ -173,9 +173,9 @@ function byScore(model: Model, said: Classification): string[] {
   return order.map((i) => `${oneLine(labels[i])}\t${said.scores[i].toFixed(4)}`);
 }
 
-function whatItTook({ tokens, steps, spikes }: Classification, ms: number): string {
+function whatItTook({ tokens, steps, spikes, firingRates }: Classification, ms: number): string {
   const time = `${Math.round(ms)} ms`;
-  if (!spikes) return `${tokens} tokens by rates, ${time}`;
+  if (!spikes) return `${tokens} tokens${firingRates.length > 0 ? ' by rates' : ''}, ${time}`;
   const rate = `${(100 * spikes.firingRate).toFixed(2)} %`;
   const energy = `${spikes.energy.compute.effective.toPrecision(3)} µJ of operations (45 nm estimate)`;
   return `${tokens} tokens, ${steps} steps, ${time}; ${spikes.spikes} spikes, firing rate ${rate}, ${energy}`;

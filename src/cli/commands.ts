@@ -7,6 +7,7 @@ import { classify } from './classify.ts';
 import type { Command } from './command.ts';
 import { convert } from './convert.ts';
 import { distillCommand } from './distill.ts';
+import { embed } from './embed.ts';
 import { evalGlue } from './eval-glue.ts';
 import { inspect } from './inspect.ts';
 import { logits } from './logits.ts';
@@ -22,6 +23,7 @@ export const COMMANDS: readonly Command[] = [
   inspect,
   perplexityCommand,
   classify,
+  embed,
   evalGlue,
   convert,
   distillCommand,

@@ -37,7 +37,7 @@ export function activationBytes(widest: number): number {
 }
 
 /** Allocates a thread's buffers for a batch of vectors. @throws {MemoryError} */
-export function allocateActivations(arena: Arena, widest: number): Activations {
+export function allocateActivations(arena: Pick<Arena, 'alloc'>, widest: number): Activations {
   const forms = (bytes: number): Ptr => arena.alloc(PREFILL_BATCH * bytes, 'quantised activations');
   return {
     codes: forms(codeVectorBytes(widest)),

@@ -2,6 +2,7 @@
  * A loaded model: text in, text out, and everything in between in the open.
  * @module
  */
+import type { EmbedOptions, Pooling } from '../forward/embedder.ts';
 import type { Classification, ClassifyInput, ClassifyOptions } from '../forward/classifier.ts';
 import type { Container } from '../container/tensor.ts';
 import { DescriptionError, OptionError, SessionError, TokenizerError } from '../errors.ts';
@@ -287,10 +288,34 @@ export class Model {
     for await (const input of inputs) yield await this.classify(input, options);
   }
 
+  /** How `embed` pools by default; null for a model that makes no vectors. */
+  get defaultPooling(): Pooling | null {
+    return this.#alive().embedder?.pooling ?? null;
+  }
+
+  /**
+   * A vector for a text, or one for each of several. A text has the same vector alone and among others.
+   * @throws {DescriptionError} `ARCHITECTURE` for a model that makes none
+   * @throws {SessionError} `CONTEXT_OVERFLOW` for a text longer than the model; {OptionError}; the signal's reason
+   * @example
+   * const [a, b] = await model.embed(['a cat sits', 'a dog runs']); // Float32Array of length 1
+   */
+  embed(text: string, options?: EmbedOptions): Promise<Float32Array>;
+  embed(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array[]>;
+  async embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Float32Array | Float32Array[]> {
+    const { embedder, description: { architecture } } = this.#alive();
+    if (!embedder) {
+      throw new DescriptionError('ARCHITECTURE', `${architecture} models make no vectors of texts; BERTs do`);
+    }
+    if (typeof texts === 'string') return (await embedder.embed([texts], options))[0];
+    return await embedder.embed(texts, options);
+  }
+
   /** Ends every session and gives the memory back. Harmless when called twice. */
   dispose(): void {
     for (const session of this.#sessions) session.dispose();
     this.#parts?.classifier?.dispose();
+    this.#parts?.embedder?.dispose();
     this.#parts?.executor.dispose();
     this.#parts = null;
   }

@@ -205,6 +205,7 @@ async function loadContainer(
       digest,
       generator: loaded.decoder && sampler ? { decoder: loaded.decoder, sampler } : null,
       classifier: loaded.classifier ?? null,
+      embedder: loaded.embedder ?? null,
       spikeLayers: once(() => loaded.spikeLayers?.() ?? null),
     });
   } catch (error) {

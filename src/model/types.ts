@@ -3,6 +3,7 @@
  * @module
  */
 import type { Architecture } from '../architectures/architecture.ts';
+import type { Embedder } from '../forward/embedder.ts';
 import type { Classifier } from '../forward/classifier.ts';
 import type { Container } from '../container/tensor.ts';
 import type { SpikeLayer, SpikeReport } from '../forward/spike-report.ts';
@@ -101,6 +102,8 @@ export interface ModelParts {
   readonly generator: Generator | null;
   /** What classifies; null in a model that generates. */
   readonly classifier: Classifier | null;
+  /** What makes vectors of texts; null where nothing does. */
+  readonly embedder: Embedder | null;
   readonly tokenizer: Tokenizer | null;
   readonly build: Build | 'custom';
   readonly loadMs: number;

@@ -13,7 +13,15 @@ import { isSentencePiece, SENTENCEPIECE_KEY, sentencePieceMetadata } from './sen
 import { SpmFamily } from './spm.ts';
 import { isTiktoken, openTiktoken } from './tiktoken.ts';
 import type { SpecialIds, Tokenizer } from './tokenizer.ts';
-import { checkVocabulary, refuse, UNKNOWN, validId, type Vocabulary, withControlEnds, withStops } from './vocabulary.ts';
+import {
+  checkVocabulary,
+  refuse,
+  UNKNOWN,
+  validId,
+  type Vocabulary,
+  withControlEnds,
+  withStops,
+} from './vocabulary.ts';
 import { type Family, VocabularyTokenizer } from './vocabulary-tokenizer.ts';
 import { isVocabTxt, wordPieceMetadata } from './wordpiece-metadata.ts';
 import { cleanBert, UNCASED, WordPieceFamily } from './wordpiece.ts';

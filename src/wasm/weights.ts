@@ -96,6 +96,11 @@ export class WeightLoader {
     return columns;
   }
 
+  /** Whether the container has a tensor of this name. */
+  has(name: string): boolean {
+    return this.#container.tensors.has(name);
+  }
+
   /** Reserves a vector, padded with zeros; 0 when the container has no such tensor. It is F32, F16 or BF16, and f32 here.
    *  @throws {MemoryError} */
   vector(name: string): Ptr {

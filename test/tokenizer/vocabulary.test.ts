@@ -304,11 +304,13 @@ test('a first piece loses the space that encoding put there, a later one does no
   assert.is(stream.push(world), ' world');
 });
 
-test('stops are eos, named ends, and well-known pieces that are control or user-defined', () => {
+test('stops are eos, named ends, and well-known pieces of any type, which become control pieces', () => {
   const pieces: Piece[] = [...SPM_PIECES, ['<|im_end|>', 0, 3], ['<|eot_id|>', 0, 1], ['<turn>', 0, 3]];
   const first = SPM_PIECES.length;
   const tokenizer = tokenizerOf(spmMetadata(pieces, [['eot_token_id', first + 2]]));
-  assert.equal([...tokenizer.specials.stop], [2, first + 2, first]);
+  assert.equal([...tokenizer.specials.stop], [2, first + 2, first + 1, first]);
+  assert.not.ok(tokenizer.encode('<|eot_id|>').includes(first + 1), 'text does not become one');
+  assert.ok(tokenizer.encode('<|eot_id|>', { special: true }).includes(first + 1));
 });
 
 test('bos and eos come as the vocabulary says', () => {

@@ -1,0 +1,68 @@
+/**
+ * `embed`: vectors of texts.
+ * @module
+ */
+import type { Pooling } from '../forward/embedder.ts';
+import { UsageError } from './args.ts';
+import { type Command, command } from './command.ts';
+import { readText, withSource } from './files.ts';
+import { load, MODEL_OPTIONS, TYPE_OPTIONS } from './load.ts';
+
+const POOLINGS: readonly string[] = ['mean', 'cls', 'last'];
+
+export const embed: Command = command(
+  {
+    name: 'embed',
+    summary: 'Print a vector for each text, by a BERT.',
+    positionals: [{ name: 'TEXT', optional: true, repeated: true }],
+    options: {
+      ...MODEL_OPTIONS,
+      ...TYPE_OPTIONS,
+      lines: { kind: 'text', value: 'FILE', help: 'a text on each line, instead of TEXT' },
+      pooling: {
+        kind: 'text',
+        value: 'mean|cls|last',
+        help: "of the tokens of a text; default: the model's own, else mean",
+      },
+      'no-normalise': { kind: 'flag', help: 'leave vectors at the length they have; default: length 1' },
+      'max-length': {
+        kind: 'integer',
+        least: 4,
+        help: 'cut texts to this many tokens; default: longer ones are refused',
+      },
+    } as const,
+    notes: ['Without --json each line of the output is the vector of a text, as a JSON array.'],
+    examples: [
+      'ternspike embed -m all-MiniLM-L6-v2/ "a cat sits outside" "a dog runs"',
+      'ternspike embed -m minilm.gguf --lines sentences.txt --json',
+    ],
+  },
+  async ({ values, positionals }, context) => {
+    const { out, signal } = context;
+    const { pooling, lines } = values;
+    if (values.model === undefined) throw new UsageError('give -m MODEL, a BERT: a folder or a GGUF file');
+    if (pooling !== undefined && !POOLINGS.includes(pooling)) {
+      throw new UsageError(`--pooling is ${JSON.stringify(pooling)}, expected one of ${POOLINGS.join(', ')}`);
+    }
+    if ((lines === undefined) === (positionals.length === 0)) {
+      throw new UsageError('give TEXT or --lines FILE, one of them');
+    }
+    const { type, head, embedding, build, threads, activations } = values;
+    const options = { type, head, embedding, build, threads, activations };
+    using model = await withSource(values.model, signal, (source) => load(source, options, context));
+    const texts = lines === undefined
+      ? positionals
+      : (await readText(lines, undefined, signal)).replace(/\r?\n$/, '').split(/\r?\n/);
+    const vectors = await model.embed(texts, {
+      pooling: pooling as Pooling | undefined,
+      normalise: !values['no-normalise'],
+      maxLength: values['max-length'],
+      signal,
+    });
+    const embeddings = vectors.map((vector) => Array.from(vector));
+    await out.result(
+      { embeddings, dims: embeddings[0]?.length ?? 0, pooling: pooling ?? model.defaultPooling },
+      () => embeddings.map((vector) => JSON.stringify(vector)),
+    );
+  },
+);
