@@ -27,12 +27,14 @@ export type { ByteSource } from '../bytes/source.ts';
 export type { ModelSource } from '../bytes/resolve.ts';
 export { openContainer } from '../container/open.ts';
 export type { Container, MetadataValue, RawType, TensorInfo, TensorType } from '../container/tensor.ts';
+export type { BertDescription } from '../architectures/bert/description.ts';
 export type { Gemma3Description } from '../architectures/gemma3/description.ts';
 export type { LlamaDescription } from '../architectures/llama/description.ts';
 export type { ModelDescription } from '../description/description.ts';
 export type { SpikingBertDescription } from '../architectures/spikingbert/description.ts';
 export type { SymbolicLightDescription } from '../architectures/symboliclight/description.ts';
-export type { MemoryPlan } from '../description/plan.ts';
+export type { ModelConfig } from '../description/config.ts';
+export type { KvType, MemoryPlan } from '../description/plan.ts';
 export {
   type FinishReason,
   type GenerateChunk,
@@ -47,6 +49,7 @@ export type { SamplerOptions } from '../sample/options.ts';
 export type { CallOptions } from '../bytes/pace.ts';
 export { type Overflow, Session, type SessionOptions } from '../session/session.ts';
 export { openTokenizer, tokenizerFromMetadata } from '../tokenizer/open.ts';
+export type { ChatMessage, ChatOptions } from '../tokenizer/template.ts';
 export type { DecodeOptions, EncodeOptions, SpecialIds, Tokenizer, TokenStream } from '../tokenizer/tokenizer.ts';
 export { perplexity, type PerplexityOptions, type PerplexityResult } from '../eval/perplexity.ts';
 export type { ClassifyLayerReport, ClassifySpikes } from '../forward/classify-report.ts';
@@ -58,4 +61,5 @@ export {
   type SynapticOperations,
   type WeightBytes,
 } from '../forward/spike-report.ts';
+export type { ActivationType } from '../wasm/load-options.ts';
 export { type Build, hasRelaxedSimd, hasSimd } from '../wasm/features.ts';
