@@ -23,19 +23,35 @@ export async function folderTokenizer(beside: Beside): Promise<Tokenizer | null>
   return null;
 }
 
-/** What `tokenizer_config.json` says, with the chat template where that has a file of its own. */
+/**
+ * What `tokenizer_config.json` says, with the chat template where that has a file of its own or is one of several, and the ids of
+ * `generation_config.json` that end an answer.
+ */
 async function tokenizerConfig(beside: Beside): Promise<object> {
-  const name = 'tokenizer_config.json';
+  const config = await jsonBeside(beside, 'tokenizer_config.json');
+  const { eos_token_id: ends } = await jsonBeside(beside, 'generation_config.json');
+  const file = await beside('chat_template.jinja', MAX_CONFIG_BYTES);
+  const template = file ? new TextDecoder().decode(file) : defaultTemplate(config.chat_template);
+  return { ...config, chat_template: template, ...(ends !== undefined && { eos_token_id: ends }) };
+}
+
+/** Of a list of named templates the default one, else the first. */
+function defaultTemplate(template: unknown): unknown {
+  if (!Array.isArray(template)) return template;
+  const named = template as readonly { readonly name?: unknown; readonly template?: unknown }[];
+  return (named.find((one) => one?.name === 'default') ?? named[0])?.template;
+}
+
+/** A file of the folder as an object; an empty one where it is not there. @throws {TokenizerError} `TOKENIZER` */
+async function jsonBeside(beside: Beside, name: string): Promise<Readonly<Record<string, unknown>>> {
   const bytes = await beside(name, MAX_CONFIG_BYTES);
-  const template = await beside('chat_template.jinja', MAX_CONFIG_BYTES);
-  let config: unknown = {};
+  if (!bytes) return {};
+  let value: unknown;
   try {
-    if (bytes) config = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (cause) {
     throw new TokenizerError('TOKENIZER', `${name} is not JSON: ${String(cause)}`, { cause });
   }
-  if (typeof config !== 'object' || config === null) {
-    throw new TokenizerError('TOKENIZER', `${name} is not a JSON object`);
-  }
-  return template ? { ...config, chat_template: new TextDecoder().decode(template) } : config;
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new TokenizerError('TOKENIZER', `${name} is not a JSON object`);
 }

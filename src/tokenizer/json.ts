@@ -18,6 +18,7 @@ import {
   UNKNOWN,
   UNUSED,
   USER_DEFINED,
+  validId,
   type Vocabulary,
   withStops,
 } from './vocabulary.ts';
@@ -214,7 +215,8 @@ function findSpecials(vocabulary: Vocabulary, model: Json, prefix: readonly numb
   return withStops(
     vocabulary,
     { bos, eos, unk: named('unk_token', model.unk_token), pad: named('pad_token', '<pad>', '[PAD]') },
-    [],
+    // of a generation_config.json: all that end an answer
+    [settings.eos_token_id].flat().map((id) => validId(vocabulary, id)),
   );
 }
 

@@ -127,7 +127,6 @@ const TABLE: ReadonlyMap<string, PreTokenizer> = new Map<string, PreTokenizer>([
   ...names({ patterns: [BLOOM] }, 'bloom', 'gpt3-finnish', 'poro-chat'),
   ['viking', { patterns: [BLOOM, '\\p{N}'] }],
   ['kimi-k2', { patterns: [KIMI] }],
-  ['superbpe', { patterns: ['\\p{N}+', '(?=(\\d{3})+(?!\\d))'] }],
   ...names(
     {
       patterns: [
