@@ -86,7 +86,7 @@ const real = join(checkout(), 'build/real/all-MiniLM-L6-v2');
 const answers = shared('conformance/real/minilm.json');
 
 if (answers && existsSync(real)) {
-  test('all-MiniLM-L6-v2: vectors of sentence-transformers', async () => {
+  test('all-MiniLM-L6-v2: vectors of transformers, pooled by their mean', async () => {
     await using model = await open(real, { threads: 1 });
     const { texts } = json<Answers>(answers);
     for (const { text, mean } of texts) {

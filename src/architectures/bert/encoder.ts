@@ -96,7 +96,7 @@ export class BertEncoder implements Embedder, Classifier {
       throw new OptionError('OPTION', `${name} is for classifiers that spike; this is a bert model`);
     }
     if (typeof input === 'string') return this.#text(input, undefined, maxLength);
-    if (Array.isArray(input)) return this.#text(String(input[0]), input[1] as string | undefined, maxLength);
+    if (Array.isArray(input)) return this.#text(input[0] as string, input[1] as string | undefined, maxLength);
     const { ids, typeIds, mask } = input as { ids: number[]; typeIds?: number[]; mask?: number[] };
     if (!Array.isArray(ids)) throw new OptionError('OPTION', 'the input is not a text, a pair of texts or { ids }');
     // padding that no token sees changes nothing

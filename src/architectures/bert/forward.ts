@@ -43,7 +43,7 @@ export const program: MakeProgram = (recipe, { kernels, memory, words }) => {
 };
 
 /**
- * What a thread does: the text that the words describe.
+ * The program of a thread: runs the text that the words describe.
  *
  *   0 where its buffers begin │ 1 tokens │ 2 threads there are buffers for
  */
@@ -54,7 +54,7 @@ export function bertProgram(m: Bert, words: Int32Array): Program {
   };
 }
 
-/** Runs the `tokens` ids of `b.ids`; the stream behind the last layer stays in `b.x`. */
+/** Runs the `tokens` ids of `b.ids`; the stream after the last layer stays in `b.x`. */
 export function forward(
   m: Bert,
   b: BertBuffers,
