@@ -28,7 +28,10 @@ export function gemma3Decoder(
   { context, kv }: { readonly context: number; readonly kv: KvType },
   executor: Executor = solo(),
 ): SessionDecoder {
-  const b = gemma3Buffers(d, arena, k, context, executor.size);
+  const b = gemma3Buffers(d, arena, context, executor.size);
+  for (const [{ theta, dims, linear }, { freqs }] of [[d.rope, b.rope], [d.localRope, b.localRope]] as const) {
+    k.rope_freqs_f64(theta, dims, linear, 0, freqs);
+  }
   const recipe = { kind: 'gemma3', d, w, b, context, kv } as const;
   executor.bind(gemma3Program(k, recipe, executor.words), recipe);
   const streamStride = strideOf(d.width) * 4;

@@ -11,8 +11,8 @@ import type { Arena } from '../../wasm/arena.ts';
 import type { Kernels } from '../../wasm/kernels.ts';
 import type { LlamaDescription } from './description.ts';
 import { forward, llamaProgram } from './forward.ts';
-import { llamaStateBytes } from './plan.ts';
-import { llamaBuffers, LlamaState } from './state.ts';
+import { ropeFrequencies } from './rope.ts';
+import { llamaBuffers, LlamaState, llamaStateBytes } from './state.ts';
 import type { LlamaWeights } from './weights.ts';
 
 export interface LlamaDecoderOptions {
@@ -29,8 +29,9 @@ export function llamaDecoder(
   { context, kv }: LlamaDecoderOptions,
   executor: Executor = solo(),
 ): SessionDecoder {
-  const b = llamaBuffers(d, arena, k, w.ropeFactors, context, executor.size);
-  const recipe = { kind: 'llama', d, w, b, context, kv } as const;
+  const b = llamaBuffers(d, arena, context, executor.size);
+  const ropeMagnitude = ropeFrequencies(k, arena, d.rope, w.ropeFactors, b.ropeFreqs);
+  const recipe = { kind: 'llama', d, w, b, ropeMagnitude, context, kv } as const;
   executor.bind(llamaProgram(k, recipe, executor.words), recipe);
   const streamStride = strideOf(d.width) * 4;
   const body: DecoderBody = {
@@ -48,7 +49,7 @@ export function llamaDecoder(
     streamAt: (t) => b.x + t * streamStride,
     runs: (base, length) => new LlamaState(d, base, context, kv).runs(length),
     pass(base, { ids }, n, position, afterLayer) {
-      forward({ k, d, w, b }, new LlamaState(d, base, context, kv), ids, n, position, SOLO, afterLayer);
+      forward({ k, d, w, b, ropeMagnitude }, new LlamaState(d, base, context, kv), ids, n, position, SOLO, afterLayer);
     },
     slide(base, keep, length) {
       const drop = Math.max(1, Math.floor((length - keep) / 2));

@@ -5,6 +5,7 @@
  * architecture that no key states.
  * @module
  */
+import { layerTensorName } from '../../description/layer-tensors.ts';
 import type { Container, MetadataValue, TensorInfo } from '../../container/tensor.ts';
 import { DescriptionError } from '../../errors.ts';
 import { MAX_CONTEXT, MAX_HEADS, MAX_LAYERS, MAX_VOCAB, MAX_WIDTH } from '../../limits.ts';
@@ -23,7 +24,7 @@ export interface LlamaDescription extends ModelDescription {
   readonly headDim: number;
   readonly normEps: number;
   readonly rope: RopeDescription;
-  readonly activation: 'silu' | 'relu2' | 'gelu';
+  readonly activation: 'silu' | 'relu2';
   /** The head is the embedding table. */
   readonly tied: boolean;
 }
@@ -351,9 +352,4 @@ function checkTensors(container: Container, d: LlamaDescription): void {
         .filter(Boolean).join('; ') + `; a "${d.architecture}" file of this kind is not supported`,
     );
   }
-}
-
-/** Full name of a layer's tensor. */
-export function layerTensorName(layer: number, suffix: string): string {
-  return `blk.${layer}.${suffix.replace('?', '')}`;
 }

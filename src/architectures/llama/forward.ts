@@ -30,6 +30,8 @@ export interface LlamaRecipe {
   readonly d: LlamaDescription;
   readonly w: LlamaWeights;
   readonly b: LlamaBuffers;
+  /** Of the cosines and sines. */
+  readonly ropeMagnitude: number;
   readonly context: number;
   readonly kv: KvType;
 }
@@ -43,11 +45,13 @@ export interface Llama {
   readonly d: LlamaDescription;
   readonly w: LlamaWeights;
   readonly b: LlamaBuffers;
+  readonly ropeMagnitude: number;
 }
 
 /** What a thread does in a step: a pass, a head, or both. */
-export function llamaProgram(k: Kernels, { d, w, b, context, kv }: LlamaRecipe, words: Int32Array): Program {
-  const m = { k, d, w, b };
+export function llamaProgram(k: Kernels, recipe: LlamaRecipe, words: Int32Array): Program {
+  const { d, context, kv } = recipe;
+  const m = { ...recipe, k };
   const step = new Step(words);
   const states = new Map<Ptr, LlamaState>(); // as many as there were sessions at a time
   return (thread) => {
@@ -82,7 +86,7 @@ export function forward(
 
   if (thread.index === 0) {
     for (let t = 0; t < n; t++) readRow(k, w.embedding, ids[t], b.x + t * width * 4);
-    k.rope_table_f32(b.ropeFreqs, d.rope.dims / 2, pos, n, b.ropeMagnitude, b.ropeTable);
+    k.rope_table_f32(b.ropeFreqs, d.rope.dims / 2, pos, n, m.ropeMagnitude, b.ropeTable);
   }
   thread.barrier();
 
@@ -120,7 +124,6 @@ export function forward(
     for (let t = 0; t < n; t++) {
       const at = (t * hidden + h0) * 4;
       if (d.activation === 'silu') k.silu_mul_f32(b.gate + at, b.up + at, h1 - h0);
-      else if (d.activation === 'gelu') k.gelu_mul_f32(b.gate + at, b.up + at, h1 - h0);
       else k.relu2_mul_f32(b.gate + at, b.up + at, h1 - h0);
     }
     thread.barrier();

@@ -2,13 +2,14 @@
  * SymbolicLight, as the engine sees it.
  * @module
  */
+import { bytesOf, memoryPlan } from '../../description/plan.ts';
 import type { Architecture } from '../architecture.ts';
 import { symbolicLightDecoder } from './decoder.ts';
 import { describeSymbolicLight, type SymbolicLightDescription } from './description.ts';
-import { planSymbolicLight } from './plan.ts';
+import { symbolicLightBuffers, symbolicLightStateBytes } from './state.ts';
 import { symbolicLightSampling } from './sampling.ts';
 import { symbolicLightLayers } from './spikes.ts';
-import { symbolicLightWeights } from './weights.ts';
+import { symbolicLightWeights, symbolicLightWeightsBytes } from './weights.ts';
 
 export const symbolicLight: Architecture<SymbolicLightDescription> = {
   generates: true,
@@ -17,7 +18,15 @@ export const symbolicLight: Architecture<SymbolicLightDescription> = {
   // most products lead to a threshold; fine inputs keep its decisions as they were trained, at no cost
   activations: 'int16',
   describe: describeSymbolicLight,
-  plan: planSymbolicLight,
+
+  plan: (container, d, options) =>
+    memoryPlan({
+      container,
+      weightsBytes: symbolicLightWeightsBytes(container),
+      stateBytes: () => symbolicLightStateBytes(d),
+      scratchBytes: () => bytesOf((allocator) => symbolicLightBuffers(d, allocator, options.threads)),
+      unit: 'one session',
+    }, options),
 
   async load(d, { kernels, arena, loader, executor, container, activations, forcedSparsity }) {
     const { weights, finish } = symbolicLightWeights(d, loader);

@@ -14,8 +14,7 @@ import type { Arena, Ptr } from '../../wasm/arena.ts';
 import type { Kernels } from '../../wasm/kernels.ts';
 import type { SymbolicLightDescription } from './description.ts';
 import { forward, symbolicLight, symbolicLightProgram } from './forward.ts';
-import { symbolicLightStateBytes } from './plan.ts';
-import { symbolicLightBuffers, SymbolicLightState } from './state.ts';
+import { symbolicLightBuffers, SymbolicLightState, symbolicLightStateBytes } from './state.ts';
 import type { SymbolicLightWeights } from './weights.ts';
 
 export interface SymbolicLightOptions {
@@ -32,17 +31,17 @@ export function symbolicLightDecoder(
   { forcedSparsity }: SymbolicLightOptions = {},
   executor: Executor = solo(),
 ): SessionDecoder {
-  // what a pass changes for good, as it was before: the membrane, and the decaying state of each block; keys and values of a
-  // batch take the places of positions that even its first token no longer sees
-  const saved = arena.alloc((1 + d.layers) * vectorBytes(d.width), 'saved state');
+  const b = {
+    ...symbolicLightBuffers(d, arena, executor.size),
+    spikeCounts: new Float64Array(executor.share(8 * (3 * d.layers + 1))),
+  };
+  const { saved, ropeFreqs } = b;
+  k.rope_freqs_f64(d.rope.theta, d.headDim, 1, 0, ropeFreqs);
+  // the public code keeps its frequencies in single precision
+  const freqs = new Float64Array(arena.memory.buffer, ropeFreqs, d.headDim / 2);
+  freqs.set(Float32Array.from(freqs));
   const savedAt = (block: number): Ptr => saved + (1 + block) * vectorBytes(d.width);
-  const recipe = {
-    kind: 'symboliclight',
-    d,
-    w,
-    b: symbolicLightBuffers(d, arena, k, executor),
-    forcedSparsity,
-  } as const;
+  const recipe = { kind: 'symboliclight', d, w, b, forcedSparsity } as const;
   const m = symbolicLight(k, recipe, arena.memory, 0);
   executor.bind(symbolicLightProgram(m, executor.words), recipe);
   const body: DecoderBody = {
