@@ -56,7 +56,10 @@ export async function convertGguf(
   checkTypes(options, GGUF_TYPES);
   const types = options as Required<Pick<GgufTypes, 'type'>> & GgufTypes;
   const vector = { to: 'F32', fellBack: false } as const;
-  const plan = [...container.tensors.values()].map((info) => ({
+  const weights = [...container.tensors.values()];
+  // the scale of a packed matrix goes into its blocks
+  const scales = new Set(weights.filter(({ type }) => type === 'U2_ROWS').map(({ name }) => `${name}_scale`));
+  const plan = weights.filter(({ name }) => !scales.has(name)).map((info) => ({
     info,
     shape: info.shape,
     ...(info.shape.length < 2 ? vector : targetOf(info, types) ?? vector),
