@@ -2,13 +2,11 @@
  * `embed`: vectors of texts.
  * @module
  */
-import type { Pooling } from '../forward/embedder.ts';
+import { type Pooling, POOLINGS } from '../forward/pooling.ts';
 import { UsageError } from './args.ts';
 import { type Command, command } from './command.ts';
 import { readText, withSource } from './files.ts';
 import { load, MODEL_OPTIONS, TYPE_OPTIONS } from './load.ts';
-
-const POOLINGS: readonly string[] = ['mean', 'cls', 'last'];
 
 export const embed: Command = command(
   {
@@ -21,7 +19,7 @@ export const embed: Command = command(
       lines: { kind: 'text', value: 'FILE', help: 'a text on each line, instead of TEXT' },
       pooling: {
         kind: 'text',
-        value: 'mean|cls|last',
+        value: 'mean|cls|last|max',
         help: "of the tokens of a text; default: the model's own, else mean",
       },
       'no-normalise': { kind: 'flag', help: 'leave vectors at the length they have; default: length 1' },
@@ -41,7 +39,7 @@ export const embed: Command = command(
     const { out, signal } = context;
     const { pooling, lines } = values;
     if (values.model === undefined) throw new UsageError('give -m MODEL, a BERT: a folder or a GGUF file');
-    if (pooling !== undefined && !POOLINGS.includes(pooling)) {
+    if (pooling !== undefined && !(POOLINGS as readonly string[]).includes(pooling)) {
       throw new UsageError(`--pooling is ${JSON.stringify(pooling)}, expected one of ${POOLINGS.join(', ')}`);
     }
     if ((lines === undefined) === (positionals.length === 0)) {

@@ -2,7 +2,7 @@
  * A loaded model: text in, text out, and everything in between in the open.
  * @module
  */
-import type { EmbedOptions, Pooling } from '../forward/embedder.ts';
+import type { EmbedOptions, Encoding, EncodingOptions, Pooling } from '../forward/embedder.ts';
 import type { Classification, ClassifyInput, ClassifyOptions } from '../forward/classifier.ts';
 import type { Container } from '../container/tensor.ts';
 import { DescriptionError, OptionError, SessionError, TokenizerError } from '../errors.ts';
@@ -280,12 +280,41 @@ export class Model {
     );
   }
 
-  /** Classifies one input after the other, in their order. @throws as `classify` */
+  /**
+   * Classifies inputs in their order. A dense BERT runs several together, and reads ahead for that where `inputs` is not
+   * asynchronous; scores are those of each alone.
+   * @throws as `classify`, behind the answers of the inputs before a bad one
+   */
   async *classifyAll(
     inputs: Iterable<ClassifyInput> | AsyncIterable<ClassifyInput>,
     options: ClassifyOptions = {},
   ): AsyncGenerator<Classification, void> {
-    for await (const input of inputs) yield await this.classify(input, options);
+    const { classifier } = this.#alive();
+    if (classifier?.classifyAll && Symbol.iterator in inputs) yield* classifier.classifyAll(inputs, options);
+    else for await (const input of inputs) yield await this.classify(input, options);
+  }
+
+  /**
+   * All that a BERT says of a text: states of the tokens, and of every layer and attention where they are asked for; what
+   * pooler and classifier make of them.
+   * @throws {DescriptionError} `ARCHITECTURE` for a model that is no BERT; as `embed`
+   * @example
+   * const { hidden, attention, logits } = await model.encode('a cat sits', { hidden: true, attention: true });
+   * hidden[layer][t * width + i]; attention[layer][(head * tokens + query) * tokens + key]; // layer 0 of hidden: the embedding
+   */
+  async encode(input: ClassifyInput, options: EncodingOptions = {}): Promise<Encoding> {
+    for await (const encoding of this.encodeAll([input], options)) return encoding;
+    throw new SessionError('DISPOSED', 'this model was disposed of; open it again');
+  }
+
+  /** `encode` for inputs in their order; several run together, and each has the bits that it has alone. @throws as `encode` */
+  async *encodeAll(
+    inputs: Iterable<ClassifyInput>,
+    options: EncodingOptions = {},
+  ): AsyncGenerator<Encoding, void> {
+    const { embedder, description: { architecture } } = this.#alive();
+    if (embedder?.encodeAll) return yield* embedder.encodeAll(inputs, options);
+    throw new DescriptionError('ARCHITECTURE', `${architecture} models do not encode texts from both sides; BERTs do`);
   }
 
   /** How `embed` pools by default; null for a model that makes no vectors. */
@@ -314,8 +343,7 @@ export class Model {
   /** Ends every session and gives the memory back. Harmless when called twice. */
   dispose(): void {
     for (const session of this.#sessions) session.dispose();
-    this.#parts?.classifier?.dispose();
-    this.#parts?.embedder?.dispose();
+    for (const part of new Set([this.#parts?.classifier, this.#parts?.embedder])) part?.dispose(); // may be one
     this.#parts?.executor.dispose();
     this.#parts = null;
   }

@@ -6,7 +6,7 @@
 import type { Container, TensorInfo } from '../../container/tensor.ts';
 import { Metadata, type ModelDescription } from '../../description/description.ts';
 import { DescriptionError } from '../../errors.ts';
-import type { Pooling } from '../../forward/embedder.ts';
+import type { Pooling } from '../../forward/pooling.ts';
 import { MAX_CLASSES, MAX_CONTEXT, MAX_HEADS, MAX_LAYERS, MAX_VOCAB, MAX_WIDTH } from '../../limits.ts';
 import { BERT } from './recognise.ts';
 
