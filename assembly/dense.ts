@@ -90,3 +90,15 @@ export function f16_gemm(w: usize, stride: i32, x: usize, xStride: i32, y: usize
 export function bf16_gemm(w: usize, stride: i32, x: usize, xStride: i32, y: usize, yStride: i32, r0: i32, r1: i32, n: i32): void {
   gemm(BF16, w, stride, x, xStride, y, yStride, r0, r1, n);
 }
+
+/**
+ * y[i] = w[i]                                                                                              0 ≤ i < n
+ * w (n) f16    y (n) f32
+ * layout: plain vectors; must not overlap
+ * needs: n a multiple of 4.   exact for finite numbers, as matrices hold them; `f16_to_f32` takes all, in three times the time
+ * equals: reference.f16, bit for bit, in every build.   cost: 6 bytes, 5 operations per 4
+ */
+export function widen_f16(w: usize, y: usize, n: i32): void {
+  const mask = f16_mask(), scale = f16_scale();
+  for (const end = w + (<usize>n << 1); w < end; w += 8, y += 16) v128.store(y, load_f16x4(w, mask, scale));
+}

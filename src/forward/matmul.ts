@@ -166,11 +166,11 @@ const WIDENED_BYTES = 24 << 10;
 
 /** The products of rows of 16 bits by way of f32: a weight is widened once for all vectors. */
 function widened(k: Kernels, m: Matrix, x: Ptr, tile: Ptr, y: Ptr, n: number, r0: number, r1: number): void {
-  const convert = m.layout === 'f16' ? k.f16_to_f32 : k.bf16_to_f32;
+  const widen = m.layout === 'f16' ? k.widen_f16 : k.bf16_to_f32;
   const rows = WIDENED_ROWS * Math.max(1, Math.floor(WIDENED_BYTES / (WIDENED_ROWS * m.units * 4)));
   for (let r = r0; r < r1; r += rows) {
     const some = Math.min(rows, r1 - r);
-    convert(m.data + r * m.units * 2, tile, some * m.units);
+    widen(m.data + r * m.units * 2, tile, some * m.units);
     k.f32_gemm(tile, m.units, x, strideOf(m.cols), y + r * 4, strideOf(m.rows), 0, some, n);
   }
 }

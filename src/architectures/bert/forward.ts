@@ -15,6 +15,7 @@
  */
 import { alignUp } from '../../bytes/align.ts';
 import { ROW_GROUP } from '../../description/layout.ts';
+import { PREFILL_BATCH } from '../../description/plan.ts';
 import { matmul, quantize, readRow, strideOf } from '../../forward/matmul.ts';
 import { firstRow, firstUnit, type Program, type ThreadContext } from '../../threads/context.ts';
 import type { MakeProgram } from '../../threads/worker.ts';
@@ -70,6 +71,13 @@ export function describeRun(words: Int32Array, base: Ptr, threads: number, shape
 /** Writes down the item to run next. */
 export function describeItem(words: Int32Array, item: number, from: number): void {
   words.set([item, from], 7);
+}
+
+/** Vectors that meet matrices at a time: all of a chunk where they need no quantised copies. */
+function batchOf(inputs: readonly Matrix[]): number {
+  return inputs.every(({ layout }) => layout === 'f32' || layout === 'f16' || layout === 'bf16')
+    ? CHUNK
+    : PREFILL_BATCH;
 }
 
 /** One chunk of tokens on one thread. */
@@ -133,10 +141,11 @@ class Pass {
     const b = this.#b;
     const layer = w.layers[l];
     const x = this.#row(b.x, 0);
-    quantize(k, this.#own, x, this.#n, layer.inputs.qkv);
-    for (const [name, to] of [['q', b.q], ['k', b.k], ['v', b.v]] as const) {
-      this.#product(layer[name], layer.bias[name], x, this.#row(to, 0));
-    }
+    this.#products(layer.inputs.qkv, x, [
+      [layer.q, layer.bias.q, this.#row(b.q, 0)],
+      [layer.k, layer.bias.k, this.#row(b.k, 0)],
+      [layer.v, layer.bias.v, this.#row(b.v, 0)],
+    ]);
     const [r0, r1] = this.#rows(layer.q);
     const scale = 1 / Math.sqrt(d.headDim);
     for (let t = 0; t < this.#n && r1 > r0; t++) k.scale_f32(this.#row(b.q, t) + r0 * 4, scale, r1 - r0);
@@ -152,9 +161,7 @@ class Pass {
     this.#thread.barrier();
     this.#add(layer.o, layer.inputs.o, layer.bias.o, b.att, layer.attnNorm, layer.attnNormBias);
 
-    const x = this.#row(b.x, 0);
-    quantize(k, this.#own, x, this.#n, layer.inputs.up);
-    this.#product(layer.up, layer.bias.up, x, b.hidden);
+    this.#products(layer.inputs.up, this.#row(b.x, 0), [[layer.up, layer.bias.up, b.hidden]]);
     const [h0, h1] = this.#rows(layer.up);
     for (let t = 0; t < this.#n && h1 > h0; t++) k.gelu_f32(b.hidden + (t * strideOf(d.hidden) + h0) * 4, h1 - h0);
     this.#thread.barrier();
@@ -166,8 +173,7 @@ class Pass {
   #add(matrix: Matrix, only: readonly Matrix[], bias: Ptr, input: Ptr, norm: Ptr, normBias: Ptr): void {
     const { k, d } = this.#m;
     const b = this.#b;
-    quantize(k, this.#own, input, this.#n, only);
-    this.#product(matrix, bias, input, b.projected);
+    this.#products(only, input, [[matrix, bias, b.projected]]);
     this.#thread.barrier();
     for (let t = this.#t0; t < this.#t1; t++) {
       const x = this.#row(b.x, t);
@@ -177,14 +183,22 @@ class Pass {
     this.#thread.barrier();
   }
 
-  /** to[t] = W·x[t] + bias for the tokens of the chunk, this thread's rows. `quantize` has seen them. */
-  #product(matrix: Matrix, bias: Ptr, x: Ptr, to: Ptr): void {
+  /** to[t] = W·x[t] + bias for the tokens of the chunk, this thread's rows. @param inputs the matrices, which read the same */
+  #products(inputs: readonly Matrix[], x: Ptr, each: readonly (readonly [matrix: Matrix, bias: Ptr, to: Ptr])[]): void {
     const { k } = this.#m;
-    matmul(k, matrix, x, this.#own, to, this.#n, this.#thread);
-    const [r0, r1] = this.#rows(matrix);
-    if (bias === 0 || r1 <= r0) return;
-    const stride = strideOf(matrix.rows) * 4;
-    for (let t = 0; t < this.#n; t++) k.add_f32(to + t * stride + r0 * 4, bias + r0 * 4, r1 - r0);
+    const input = strideOf(inputs[0].cols) * 4;
+    const step = batchOf(inputs);
+    for (let from = 0; from < this.#n; from += step) {
+      const n = Math.min(step, this.#n - from);
+      quantize(k, this.#own, x + from * input, n, inputs);
+      for (const [matrix, bias, to] of each) {
+        const output = strideOf(matrix.rows) * 4;
+        matmul(k, matrix, x + from * input, this.#own, to + from * output, n, this.#thread);
+        const [r0, r1] = this.#rows(matrix);
+        if (bias === 0 || r1 <= r0) continue;
+        for (let t = from; t < from + n; t++) k.add_f32(to + t * output + r0 * 4, bias + r0 * 4, r1 - r0);
+      }
+    }
   }
 
   /** Attention of the chunk's tokens, which may belong to several texts; heads are split between threads. */

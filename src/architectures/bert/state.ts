@@ -5,13 +5,13 @@
  */
 import { alignUp } from '../../bytes/align.ts';
 import { ROW_GROUP } from '../../description/layout.ts';
-import { bytesOf, PREFILL_BATCH, vectorBytes } from '../../description/plan.ts';
+import { bytesOf, vectorBytes } from '../../description/plan.ts';
 import { type Activations, allocateActivations } from '../../forward/matmul.ts';
 import type { Ptr } from '../../wasm/arena.ts';
 import type { BertDescription } from './description.ts';
 
-/** Tokens that a thread takes at a time. */
-export const CHUNK: number = PREFILL_BATCH;
+/** Tokens that threads take at a time: float matrices are read once for so many. More would not stay in the second-level cache. */
+export const CHUNK = 64;
 
 /** What the size of a run depends on. */
 export interface BertShape {
