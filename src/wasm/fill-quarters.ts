@@ -5,7 +5,7 @@
  */
 import { alignUp } from '../bytes/align.ts';
 import type { TensorInfo } from '../container/tensor.ts';
-import { ROW_GROUP } from '../description/layout.ts';
+import { packedScale, ROW_GROUP } from '../description/layout.ts';
 import { ModelFileError } from '../errors.ts';
 import type { Matrix } from './matrix.ts';
 import type { TensorReader } from './tensor-reader.ts';
@@ -23,7 +23,7 @@ export async function fillQuarters(from: TensorReader, info: TensorInfo, m: Matr
       }`,
     );
   }
-  from.arena.f32(m.scales, rows).fill(await packedScale(from, info));
+  from.arena.f32(m.scales, rows).fill(await scaleOf(from, info));
   const stride = alignUp(cols, 16);
   await from.eachGroup(info, quarter, cols, ROW_GROUP, (at, row, count) => {
     for (let q = 0; q < 4; q++) {
@@ -37,25 +37,15 @@ export async function fillQuarters(from: TensorReader, info: TensorInfo, m: Matr
   });
 }
 
-/** The scale beside a packed matrix: the weights are codes times it, or divided by it, as its quantisation says. */
-async function packedScale(from: TensorReader, info: TensorInfo): Promise<number> {
-  const name = `${info.name}_scale`;
-  const beside = from.container.tensors.get(name);
-  if (!beside || beside.shape.length > 1 || (beside.shape[0] ?? 1) !== 1) {
-    throw new ModelFileError(
-      'TENSOR_TYPE',
-      `tensor "${info.name}" is packed and needs one scale in "${name}", which ${
-        beside ? 'has several' : 'is missing'
-      }`,
-    );
-  }
+/** What codes are multiplied by. */
+async function scaleOf(from: TensorReader, info: TensorInfo): Promise<number> {
+  const beside = packedScale(from.container, info);
   const mark = from.arena.mark();
   const at = from.arena.alloc(64, `scale of "${info.name}"`);
-  await from.vector(beside, at);
+  await from.vector(beside.info, at);
   const [scale] = from.arena.f32(at, 1);
   from.arena.release(mark);
-  const divides = from.container.metadata.get('config.quantization_config.linear_class') !== 'autobitlinear';
-  const value = Math.fround(divides ? 1 / scale : scale);
+  const value = Math.fround(beside.divides ? 1 / scale : scale);
   if (!Number.isFinite(value)) refuseNotFinite(info, 'its scale');
   return value;
 }

@@ -3,7 +3,7 @@
  * @module
  */
 import { bytesOf, decodeBytes, memoryPlan, weightsBytes } from '../../description/plan.ts';
-import type { Architecture } from '../architecture.ts';
+import type { Architecture, Convert } from '../architecture.ts';
 import { llamaDecoder } from './decoder.ts';
 import { describeLlama, type LlamaDescription } from './description.ts';
 import { llamaBuffers, llamaStateBytes } from './state.ts';
@@ -31,6 +31,8 @@ export const llama: Architecture<LlamaDescription> = {
     const decoder = llamaDecoder(kernels, arena, d, weights, { context, kv }, executor);
     return { decoder, trial: () => decoder.trial() };
   },
+
+  convert: async () => (await import('./convert.ts')).convertLlama as Convert,
 
   bytesRead({ tensors }, d, { kv, position }) {
     const state = 2 * d.layers * d.kvHeads * d.headDim * (kv === 'f16' ? 2 : 4) * position;

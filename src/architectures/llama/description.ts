@@ -255,13 +255,16 @@ function ropeScaling(
   );
 }
 
+/** Metadata key of our own: how the dimensions of a head are paired, where the architecture's name does not say. */
+export const PAIRING_KEY = 'ternspike.rope.pairing';
+
 /** Which halves of a head are rotated together: what the file says, else as its family has them. */
 function pairingOf(meta: Metadata, family: Family): RopePairing {
-  const pairing = meta.string('ternspike.rope.pairing', family.pairing);
+  const pairing = meta.string(PAIRING_KEY, family.pairing);
   if (pairing === 'adjacent' || pairing === 'halved') return pairing;
   throw new DescriptionError(
     'DESCRIPTION',
-    `metadata "ternspike.rope.pairing" is "${pairing.slice(0, 40)}"; supported are adjacent and halved`,
+    `metadata "${PAIRING_KEY}" is "${pairing.slice(0, 40)}"; supported are adjacent and halved`,
   );
 }
 
