@@ -11,7 +11,7 @@ import { load, MODEL_OPTIONS, TYPE_OPTIONS } from './load.ts';
 export const embed: Command = command(
   {
     name: 'embed',
-    summary: 'Print a vector for each text, by a BERT.',
+    summary: 'Print a vector for each text, by a BERT or a decoder.',
     positionals: [{ name: 'TEXT', optional: true, repeated: true }],
     options: {
       ...MODEL_OPTIONS,
@@ -20,12 +20,15 @@ export const embed: Command = command(
       pooling: {
         kind: 'text',
         value: 'mean|cls|last|max',
-        help: "of the tokens of a text; default: the model's own, else mean",
+        help: "of the tokens of a text; default: the model's own, else mean, of a decoder last",
       },
-      'no-normalise': { kind: 'flag', help: 'leave vectors at the length they have; default: length 1' },
+      'no-normalise': {
+        kind: 'flag',
+        help: "leave vectors at the length they have; default: the model's own, else length 1",
+      },
       'max-length': {
         kind: 'integer',
-        least: 4,
+        least: 1,
         help: 'cut texts to this many tokens; default: longer ones are refused',
       },
     } as const,
@@ -38,7 +41,7 @@ export const embed: Command = command(
   async ({ values, positionals }, context) => {
     const { out, signal } = context;
     const { pooling, lines } = values;
-    if (values.model === undefined) throw new UsageError('give -m MODEL, a BERT: a folder or a GGUF file');
+    if (values.model === undefined) throw new UsageError('give -m MODEL, a folder or a GGUF file');
     if (pooling !== undefined && !(POOLINGS as readonly string[]).includes(pooling)) {
       throw new UsageError(`--pooling is ${JSON.stringify(pooling)}, expected one of ${POOLINGS.join(', ')}`);
     }
@@ -53,7 +56,7 @@ export const embed: Command = command(
       : (await readText(lines, undefined, signal)).replace(/\r?\n$/, '').split(/\r?\n/);
     const vectors = await model.embed(texts, {
       pooling: pooling as Pooling | undefined,
-      normalise: !values['no-normalise'],
+      normalise: values['no-normalise'] ? false : undefined,
       maxLength: values['max-length'],
       signal,
     });

@@ -9,9 +9,9 @@ import type { Pooling } from './pooling.ts';
 export type { Pooling } from './pooling.ts';
 
 export interface EmbedOptions extends CallOptions {
-  /** Default: as the model's files ask for, else mean. */
+  /** Default: as the model's files ask for, else the mean of a BERT's tokens and a decoder's last token. */
   readonly pooling?: Pooling;
-  /** Scale vectors to length 1; default true. */
+  /** Scale vectors to length 1; default: as the model's files ask for, else true. */
   readonly normalise?: boolean;
   /** Cut texts to this many tokens; without it a text longer than the model is refused. */
   readonly maxLength?: number;
@@ -39,7 +39,7 @@ export interface Encoding {
   readonly hidden?: readonly Float32Array[];
   /** With `attention`: for each layer (heads, tokens, tokens); probabilities of one query sum to 1, its keys are side by side. */
   readonly attention?: readonly Float32Array[];
-  /** (width) tanh of the pooler; null where the model has no pooler. */
+  /** (width) What the pooler makes of the first token, or the first layer of the classifier; null where the model has no pooler. */
   readonly pooled: Float32Array | null;
   /** (classes) Null where the model has no classifier. */
   readonly logits: Float32Array | null;

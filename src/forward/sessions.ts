@@ -46,6 +46,9 @@ export interface DecoderBody {
   /** The residual stream of the t-th token of the last batch, `streamWidth` f32. */
   streamAt(t: number): Ptr;
   readonly streamWidth: number;
+  /** The stream of token t of the last batch behind the last norm, valid until the next call; absent where the head reads
+   *  something else. */
+  stateAt?(t: number): Ptr;
   /** Bytes from one stream to the next, where they may be shown to callers; absent where they may not. */
   readonly streamStride?: number;
   /** The pieces that `length` positions fill, in an order that depends on `length` alone. */
@@ -82,6 +85,7 @@ export class SessionDecoder implements Decoder {
   readonly kv: KvType;
   readonly canRewind: boolean;
   readonly streams: boolean;
+  readonly states: boolean;
   readonly blocks?: number;
   readonly spikes?: SpikeCounter;
   readonly #k: Kernels;
@@ -103,6 +107,7 @@ export class SessionDecoder implements Decoder {
     this.kv = body.kv;
     this.canRewind = !body.recurrent;
     this.streams = body.streamStride !== undefined;
+    this.states = body.stateAt !== undefined;
     if (body.endsEarly) this.blocks = body.layers;
     if (body.spikeCounts) this.spikes = new SpikeCounter(body.spikeCounts.length);
   }
@@ -171,7 +176,7 @@ export class SessionDecoder implements Decoder {
 
   /** The pass with the first head that is wanted, then the other heads. */
   *#steps(state: SessionMemory, reading: Reading, first: number, n: number): Generator<Step> {
-    const { ids, from, see, afterLayer, blocks } = reading;
+    const { ids, from, see, seeState, afterLayer, blocks } = reading;
     const body = this.#body;
     let t = Math.max(0, from - first);
     const head = t < n ? t : -1;
@@ -201,6 +206,7 @@ export class SessionDecoder implements Decoder {
       this.spikes?.add(n, body.spikeCounts);
       state.spikes?.add(n, body.spikeCounts);
     }
+    for (let i = 0; seeState && i < n; i++) seeState(body.stateAt!(i), first + i);
     for (; t < n; t++) {
       if (this.spikes) this.spikes.heads++;
       if (state.spikes) state.spikes.heads++;

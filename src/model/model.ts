@@ -2,10 +2,12 @@
  * A loaded model: text in, text out, and everything in between in the open.
  * @module
  */
-import type { EmbedOptions, Encoding, EncodingOptions, Pooling } from '../forward/embedder.ts';
+import type { Embedder, EmbedOptions, Encoding, EncodingOptions, Pooling } from '../forward/embedder.ts';
 import type { Classification, ClassifyInput, ClassifyOptions } from '../forward/classifier.ts';
 import type { Container } from '../container/tensor.ts';
 import { DescriptionError, OptionError, SessionError, TokenizerError } from '../errors.ts';
+import { statedPooling } from '../forward/pooling.ts';
+import { DecoderEmbedder } from '../session/embedder.ts';
 import { checkEntropyExit, exitBlock } from '../session/entropy-exit.ts';
 import { type SpikeReport, spikeReport } from '../forward/spike-report.ts';
 import { type SpikeTrace, traceSince } from '../forward/spike-trace.ts';
@@ -319,12 +321,30 @@ export class Model {
 
   /** How `embed` pools by default; null for a model that makes no vectors. */
   get defaultPooling(): Pooling | null {
-    return this.#alive().embedder?.pooling ?? null;
+    const { embedder, generator } = this.#alive();
+    return embedder || generator?.decoder.states ? this.#embedder().pooling : null;
+  }
+
+  /** What makes vectors: of its own, or by the decoder. @throws {DescriptionError} `ARCHITECTURE` */
+  #embedder(): Embedder {
+    const { embedder, generator, arena, tokenizer, container, description } = this.#alive();
+    if (embedder) return embedder;
+    const { width, architecture } = description;
+    if (!generator?.decoder.states) {
+      throw new DescriptionError(
+        'ARCHITECTURE',
+        `${architecture} models make no vectors of texts; BERTs and decoders that do not spike do`,
+      );
+    }
+    const { decoder } = generator;
+    const stated = statedPooling(container);
+    return new DecoderEmbedder({ decoder, arena, tokenizer, stated, width, session: () => this.session() });
   }
 
   /**
-   * A vector for a text, or one for each of several. A text has the same vector alone and among others.
-   * @throws {DescriptionError} `ARCHITECTURE` for a model that makes none
+   * A vector for a text, or one for each of several. A text has the same vector alone and among others. Of a decoder it is made of
+   * what the head reads, with the beginning and end tokens that its tokenizer adds.
+   * @throws {DescriptionError} `ARCHITECTURE` for a model that makes none, as those that spike
    * @throws {SessionError} `CONTEXT_OVERFLOW` for a text longer than the model; {OptionError}; the signal's reason
    * @example
    * const [a, b] = await model.embed(['a cat sits', 'a dog runs']); // Float32Array of length 1
@@ -332,10 +352,7 @@ export class Model {
   embed(text: string, options?: EmbedOptions): Promise<Float32Array>;
   embed(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array[]>;
   async embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Float32Array | Float32Array[]> {
-    const { embedder, description: { architecture } } = this.#alive();
-    if (!embedder) {
-      throw new DescriptionError('ARCHITECTURE', `${architecture} models make no vectors of texts; BERTs do`);
-    }
+    const embedder = this.#embedder();
     if (typeof texts === 'string') return (await embedder.embed([texts], options))[0];
     return await embedder.embed(texts, options);
   }

@@ -72,14 +72,14 @@ sharedTest(test, 'a trained model agrees with a plain pass in f64 and reads text
 
 sharedTest(
   test,
-  'texts together have the bits of each alone, on 1 to 3 threads and in every build',
+  'texts together have the bits of each alone, on one thread and two, in every build',
   tiny,
   async (folder) => {
     const lengths = [1, 2, 31, 128, 3, 64, 1, 1, 33, 5, 127, 32, 90, 17, 4, 1];
     const inputs = lengths.map((n, i) => text(n, 512, i));
     let alone: Encoding[] | undefined;
     for (const build of builds) {
-      for (const threads of [1, 2, 3]) {
+      for (const threads of [1, 2]) {
         await using model = await open(folder, { build, threads, workerUrl });
         if (!alone) {
           alone = [];

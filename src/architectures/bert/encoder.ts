@@ -7,7 +7,7 @@ import { Pace } from '../../bytes/pace.ts';
 import { OptionError, SessionError } from '../../errors.ts';
 import type { Classification, Classifier, ClassifyInput, ClassifyOptions } from '../../forward/classifier.ts';
 import type { Embedder, EmbedOptions, Encoding, EncodingOptions } from '../../forward/embedder.ts';
-import { checkPooling, pooled, type Pooling } from '../../forward/pooling.ts';
+import { checkPooling, Pooler, type Pooling } from '../../forward/pooling.ts';
 import type { Executor } from '../../threads/executor.ts';
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import type { Arena } from '../../wasm/arena.ts';
@@ -72,12 +72,15 @@ export class BertEncoder implements Embedder, Classifier {
 
   /** See `Model.embed`. */
   async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
-    const { pooling = this.pooling, normalise = true, maxLength, signal, stretchMs } = options;
+    const { pooling = this.pooling, normalise = this.#m.d.normalise, maxLength, signal, stretchMs } = options;
     checkPooling(pooling);
     const wrong = texts.findIndex((text) => typeof text !== 'string');
     if (wrong >= 0) throw new OptionError('OPTION', `text ${wrong} is ${typeof texts[wrong]}, expected a string`);
-    const use = (run: BertRun, i: number, { ids }: BertInput): Float32Array =>
-      pooled((t) => run.state(i, t), ids.length, pooling, normalise);
+    const use = (run: BertRun, i: number, { ids }: BertInput): Float32Array => {
+      const pooler = new Pooler(pooling, this.dims);
+      for (let t = 0; t < ids.length; t++) pooler.add(run.state(i, t));
+      return pooler.vector(normalise);
+    };
     const vectors: Float32Array[] = [];
     for await (const vector of this.#each(texts, { maxLength, signal, stretchMs, use })) vectors.push(vector);
     return vectors;

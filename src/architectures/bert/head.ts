@@ -1,7 +1,7 @@
 /**
  * What stands on top of the first tokens of texts: pooler and classifier, both optional.
  *
- *   pooled = tanh(Wp · x[CLS] + bp)        logits = Wc · pooled + bc, without a pooler Wc · x[CLS] + bc
+ *   pooled = tanh(Wp · x[CLS] + bp), of DistilBERT max(…, 0)        logits = Wc · pooled + bc, without a pooler Wc · x[CLS] + bc
  * @module
  */
 import { PREFILL_BATCH } from '../../description/plan.ts';
@@ -19,12 +19,14 @@ export function runHead(m: Bert, b: BertBuffers, n: number): void {
   if (w.pooler) {
     linear(m, b, w.pooler, w.poolerBias, b.cls, b.pooled, n);
     for (let t = 0; t < n; t++) {
-      // tanh x = 2 · sigmoid(2x) − 1
       const row = b.pooled + t * stride;
-      k.scale_f32(row, 2, d.width);
-      k.math_sigmoid_f32(row, row, d.width);
       const values = new Float32Array(memory.buffer, row, d.width);
-      for (let i = 0; i < d.width; i++) values[i] = 2 * values[i] - 1;
+      if (d.headActivation === 'tanh') {
+        // tanh x = 2 · sigmoid(2x) − 1
+        k.scale_f32(row, 2, d.width);
+        k.math_sigmoid_f32(row, row, d.width);
+        for (let i = 0; i < d.width; i++) values[i] = 2 * values[i] - 1;
+      } else for (let i = 0; i < d.width; i++) values[i] = Math.max(values[i], 0);
     }
   }
   if (w.classifier) linear(m, b, w.classifier, w.classifierBias, w.pooler ? b.pooled : b.cls, b.logits, n);

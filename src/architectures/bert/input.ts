@@ -44,7 +44,7 @@ export function bertInput(
   }
   const [first, second] = texts as string[];
   if (!second) return checked(d, single(tokenizer, first, maxLength));
-  const { ids, typeIds } = encodeSegments(tokenizer, first, second, maxLength);
+  const { ids, typeIds } = encodeSegments(tokenizer, first, second, maxLength, d.separators);
   // a model without segments tells texts apart by their separator alone
   return checked(d, { ids, typeIds: d.segments > 1 ? typeIds : typeIds.map(() => 0) });
 }

@@ -48,6 +48,11 @@ export function gemma3Decoder(
     streamWidth: d.width,
     streamStride,
     streamAt: (t) => b.x + t * streamStride,
+    stateAt(t) {
+      const [{ x }] = b.threads;
+      k.rms_norm_f32(b.x + t * streamStride, w.outputNorm, x, d.width, d.normEps);
+      return x;
+    },
     runs: (base, length) => new Gemma3State(d, base, context, kv).runs(length),
     pass(base, { ids }, n, position, afterLayer) {
       forward({ k, d, w, b }, new Gemma3State(d, base, context, kv), ids, n, position, SOLO, afterLayer);
