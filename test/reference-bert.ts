@@ -14,7 +14,11 @@ export interface ReferenceBert {
   readonly layers: number;
   readonly heads: number;
   readonly eps: number;
-  /** Row-major numbers by the names that transformers uses, without the prefix `bert.`. */
+  /** Rows of the table of positions before that of the first token. */
+  readonly skipped?: number;
+  /** Whether a ReLU stands in the place of the pooler's tanh. */
+  readonly relu?: boolean;
+  /** Row-major numbers by the names that transformers uses, without the prefix `bert.`. Segments and pooler may be absent. */
   readonly tensors: ReadonlyMap<string, Float64Array>;
 }
 
@@ -28,10 +32,9 @@ export interface ReferenceStates {
   readonly logits: readonly number[] | null;
 }
 
-/** Reads `config.json` and one safetensors file. */
-export function readReferenceBert(folder: string): ReferenceBert {
-  const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as Record<string, number>;
-  const bytes = readFileSync(join(folder, 'model.safetensors'));
+/** The floats of a safetensors file. */
+export function readSafetensors(file: string): Map<string, Float64Array> {
+  const bytes = readFileSync(file);
   const header = Number(bytes.readBigUInt64LE(0));
   const table = JSON.parse(bytes.toString('utf8', 8, 8 + header)) as Record<
     string,
@@ -39,7 +42,7 @@ export function readReferenceBert(folder: string): ReferenceBert {
   >;
   const tensors = new Map<string, Float64Array>();
   for (const [name, { dtype, data_offsets }] of Object.entries(table)) {
-    if (name === '__metadata__' || name.endsWith('position_ids')) continue;
+    if (!['F32', 'F16', 'BF16'].includes(dtype)) continue;
     const [from, to] = data_offsets;
     const data = bytes.subarray(8 + header + from, 8 + header + to);
     const size = dtype === 'F32' ? 4 : 2;
@@ -49,19 +52,26 @@ export function readReferenceBert(folder: string): ReferenceBert {
         : dtype === 'F16'
         ? f16(data.readUInt16LE(2 * i))
         : bf16(data.readUInt16LE(2 * i));
-    tensors.set(name.replace(/^bert\./, ''), Float64Array.from({ length: data.length / size }, (_, i) => read(i)));
+    tensors.set(name, Float64Array.from({ length: data.length / size }, (_, i) => read(i)));
   }
+  return tensors;
+}
+
+/** Reads `config.json` and one safetensors file. */
+export function readReferenceBert(folder: string): ReferenceBert {
+  const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as Record<string, number>;
+  const tensors = [...readSafetensors(join(folder, 'model.safetensors'))];
   return {
     layers: config.num_hidden_layers,
     heads: config.num_attention_heads,
     eps: config.layer_norm_eps ?? 1e-12,
-    tensors,
+    tensors: new Map(tensors.map(([name, data]) => [name.replace(/^bert\./, ''), data])),
   };
 }
 
 /** Runs one text. */
 export function referenceBert(
-  { layers, heads, eps, tensors }: ReferenceBert,
+  { layers, heads, eps, tensors, skipped = 0, relu = false }: ReferenceBert,
   ids: readonly number[],
   typeIds: readonly number[],
 ): ReferenceStates {
@@ -91,12 +101,10 @@ export function referenceBert(
   ): number[] => [...get(`embeddings.${name}.weight`).subarray(r * width, (r + 1) * width)];
 
   const summed = ids.map((id, t) => {
-    const [word, place, segment] = [
-      row('word_embeddings', id),
-      row('position_embeddings', t),
-      row('token_type_embeddings', typeIds[t]),
-    ];
-    return word.map((value, i) => value + place[i] + segment[i]);
+    const [word, place] = [row('word_embeddings', id), row('position_embeddings', skipped + t)];
+    const types = tensors.has('embeddings.token_type_embeddings.weight');
+    const segment = types ? row('token_type_embeddings', typeIds[t]) : null;
+    return word.map((value, i) => value + place[i] + (segment?.[i] ?? 0));
   });
   let x = norm('embeddings.LayerNorm', summed);
   const hidden = [x];
@@ -127,7 +135,8 @@ export function referenceBert(
     x = norm(of('output.LayerNorm'), plus(linear(of('output.dense'), up), x));
     hidden.push(x);
   }
-  const pooled = tensors.has('pooler.dense.weight') ? linear('pooler.dense', [x[0]])[0].map(Math.tanh) : null;
+  const between = (value: number): number => relu ? Math.max(value, 0) : Math.tanh(value);
+  const pooled = tensors.has('pooler.dense.weight') ? linear('pooler.dense', [x[0]])[0].map(between) : null;
   const logits = tensors.has('classifier.weight') ? linear('classifier', [pooled ?? x[0]])[0] : null;
   return { hidden, attention, pooled, logits };
 }
