@@ -28,6 +28,8 @@ export interface ReadOptions extends CallOptions {
   readonly blocks?: number;
   /** Sees the residual streams behind each layer; see `Reading`. */
   readonly afterLayer?: Reading['afterLayer'];
+  /** Sees what the head would read of every id; see `Reading`. */
+  readonly seeState?: Reading['seeState'];
 }
 
 /** What the sessions of one model share. */
@@ -166,7 +168,14 @@ export class Session {
     this.#busy = true;
     try {
       const pace = new Pace(options.signal, checkStretch(options.stretchMs));
-      const reading: Reading = { ids, from, see, blocks: options.blocks, afterLayer: options.afterLayer };
+      const reading: Reading = {
+        ids,
+        from,
+        see,
+        blocks: options.blocks,
+        afterLayer: options.afterLayer,
+        seeState: options.seeState,
+      };
       for (let done = 0; done < ids.length;) {
         await pace.breathe();
         this.#alive();
