@@ -10,8 +10,11 @@ import { Rng } from '../sample/rng.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { DataState } from './checkpoint.ts';
 
-/** How documents are told apart: by `<|endoftext|>`, by single line feeds between lines that are not empty, or not at all. */
+/** How documents are told apart: by `<|endoftext|>`, by single line feeds (see `lineDocuments`), or not at all. */
 export type DocumentRule = 'marker' | 'line' | 'whole';
+
+/** Which token ends a document: the bos of the next one, or an eos of its own. */
+export type DocumentEndRule = 'bos' | 'eos';
 
 const MARKER = '<|endoftext|>';
 
@@ -29,9 +32,27 @@ export function splitHeldOut(text: string, share: number): { train: string; held
 
 /** The documents of a text, without empty ones. */
 export function documents(text: string, rule: DocumentRule): string[] {
-  const parts = rule === 'marker' ? text.split(MARKER) : rule === 'line' ? text.split(/(?<!\n)\n(?!\n)/) : [text];
+  const parts = rule === 'marker' ? text.split(MARKER) : rule === 'line' ? lineDocuments(text) : [text];
   const trimmed = rule === 'whole' ? parts : parts.map((part) => part.trim());
   return trimmed.filter((part) => part.trim() !== '');
+}
+
+/**
+ * Documents between single line feeds. Where a text has blank lines between paragraphs, neighbours without any are paragraphs
+ * of one document that was written with single line feeds.
+ */
+function lineDocuments(text: string): string[] {
+  const parts = text.split(/(?<!\n)\n(?!\n)/);
+  if (!text.includes('\n\n')) return parts;
+  const joined: string[] = [];
+  let open = false;
+  for (const part of parts) {
+    const single = !part.includes('\n\n');
+    if (open && single) joined.push(`${joined.pop()}\n${part}`);
+    else joined.push(part);
+    open = single;
+  }
+  return joined;
 }
 
 /** The rule of a text that comes without one. */
@@ -39,8 +60,18 @@ export function documentRule(text: string): DocumentRule {
   return text.includes(MARKER) ? 'marker' : 'whole';
 }
 
-/** One stream of ids: every document begins with bos, where the tokenizer adds one. */
-export function encodeDocuments(tokenizer: Tokenizer, texts: readonly string[]): Int32Array {
+/**
+ * The id that ends documents, undefined where the next one begins without any.
+ * @throws {OptionError} `OPTION` for `eos` where the vocabulary has none
+ */
+export function documentEnd({ addBos, specials }: Tokenizer, rule: DocumentEndRule = 'bos'): number | undefined {
+  if (rule === 'bos') return addBos ? specials.bos : undefined;
+  if (specials.eos !== undefined) return specials.eos;
+  throw new OptionError('OPTION', 'documents cannot end with eos: the teacher names none; use bos');
+}
+
+/** One stream of ids: every document begins with bos, where the tokenizer adds one, and ends with `eos`, where that is given. */
+export function encodeDocuments(tokenizer: Tokenizer, texts: readonly string[], eos?: number): Int32Array {
   const { bos } = tokenizer.specials;
   const parts: number[][] = [];
   for (const text of texts) {
@@ -50,6 +81,7 @@ export function encodeDocuments(tokenizer: Tokenizer, texts: readonly string[]):
       parts.push(tokenizer.encode(text.slice(at, end)));
       at = end;
     }
+    if (eos !== undefined) parts.push([eos]);
   }
   return concatenated(parts);
 }

@@ -24,22 +24,37 @@ export interface TeacherModel {
   ): AsyncIterable<{ readonly id: number | null }>;
 }
 
+/** The token that ends documents, and what is added to the teacher's logit of it. */
+export interface DocumentEnd {
+  readonly id: number | undefined;
+  readonly bias: number;
+}
+
 /** Makes batches of rows of ids. */
 export class Teacher {
   readonly #model: TeacherModel;
   readonly #vocab: number;
   readonly #layers: readonly number[];
+  readonly #end: DocumentEnd;
 
   /**
    * @param layers whose residual streams are wanted too
    * @param vocab logits of a row of a batch; those behind the teacher's own are so low that they count for nothing
+   * @param end where the text has this token the teacher says it too: it reads windows, which begin amid documents, and
+   *   cannot know where they end
    */
-  constructor(model: TeacherModel, vocab: number, layers: readonly number[] = []) {
+  constructor(
+    model: TeacherModel,
+    vocab: number,
+    layers: readonly number[] = [],
+    end: DocumentEnd = { id: undefined, bias: 0 },
+  ) {
     const own = model.describe().vocab;
     if (vocab < own) throw new OptionError('OPTION', `the student has ${vocab} tokens, the teacher ${own}`);
     this.#model = model;
     this.#vocab = vocab;
     this.#layers = layers;
+    this.#end = end;
   }
 
   /**
@@ -62,10 +77,22 @@ export class Teacher {
       };
       const read = Array.from(ids.subarray(b * row, b * row + length));
       const rows = await this.#model.logits(read, { signal, ...(hidden.length > 0 && { onHidden: see }) });
-      for (let t = 0; t < length; t++) teacherLogits.set(rows[t], (b * length + t) * this.#vocab);
+      for (let t = 0; t < length; t++) {
+        const at = (b * length + t) * this.#vocab;
+        teacherLogits.set(rows[t], at);
+        this.#markEnd(teacherLogits.subarray(at, at + this.#vocab), ids[b * row + t + 1]);
+      }
     }
     const teacherHidden = hidden.filter((values) => values !== undefined);
     return { batch, length, ids, teacherLogits, ...(hidden.length > 0 && { teacherHidden }) };
+  }
+
+  /** @param next the id that the text has after this position */
+  #markEnd(logits: Float32Array, next: number): void {
+    const { id, bias } = this.#end;
+    if (id === undefined) return;
+    if (next === id) logits.fill(UNSAID).fill(0, id, id + 1);
+    else logits[id] += bias;
   }
 }
 
