@@ -268,6 +268,7 @@ async function generated(
     tokens: generate,
     temperature: generateTemperature,
     length: GENERATED_LENGTH,
+    eos: options.documentEnd === 'eos' ? documentEnd(teacher.tokenizer, 'eos') : undefined,
     seed,
     signal,
     onProgress: ({ tokens, wanted }) => onEvent?.({ kind: 'generate', tokens, wanted }),

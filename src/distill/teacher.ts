@@ -21,7 +21,7 @@ export interface TeacherModel {
   generate(
     prompt: readonly number[],
     options: { maxTokens: number; temperature: number; topK: number; topP: number; seed: number; signal?: AbortSignal },
-  ): AsyncIterable<{ readonly id: number | null }>;
+  ): AsyncIterable<{ readonly id: number | null; readonly finishReason?: string | null }>;
 }
 
 /** The token that ends documents, and what is added to the teacher's logit of it. */

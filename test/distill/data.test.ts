@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
   concatenated,
+  documentEnd,
   documentRule,
   documents,
   encodeDocuments,
@@ -38,6 +39,8 @@ data('documents end at markers, at single line feeds, or not at all', () => {
   assert.equal(documents(text, 'marker'), ['one\n\nmore', 'two']);
   assert.is(documentRule('one\ntwo'), 'whole');
   assert.equal(documents('a\n\nb\nc\n\n\nd\n', 'line'), ['a\n\nb', 'c\n\n\nd']);
+  assert.equal(documents('a\nb\n', 'line'), ['a', 'b'], 'no blank lines: a document is a line');
+  assert.equal(documents('a\n\nb\nc\nd\ne\n\nf\ng\n', 'line'), ['a\n\nb', 'c\nd', 'e\n\nf', 'g']);
   assert.equal(documents(' a\nb\n', 'whole'), [' a\nb\n']);
   assert.equal(documents('\n \n', 'whole'), []);
 });
@@ -46,6 +49,16 @@ data('every document begins with bos', () => {
   const tokenizer = tokenizerOf(spmMetadata());
   const ids = encodeDocuments(tokenizer, ['hello', 'world']);
   assert.equal([...ids], [1, ...tokenizer.encode('hello'), 1, ...tokenizer.encode('world')]);
+});
+
+data('documents end with the bos of the next, or with eos', async () => {
+  const tokenizer = tokenizerOf(spmMetadata());
+  const ids = encodeDocuments(tokenizer, ['hello', 'world'], 2);
+  assert.equal([...ids], [1, ...tokenizer.encode('hello'), 2, 1, ...tokenizer.encode('world'), 2]);
+  assert.equal([documentEnd(tokenizer), documentEnd(tokenizer, 'eos')], [1, 2]);
+  const bare = Object.assign(Object.create(tokenizer), { addBos: false, specials: { stop: [] } });
+  assert.is(documentEnd(bare), undefined);
+  await refuses((async () => documentEnd(bare, 'eos'))(), 'OPTION', 'eos');
 });
 
 data('a long text is tokenised in parts that end with lines', () => {
