@@ -57,7 +57,10 @@ export async function studentFromFile(path: string, signal?: AbortSignal): Promi
 /** @throws {DistillError} `CHECKPOINT` */
 function shapeOf(d: SymbolicLightDescription, { tensors }: Container, path: string): StudentShape {
   if (d.kind !== 'symboliclight' || d.variant !== '0.8b' || !d.attention || !d.dynamicPrior) {
-    throw new DistillError('CHECKPOINT', `${path} is no student of ternspike distill; name its file, or its run's folder`);
+    throw new DistillError(
+      'CHECKPOINT',
+      `${path} is no student of ternspike distill; name its file, or its run's folder`,
+    );
   }
   const blocks = tensors.get('blocks.0.ffn.up.weight')?.type ?? '';
   const tables = tensors.get(EMBEDDING)?.type ?? '';
@@ -93,7 +96,9 @@ async function latents(
     await readFully(source, new Uint8Array(data.buffer), offset, key);
     const stored = storedAs(key, shape, student);
     if (stored === 'ternary') spread(data, rng);
-    if (stored === 'ternaryRows') for (let at = 0; at < size; at += shape[1]) spread(data.subarray(at, at + shape[1]), rng);
+    if (stored === 'ternaryRows') {
+      for (let at = 0; at < size; at += shape[1]) spread(data.subarray(at, at + shape[1]), rng);
+    }
     state.set(key, { shape, data });
     for (const moment of ['adam.m.', 'adam.v.']) state.set(moment + key, { shape, data: new Float32Array(size) });
   }
