@@ -110,8 +110,11 @@ export function digestOf(ids: Int32Array): number {
 }
 
 /**
- * Windows of a stream in a seeded order: every epoch begins at another offset and takes each window once. The first id of a
- * window gives way to bos, as every text begins with it when the model is used; it is read and never to be said.
+ * Windows of a stream in a seeded order: every epoch begins at another offset and takes each window once.
+ *
+ * In a stream of several documents bos says that one begins here, so that windows amid a document begin with their own id, and
+ * an epoch takes windows that begin with a document besides: how the model is used. In a stream of one document the first id of
+ * a window gives way to bos; it is read and never to be said.
  * @example
  * const windows = new Windows(ids, 256, 1, bos);
  * windows.take(8); // 8 rows of 257 ids
@@ -121,6 +124,8 @@ export class Windows {
   readonly #ids: Int32Array;
   readonly #digest: number;
   readonly #bos: number | undefined;
+  /** Where windows begin that begin with a document. */
+  readonly #starts: readonly number[];
   readonly #rng: Rng;
   #epoch = 0;
   #taken = 0;
@@ -143,7 +148,8 @@ export class Windows {
     this.length = length;
     this.#ids = ids;
     this.#digest = digestOf(ids);
-    this.#bos = bos;
+    this.#starts = documentStarts(ids, length, bos);
+    this.#bos = this.#starts.length > 0 ? undefined : bos;
     this.#rng = new Rng(seed);
     this.#generator = this.#rng.state();
     this.#shuffle();
@@ -165,7 +171,7 @@ export class Windows {
         this.#generator = this.#rng.state();
         this.#shuffle();
       }
-      const at = this.#offset + this.#order[this.#taken++] * this.length;
+      const at = this.#at(this.#order[this.#taken++]);
       rows.set(this.#ids.subarray(at, at + row), i * row);
       if (this.#bos !== undefined) rows[i * row] = this.#bos;
     }
@@ -206,10 +212,16 @@ export class Windows {
     this.#taken = taken;
   }
 
+  /** Where a window begins: those that begin with a document come first. */
+  #at(window: number): number {
+    const { length } = this.#starts;
+    return window < length ? this.#starts[window] : this.#offset + (window - length) * this.length;
+  }
+
   #shuffle(): void {
     const { length } = this;
     this.#offset = this.#rng.next() % length;
-    const count = Math.floor((this.#ids.length - 1 - this.#offset) / length);
+    const count = this.#starts.length + Math.floor((this.#ids.length - 1 - this.#offset) / length);
     const order = Uint32Array.from({ length: count }, (_, i) => i);
     for (let i = count - 1; i > 0; i--) {
       const j = Math.floor(this.#rng.uniform() * (i + 1));
@@ -219,12 +231,24 @@ export class Windows {
   }
 }
 
-/** The first windows of a stream, in order, for measuring; none overlaps another. */
+/** Begins of documents with room for a window that overlaps no other of these; none in a stream of one document. */
+function documentStarts(ids: Int32Array, length: number, bos: number | undefined): number[] {
+  if (bos === undefined || ids.indexOf(bos, 1) < 0) return [];
+  const starts: number[] = [];
+  for (let at = ids.indexOf(bos); at >= 0 && at + length < ids.length;) {
+    starts.push(at);
+    at = ids.indexOf(bos, at + length);
+  }
+  return starts;
+}
+
+/** The first windows of a stream, in order, for measuring; none overlaps another. They begin as those of `Windows` do. */
 export function fixedWindows(ids: Int32Array, length: number, most: number, bos?: number): Int32Array[] {
   const count = Math.min(most, Math.floor((ids.length - 1) / length));
+  const single = bos !== undefined && ids.indexOf(bos, 1) < 0;
   return Array.from({ length: count }, (_, i) => {
     const row = ids.slice(i * length, i * length + length + 1);
-    if (bos !== undefined) row[0] = bos;
+    if (single) row[0] = bos;
     return row;
   });
 }

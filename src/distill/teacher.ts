@@ -40,8 +40,7 @@ export class Teacher {
   /**
    * @param layers whose residual streams are wanted too
    * @param vocab logits of a row of a batch; those behind the teacher's own are so low that they count for nothing
-   * @param end where the text has this token the teacher says it too: it reads windows, which begin amid documents, and
-   *   cannot know where they end
+   * @param end the token that ends documents
    */
   constructor(
     model: TeacherModel,
@@ -80,19 +79,11 @@ export class Teacher {
       for (let t = 0; t < length; t++) {
         const at = (b * length + t) * this.#vocab;
         teacherLogits.set(rows[t], at);
-        this.#markEnd(teacherLogits.subarray(at, at + this.#vocab), ids[b * row + t + 1]);
+        if (this.#end.id !== undefined) teacherLogits[at + this.#end.id] += this.#end.bias;
       }
     }
     const teacherHidden = hidden.filter((values) => values !== undefined);
     return { batch, length, ids, teacherLogits, ...(hidden.length > 0 && { teacherHidden }) };
-  }
-
-  /** @param next the id that the text has after this position */
-  #markEnd(logits: Float32Array, next: number): void {
-    const { id, bias } = this.#end;
-    if (id === undefined) return;
-    if (next === id) logits.fill(UNSAID).fill(0, id, id + 1);
-    else logits[id] += bias;
   }
 }
 

@@ -104,6 +104,22 @@ data('bos takes the place of the first id of a window, and of no other', () => {
   for (let i = 0; i < rows.length; i++) assert.is(rows[i] === 999, i % 6 === 0);
 });
 
+data('among several documents windows keep their first id, and some begin with a document', () => {
+  const ids = counted(200).map((id) => (id % 37 === 0 ? 0 : id)); // a document at 0, 37, 74, 111, 148, 185
+  const windows = new Windows(ids, 10, 1, 0);
+  for (let epoch = 0; epoch < 3; epoch++) {
+    const rows = windows.take(windows.perEpoch);
+    const firsts = Array.from({ length: rows.length / 11 }, (_, i) => [rows[i * 11], rows[i * 11 + 1]]);
+    const aligned = firsts.filter(([id]) => id === 0).map(([, next]) => next);
+    for (const start of [1, 38, 75, 112, 149, 186]) assert.ok(aligned.includes(start), `a window at ${start - 1}`);
+    const amid = firsts.map(([id]) => id).filter((id) => id !== 0).sort((a, b) => a - b);
+    assert.ok(amid.length >= 16, `${amid.length} amid`);
+    assert.is(new Set(amid).size, amid.length);
+  }
+  const short = counted(200).map((id) => (id % 4 === 0 ? 0 : id));
+  assert.ok(new Windows(short, 10, 1, 0).perEpoch <= 2 * 20, 'no more than one for each stretch of the text');
+});
+
 data('a seed fixes the order, and a state goes on with it over the end of an epoch', () => {
   const make = (): Windows => new Windows(counted(203), 10, 3);
   const whole = make().take(60);
@@ -131,8 +147,9 @@ data('a text that is too short is refused', async () => {
 });
 
 data('windows to measure on do not overlap', () => {
-  const rows = fixedWindows(counted(47), 10, 100, 7);
-  assert.equal(rows.map((row) => [row[0], row[1], row[10]]), [[7, 1, 10], [7, 11, 20], [7, 21, 30], [7, 31, 40]]);
+  const rows = fixedWindows(counted(47), 10, 100, 99);
+  assert.equal(rows.map((row) => [row[0], row[1], row[10]]), [[99, 1, 10], [99, 11, 20], [99, 21, 30], [99, 31, 40]]);
+  assert.equal(fixedWindows(counted(47), 10, 100, 7).map((row) => row[0]), [0, 10, 20, 30], 'bos amid: documents');
   assert.is(fixedWindows(counted(47), 10, 2).length, 2);
 });
 

@@ -138,14 +138,11 @@ generate('a real model writes, and answers with its logits', async () => {
   await refuses((async () => new Teacher(model, vocab - 1))(), 'OPTION', String(vocab));
   assert.is(await teacherDigest(model), await teacherDigest(model));
 
-  const ends = await new Teacher(model, vocab, [], { id: rows[9], bias: 2 }).batch(rows, 5);
-  const end = 7 * vocab; // the position before rows[9]
-  assert.is(ends.teacherLogits![end + rows[9]], 0);
-  assert.ok(ends.teacherLogits!.slice(end, end + vocab).every((logit, id) => id === rows[9] || logit < -1000));
-  const before = await new Teacher(model, vocab).batch(rows, 5);
-  const moved = [...before.teacherLogits!.slice(0, vocab).entries()].filter(([id, z]) => ends.teacherLogits![id] !== z);
-  assert.equal(moved.map(([id]) => id), rows[1] === rows[9] ? [...Array(vocab).keys()] : [rows[9]]);
-  assert.ok(Math.abs(ends.teacherLogits![rows[9]] - before.teacherLogits![rows[9]] - 2) < 1e-5);
+  const ends = await new Teacher(model, vocab, [], { id: 9, bias: 2 }).batch(rows, 5);
+  const { teacherLogits: plain } = await new Teacher(model, vocab).batch(rows, 5);
+  for (const [i, logit] of plain!.entries()) {
+    assert.is(ends.teacherLogits![i], i % vocab === 9 ? Math.fround(logit + 2) : logit);
+  }
 
   const { teacherHidden } = await new Teacher(model, vocab, [1, 0]).batch(rows, 5);
   const streams = new Map<string, Float32Array>();
