@@ -5,6 +5,7 @@
  * @module
  */
 import { OptionError } from '../errors.ts';
+import { CALL, checkOptions, type Rules, SIGNAL, whole } from '../options.ts';
 
 /** What perplexity needs of a model. */
 export interface Scorer {
@@ -25,6 +26,14 @@ export interface PerplexityOptions {
   readonly onProgress?: (progress: { chunk: number; chunks: number; ppl: number }) => void;
 }
 
+/** Which values are right. */
+const PERPLEXITY_RULES: Rules<PerplexityOptions> = {
+  contextLength: whole(4),
+  chunks: whole(1),
+  signal: SIGNAL,
+  onProgress: CALL,
+};
+
 export interface PerplexityResult {
   /** e to the mean negative log-likelihood. */
   readonly ppl: number;
@@ -44,9 +53,6 @@ export function scoredIds(
   text: string,
   contextLength: number,
 ): { ids: number[]; bos: number | undefined } {
-  if (!Number.isInteger(contextLength) || contextLength < 4) {
-    throw new OptionError('OPTION', `contextLength is ${contextLength}, expected a whole number from 4 on`);
-  }
   const bos = tokenizer.addBos ? tokenizer.specials.bos : undefined;
   // once, with bos, and with special tokens in the text read as plain text: a corpus that spells "<unk>" means letters
   const ids = tokenizer.encode(text);
@@ -67,6 +73,7 @@ export function scoredIds(
  * const { ppl } = await perplexity(model, text, { contextLength: 256 });
  */
 export async function perplexity(model: Scorer, text: string, options: PerplexityOptions): Promise<PerplexityResult> {
+  checkOptions('perplexity', options, PERPLEXITY_RULES, ['contextLength']);
   const { contextLength, signal, onProgress } = options;
   const { ids, bos } = scoredIds(model.tokenizer, text, contextLength);
   const chunks = Math.min(Math.floor(ids.length / contextLength), options.chunks ?? Infinity);

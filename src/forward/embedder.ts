@@ -3,6 +3,7 @@
  * @module
  */
 import type { CallOptions } from '../bytes/pace.ts';
+import { FLAG, oneOf, type Rules, SIGNAL, whole } from '../options.ts';
 
 /** How the vectors of a text's tokens become one: their mean, that of the first token, that of the last. */
 export type Pooling = 'mean' | 'cls' | 'last';
@@ -15,6 +16,14 @@ export interface EmbedOptions extends Pick<CallOptions, 'signal'> {
   /** Cut texts to this many tokens; without it a text longer than the model is refused. */
   readonly maxLength?: number;
 }
+
+/** Which values are right. */
+export const EMBED_RULES: Rules<EmbedOptions> = {
+  signal: SIGNAL,
+  pooling: oneOf('mean', 'cls', 'last'),
+  normalise: FLAG,
+  maxLength: whole(3),
+};
 
 export interface Embedder {
   /** Numbers of a vector. */
