@@ -28,12 +28,16 @@ const OPTIONS = {
     value: 'N,…',
     help: 'threads, each number measured in turn; default what is fastest',
   },
-  shape: { kind: 'text', value: RANDOM_SHAPES.join('|'), help: 'a random model of this shape, made in memory' },
+  shape: {
+    kind: 'text',
+    value: 'SHAPE',
+    help: `a random model of this shape, made in memory: ${RANDOM_SHAPES.join(', ')}`,
+  },
   type: {
     kind: 'text',
-    value: Object.keys(RANDOM_TYPES).join('|'),
-    help:
-      'type of its matrices; default tq2_0 (gemma3 q8_0, symboliclight f32); with -m: quantise float matrices to it',
+    value: 'TYPE',
+    help: `type of its matrices: ${Object.keys(RANDOM_TYPES).join(', ')}; ` +
+      'default tq2_0 (gemma3 q8_0, symboliclight f32); with -m: quantise float matrices to it',
   },
   head: {
     kind: 'text',

@@ -80,8 +80,8 @@ export const distillCommand: Command = command(
       'index.html with curves and samples. An interrupt saves a checkpoint; --resume DIR continues to the same numbers.',
     ],
     examples: [
-      'ternspike distill --teacher stories260K.gguf --data stories.txt --student student.json --out student.gguf --minutes 90',
-      'ternspike distill --resume student.run',
+      'ternspike distill --teacher model.gguf --data story.txt --out student.gguf',
+      'ternspike distill --resume student.run --steps 20',
     ],
   },
   async ({ values }, context) => {

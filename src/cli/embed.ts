@@ -31,7 +31,9 @@ export const embed: Command = command(
         help: 'cut texts to this many tokens; default: longer ones are refused',
       },
     } as const,
-    notes: ['TEXT of - reads one text from stdin, --lines - a text a line. Without --json each line of the output is the vector of a text, as a JSON array.'],
+    notes: [
+      'TEXT of - reads one text from stdin, --lines - a text a line. Without --json each line of the output is the vector of a text, as a JSON array.',
+    ],
     examples: [
       'ternspike embed -m bert/ "a cat sits outside" "a dog runs"',
       'ternspike embed -m bert/ --lines sentences.txt --json',

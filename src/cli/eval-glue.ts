@@ -67,7 +67,8 @@ export const evalGlue: Command = command(
     ],
     examples: [
       'ternspike eval glue --task sst2 --data GLUE/SST-2 -m spikingbert/',
-      'ternspike eval glue --task mnli --split dev-mismatched --data GLUE -m model.gguf --log mm.jsonl --resume --json',
+      'ternspike eval glue --task sst2 --data GLUE -m spikingbert/ --log log',
+      'ternspike eval glue --task sst2 --data GLUE -m spikingbert/ --log log --resume',
     ],
   },
   async ({ values }, context) => {

@@ -23,7 +23,8 @@ export const MODEL_OPTIONS = {
     kind: 'text',
     short: 'm',
     value: 'FILE',
-    help: 'model: a path or a URL of a GGUF, safetensors or PyTorch file, or a folder; default: the bundled story model',
+    help:
+      'model: a path or a URL of a GGUF, safetensors or PyTorch file, or a folder; default: the bundled story model',
   },
   build: { kind: 'choice', choices: ['base', 'relaxed'], help: 'kernels to use; default the best this host has' },
   activations: {
@@ -101,7 +102,9 @@ export function modelPath(path: string | undefined): string {
 export function classifierPath(path: string | undefined): string {
   if (path !== undefined) return path;
   if (DEFAULT_CLASSIFIER !== null) return bundledModel(DEFAULT_CLASSIFIER);
-  throw new UsageError('give -m MODEL: the folder or file of a spiking or a dense BERT; the bundled model tells stories');
+  throw new UsageError(
+    'give -m MODEL: the folder or file of a spiking or a dense BERT; the bundled model tells stories',
+  );
 }
 
 /** Most models are there before anyone wonders. */

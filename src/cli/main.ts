@@ -102,11 +102,12 @@ function overallHelp(): string {
     ...columns(COMMANDS.map(({ spec }) => [spec.name, spec.summary] as const)),
     '',
     'ternspike COMMAND --help explains a command; --version prints the version.',
-    'Every command takes --json. Exit codes: 0 success, 1 refusal, 2 wrong usage, 130 interrupted.',
+    'Every command takes --json, and - instead of a text reads stdin.',
+    'Exit codes: 0 success, 1 refusal, 2 wrong usage, 130 interrupted.',
     'TERNSPIKE_DEBUG=1 prints the stack of a refusal.',
     '',
     'Example:',
-    '  ternspike run -m stories260K.gguf "Once upon a time" -n 160 --temp 0',
+    '  ternspike run "Once upon a time"',
     '',
   ].join('\n');
 }

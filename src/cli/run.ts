@@ -127,7 +127,11 @@ export const run: Command = command(
   },
 );
 
-async function promptOf({ ids, chat, system }: RunValues, given: string | undefined, signal: AbortSignal): Promise<Prompt> {
+async function promptOf(
+  { ids, chat, system }: RunValues,
+  given: string | undefined,
+  signal: AbortSignal,
+): Promise<Prompt> {
   if (system !== undefined && !chat) throw new UsageError('--system needs --chat');
   if (ids) {
     if (given !== undefined || chat) throw new UsageError('give PROMPT or --ids, not both');

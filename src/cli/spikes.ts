@@ -48,7 +48,9 @@ export function spikeLines({ tokens, overall, layers, energy }: SpikeReport): st
 /** A report in one line. */
 export function spikeSummary({ overall, energy }: SpikeReport): string {
   const { touched, dense } = overall.weightBytes;
-  return `a token: ${share(overall.firingRate)} of neurons fire, ${bytesText(touched)} of ${bytesText(dense)} of weights ` +
+  return `a token: ${share(overall.firingRate)} of neurons fire, ${bytesText(touched)} of ${
+    bytesText(dense)
+  } of weights ` +
     `are read, ${energyText(energy.compute.effective)} of operations (45 nm estimate)`;
 }
 

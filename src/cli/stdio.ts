@@ -26,22 +26,47 @@ export class ClosedPipe extends Error {
   override readonly name = 'ClosedPipe';
 }
 
+interface DenoFile {
+  writeSync(bytes: Uint8Array): number;
+}
+
+interface DenoApi extends Record<'stdout' | 'stderr', DenoFile> {
+  openSync(path: string, options: { readonly write: boolean }): DenoFile;
+}
+
+/**
+ * One write of the system, which says how many bytes were taken. Deno's own streams, and its node:fs, have a buffer or a loop in
+ * between: when a pipe does not wait, nobody knows how much of a text has gone. Its pipes are opened once more for that.
+ */
+function writer(fd: 1 | 2): (bytes: Uint8Array) => number {
+  const { Deno: deno } = globalThis as { Deno?: DenoApi };
+  if (!deno) return (bytes) => writeSync(fd, bytes);
+  let file = deno[fd === 1 ? 'stdout' : 'stderr'];
+  try {
+    if (fstatSync(fd).isFIFO()) file = deno.openSync(`/dev/fd/${fd}`, { write: true });
+  } catch {
+    // a host without such names
+  }
+  return (bytes) => file.writeSync(bytes);
+}
+
 /** @param fd 1 for stdout, 2 for stderr */
 export function stdio(fd: 1 | 2): Stdio {
   const [name, stream] = fd === 1 ? ['stdout', process.stdout] as const : ['stderr', process.stderr] as const;
   const terminal = isatty(fd);
+  const once = writer(fd);
   const refused = (cause: unknown): Error => {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    if (code === 'EPIPE' || code === 'EOF') return new ClosedPipe(name, { cause });
+    const { code, message, name: errorName } = cause as NodeJS.ErrnoException;
+    if (code === 'EPIPE' || code === 'EOF' || errorName === 'BrokenPipe') return new ClosedPipe(name, { cause });
     return new IoError('IO', `${name} cannot be written: ${message}`, { cause });
   };
   /** @returns how many bytes were taken; 0 where they have to be tried again later */
   const some = (bytes: Uint8Array): number => {
     let taken: number;
     try {
-      taken = writeSync(fd, bytes);
+      taken = once(bytes);
     } catch (cause) {
-      if (/^(EAGAIN|EWOULDBLOCK|EINTR)$/.test((cause as NodeJS.ErrnoException).code ?? '')) return 0;
+      if (isPassing(cause as NodeJS.ErrnoException)) return 0;
       throw refused(cause);
     }
     if (taken > 0) return taken;
@@ -75,6 +100,11 @@ export function stdio(fd: 1 | 2): Stdio {
     return { terminal, write: streamed, writeNow };
   }
   return { terminal, write, writeNow };
+}
+
+/** Whether a write is to be tried again: the pipe is full and does not wait, or a signal came. */
+function isPassing({ code, name }: NodeJS.ErrnoException): boolean {
+  return /^(EAGAIN|EWOULDBLOCK|EINTR)$/.test(code ?? '') || /^(WouldBlock|Interrupted)$/.test(name);
 }
 
 function isNode(): boolean {

@@ -37,6 +37,8 @@ export interface DecoderBody {
   /** Whether the state forgets: a sum over everything that was read, or a ring. Such sessions cannot go back, and are cleared to
    *  begin anew. */
   readonly recurrent: boolean;
+  /** The largest context whose sessions can go back, where that depends on it. */
+  readonly rewindsUpTo?: number;
   /** Bytes of a session's memory. */
   readonly sessionBytes: number;
   /** (vocab) f32 */
@@ -81,6 +83,7 @@ export class SessionDecoder implements Decoder {
   readonly context: number;
   readonly kv: KvType;
   readonly canRewind: boolean;
+  readonly rewindsUpTo?: number;
   readonly streams: boolean;
   readonly blocks?: number;
   readonly spikes?: SpikeCounter;
@@ -102,6 +105,7 @@ export class SessionDecoder implements Decoder {
     this.context = body.context;
     this.kv = body.kv;
     this.canRewind = !body.recurrent;
+    this.rewindsUpTo = body.rewindsUpTo;
     this.streams = body.streamStride !== undefined;
     if (body.endsEarly) this.blocks = body.layers;
     if (body.spikeCounts) this.spikes = new SpikeCounter(body.spikeCounts.length);

@@ -4,7 +4,12 @@
  */
 import { CALL_RULES, type CallOptions } from '../bytes/pace.ts';
 import { EMBED_RULES, type EmbedOptions, type Pooling } from '../forward/embedder.ts';
-import { type Classification, CLASSIFY_RULES, type ClassifyInput, type ClassifyOptions } from '../forward/classifier.ts';
+import {
+  type Classification,
+  CLASSIFY_RULES,
+  type ClassifyInput,
+  type ClassifyOptions,
+} from '../forward/classifier.ts';
 import { checkOptions, checkValue, picked, shown, whole } from '../options.ts';
 import type { Container } from '../container/tensor.ts';
 import { DescriptionError, OptionError, SessionError, TokenizerError } from '../errors.ts';
@@ -87,6 +92,12 @@ export class Model {
   /** The memory plan it was loaded by. */
   get plan(): MemoryPlan {
     return this.#alive().plan;
+  }
+
+  /** 16 hexadecimal digits that tell this model from others: of its numbers, its tensor table and its weights as they are in
+   *  memory, of which large ones are looked at in places. */
+  get digest(): string {
+    return Array.from(this.#alive().digest(), (byte) => byte.toString(16).padStart(2, '0')).join('');
   }
 
   /** Sizes, and counts of all sessions together. */

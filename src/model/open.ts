@@ -37,7 +37,8 @@ export interface OpenProgress {
 }
 
 export interface OpenOptions extends SourceOptions {
-  /** Positions of a session; default: what the model was trained for, but at least 512 and at most 4096. */
+  /** Positions of a session: tokens of prompt and answer together. Default: what the model was trained for, but at least 512
+   *  and at most 4096. Sessions of Gemma 3 rewind only with at most twice its window, 1024 for gemma3-270m. */
   readonly contextLength?: number;
   /** How keys and values are kept: `f16` (default) or `f32`. */
   readonly kv?: KvType;

@@ -99,7 +99,10 @@ function number(options: SamplerOptions, name: Numeric): number {
   return options[name] ?? fallback;
 }
 
-function one<K extends 'adaptiveTemperature' | 'temperatureFirst'>(options: SamplerOptions, name: K): SamplerOptions[K] {
+function one<K extends 'adaptiveTemperature' | 'temperatureFirst'>(
+  options: SamplerOptions,
+  name: K,
+): SamplerOptions[K] {
   checkValue(name, options[name], SAMPLER_RULES[name]);
   return options[name];
 }

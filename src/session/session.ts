@@ -4,7 +4,7 @@
  */
 import { CALL_RULES, type CallOptions, Pace } from '../bytes/pace.ts';
 import { OptionError, SessionError } from '../errors.ts';
-import { ANY, CALL, checkOptions, checkValue, oneOf, type Rules, whole } from '../options.ts';
+import { ANY, CALL, checkOptions, checkValue, oneOf, type Rules, whole, wrongValue } from '../options.ts';
 import type { Decoder, DecoderState, Reading } from '../forward/decoder.ts';
 import { type SpikeTrace, traceSince } from '../forward/spike-trace.ts';
 import { BATCH_STEP } from '../description/plan.ts';
@@ -236,12 +236,18 @@ export class Session {
   rewind(position: number): void {
     const { decoder, state } = this.#idle();
     if (!Number.isInteger(position) || position < 0 || position > state.length) {
-      throw new OptionError('OPTION', `rewind to ${position}, expected a whole number in 0 … ${state.length}`);
+      throw wrongValue('position', position, `a whole number in 0 … ${state.length}`);
     }
     if (!decoder.canRewind && position !== 0 && position !== state.length) {
+      const { rewindsUpTo } = decoder;
+      const smaller = rewindsUpTo ? `open the model with a contextLength of at most ${rewindsUpTo}, or ` : '';
       throw new OptionError(
         'OPTION',
-        'sessions of this model do not keep all they have read and cannot rewind; fork before reading instead',
+        `sessions of this model${
+          smaller && `, with a context of ${state.context},`
+        } do not keep all they have read and ` +
+          `cannot rewind; ${smaller}fork before reading instead`,
+        { mentions: ['contextLength'] },
       );
     }
     if (position === 0) decoder.resetState(state);

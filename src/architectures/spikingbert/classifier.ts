@@ -214,11 +214,13 @@ export class SpikingBertClassifier implements Classifier {
     checkOptions('the input', input, { ids: LIST, typeIds: LIST, mask: LIST });
     for (const [name, list] of Object.entries({ ids, typeIds: typeIds ?? ids, mask: mask ?? ids })) {
       if (Array.isArray(list) && list.length === ids.length && ids.length > 0) continue;
-      throw new OptionError('OPTION', `${name} is no list of numbers, one for each id`);
+      throw new OptionError('OPTION', `${name} is not a list of numbers, one for each id`, { option: name });
     }
     const visible = mask ? mask.lastIndexOf(1) + 1 : ids.length;
     if (mask && !(visible > 0 && mask.every((bit, t) => bit === (t < visible ? 1 : 0)))) {
-      throw new OptionError('OPTION', 'mask is not a run of ones and then zeros: padding stands behind the tokens');
+      throw new OptionError('OPTION', 'mask is not a run of ones and then zeros: padding comes after the tokens', {
+        option: 'mask',
+      });
     }
     return this.#checked(ids, typeIds ?? ids.map(() => 0), visible);
   }
