@@ -89,14 +89,27 @@ export type ErrorCode =
   // the caller's arguments
   | 'OPTION';
 
+/** What an error carries besides its code and its reason. */
+export interface ErrorDetails {
+  readonly cause?: unknown;
+  /** Names of options that the reason mentions, as the library spells them. */
+  readonly mentions?: readonly string[];
+}
+
 /** Base class of every error thrown on purpose by ternspike. */
 export class TernspikeError extends Error {
   /** Stable identifier of the refusal. */
   readonly code: ErrorCode;
+  /** The message without its code. */
+  readonly reason: string;
+  /** Options of the library that the reason names, so that other surfaces can put their own names in their place. */
+  readonly mentions: readonly string[];
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
-    super(`${code}: ${message}`, options);
+  constructor(code: ErrorCode, reason: string, { cause, mentions = [] }: ErrorDetails = {}) {
+    super(`${code}: ${reason}`, cause === undefined ? undefined : { cause });
     this.code = code;
+    this.reason = reason;
+    this.mentions = mentions;
     this.name = new.target.name;
   }
 }
@@ -149,4 +162,11 @@ export class DatasetError extends TernspikeError {
 /** An option or argument of the wrong type or out of its range. */
 export class OptionError extends TernspikeError {
   override readonly name = 'OptionError';
+  /** The option whose name or value is refused, whatever the model; undefined for other refusals. */
+  readonly option: string | undefined;
+
+  constructor(code: 'OPTION', reason: string, details: ErrorDetails & { readonly option?: string } = {}) {
+    super(code, reason, { ...details, mentions: details.mentions ?? (details.option ? [details.option] : []) });
+    this.option = details.option;
+  }
 }

@@ -3,7 +3,7 @@
  * `ternspike/edge`, which never loads this file.
  * @module
  */
-import { OptionError, TernspikeError } from '../errors.ts';
+import { TernspikeError } from '../errors.ts';
 import { type Build, hasRelaxedSimd, hasSimd } from './features.ts';
 import type { KernelModules } from './instantiate.ts';
 import { withSharedMemory } from './shared.ts';
@@ -35,9 +35,6 @@ export function builtin(wanted?: Build): Builtin {
       'WASM_UNSUPPORTED',
       'this host has no WebAssembly SIMD; it needs Chrome 91, Firefox 89, Safari 16.4, Node 16.4 or later',
     );
-  }
-  if (wanted !== undefined && wanted !== 'base' && wanted !== 'relaxed') {
-    throw new OptionError('OPTION', `build is ${JSON.stringify(wanted)}, expected "base" or "relaxed"`);
   }
   const build = wanted ?? (hasRelaxedSimd() ? 'relaxed' : 'base');
   if (build === 'relaxed' && !hasRelaxedSimd()) {
