@@ -89,64 +89,100 @@ export type ErrorCode =
   // the caller's arguments
   | 'OPTION';
 
+/** Names errors on the prototype: there it is in the first line of a stack, and a bundler that shortens names leaves it. */
+function named(of: { readonly prototype: Error }, name: string): void {
+  Object.defineProperty(of.prototype, 'name', { value: name, configurable: true, writable: true });
+}
+
 /** Base class of every error thrown on purpose by ternspike. */
 export class TernspikeError extends Error {
   /** Stable identifier of the refusal. */
   readonly code: ErrorCode;
 
+  static {
+    named(this, 'TernspikeError');
+  }
+
   constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
     super(`${code}: ${message}`, options);
     this.code = code;
-    this.name = new.target.name;
   }
 }
 
 /** Bytes could not be read: disk, network, a short or changed file. */
 export class IoError extends TernspikeError {
-  override readonly name = 'IoError';
+  static {
+    named(this, 'IoError');
+  }
+
+  /** The status that a web server answered with, for errors that came of it. */
+  readonly status?: number;
+
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; status?: number } = {}) {
+    super(code, message, 'cause' in options ? { cause: options.cause } : undefined);
+    if (options.status !== undefined) this.status = options.status;
+  }
 }
 
 /** The container (GGUF and others) is malformed or beyond a stated limit. */
 export class ModelFileError extends TernspikeError {
-  override readonly name = 'ModelFileError';
+  static {
+    named(this, 'ModelFileError');
+  }
 }
 
 /** The container is well formed, but what it describes is not a model that can run. */
 export class DescriptionError extends TernspikeError {
-  override readonly name = 'DescriptionError';
+  static {
+    named(this, 'DescriptionError');
+  }
 }
 
 /** Memory: the plan does not fit, or the host refused it. */
 export class MemoryError extends TernspikeError {
-  override readonly name = 'MemoryError';
+  static {
+    named(this, 'MemoryError');
+  }
 }
 
 /** A call on a model or session that cannot be carried out in its present state. */
 export class SessionError extends TernspikeError {
-  override readonly name = 'SessionError';
+  static {
+    named(this, 'SessionError');
+  }
 }
 
 /** Vocabulary, merges, normaliser or text that cannot be tokenised. */
 export class TokenizerError extends TernspikeError {
-  override readonly name = 'TokenizerError';
+  static {
+    named(this, 'TokenizerError');
+  }
 }
 
 /** A chat template that does not parse, raises, or exceeds its budget. */
 export class TemplateError extends TernspikeError {
-  override readonly name = 'TemplateError';
+  static {
+    named(this, 'TemplateError');
+  }
 }
 
 /** A training that cannot begin, go on, or be taken up again. */
 export class DistillError extends TernspikeError {
-  override readonly name = 'DistillError';
+  static {
+    named(this, 'DistillError');
+  }
 }
 
 /** A data set that cannot be evaluated on, or a log that is not of this run. */
 export class DatasetError extends TernspikeError {
-  override readonly name = 'DatasetError';
+  static {
+    named(this, 'DatasetError');
+  }
 }
 
 /** An option or argument of the wrong type or out of its range. */
 export class OptionError extends TernspikeError {
-  override readonly name = 'OptionError';
+  static {
+    named(this, 'OptionError');
+  }
 }

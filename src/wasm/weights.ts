@@ -33,7 +33,7 @@ export class WeightLoader {
   readonly #source: ByteSource;
   readonly #container: Container;
   readonly #options: LoadOptions;
-  readonly #jobs: (() => Promise<void>)[] = [];
+  readonly #jobs: { readonly from: number; run(): Promise<void> }[] = [];
   readonly #sharing: Matrix[][] = [];
   readonly #total: number;
   readonly #pace: Pace;
@@ -75,7 +75,10 @@ export class WeightLoader {
     };
     const beside = rowScaled && isCodes(info.type) ? this.#container.tensors.get(scaleName(name)) : undefined;
     const scales = beside ?? rowScales(this.#container, info);
-    this.#jobs.push(() => this.#fillMatrix(info, matrix, scales));
+    // scales that are multiplied with those of the blocks are wanted first, others are read where they are
+    const first = scales && info.type !== 'I8' ? scales : null;
+    this.#job(info, () => this.#fillMatrix(info, matrix, first));
+    if (scales && !first) this.#job(scales, () => this.#fillVector(scales, matrix.scales));
     return matrix;
   }
 
@@ -92,7 +95,8 @@ export class WeightLoader {
     const data = this.#arena.alloc(size.dataBytes, `tensor "${name}"`);
     const columns: Columns = { ...size, name, data, scales: this.#arena.alloc(size.scaleBytes, `scales of "${name}"`) };
     const scales = rowScales(this.#container, info);
-    this.#jobs.push(() => this.#fillColumns(info, columns, scales));
+    this.#job(info, () => this.#fillColumns(info, columns));
+    if (scales) this.#job(scales, () => this.#fillVector(scales, columns.scales));
     return columns;
   }
 
@@ -107,7 +111,7 @@ export class WeightLoader {
     if (!this.#container.tensors.has(name)) return 0;
     const info = this.info(name);
     const at = this.#arena.alloc(vectorBytes(info.shape[0] ?? 1), `tensor "${name}"`);
-    this.#jobs.push(() => this.#fillVector(info, at));
+    this.#job(info, () => this.#fillVector(info, at));
     return at;
   }
 
@@ -126,7 +130,8 @@ export class WeightLoader {
       this.#staging = this.#arena.alloc(scratch.staging, 'staging buffer');
       this.#codes = this.#arena.alloc(scratch.codes, 'code buffer');
       this.#scales = this.#arena.alloc(scratch.scales, 'scale buffer');
-      for (const job of this.#jobs) await job();
+      // in the order of the file: a source that streams is then read from its beginning to its end, once
+      for (const { run } of this.#jobs.sort((a, b) => a.from - b.from)) await run();
       for (const matrices of this.#sharing) {
         const threes = matrices.some((m) => m.threes);
         for (const m of matrices) m.threes = threes;
@@ -141,6 +146,10 @@ export class WeightLoader {
     const info = this.#container.tensors.get(name);
     if (info) return info;
     throw new DescriptionError('DESCRIPTION_TENSORS', `tensor "${name}" is missing`);
+  }
+
+  #job(info: TensorInfo, run: () => Promise<void>): void {
+    this.#jobs.push({ from: info.readFrom ?? info.offset, run });
   }
 
   async #read(info: TensorInfo, at: Ptr, bytes: number, from: number): Promise<void> {
@@ -169,10 +178,10 @@ export class WeightLoader {
     const { rows: all, cols } = m;
     const rowBytes = info.type === 'I2_S' ? cols / 4 : info.byteLength / all;
     if (scales) await this.#fillVector(scales, m.scales);
-    if (info.type === 'I2_S') await this.#readI2sScale(info, m);
     await this.#eachGroup(info, all, rowBytes, ROW_GROUP, (at, row, count) => {
       this.#packGroup(info, m, at, row, count, rowBytes, scales !== null);
     });
+    if (info.type === 'I2_S') await this.#readI2sScale(info, m);
   }
 
   /** A matrix whose bytes hold four rows each, a quarter of all rows apart, with one scale for all of it. */
@@ -187,7 +196,6 @@ export class WeightLoader {
         }`,
       );
     }
-    this.#arena.f32(m.scales, rows).fill(await this.#packedScale(info));
     const stride = alignUp(cols, 16);
     await this.#eachGroup(info, quarter, cols, ROW_GROUP, (at, row, count) => {
       for (let q = 0; q < 4; q++) {
@@ -199,6 +207,7 @@ export class WeightLoader {
         this.#k.pack_trit2(this.#codes, stride, count, cols, m.units, data);
       }
     });
+    this.#arena.f32(m.scales, rows).fill(await this.#packedScale(info));
   }
 
   /** The scale beside a packed matrix: the weights are codes times it, or divided by it, as its quantisation says. */
@@ -253,19 +262,18 @@ export class WeightLoader {
   }
 
   /** Reads a few rows at a time and writes them across the columns. */
-  async #fillColumns(info: TensorInfo, m: Columns, scales: TensorInfo | null): Promise<void> {
+  async #fillColumns(info: TensorInfo, m: Columns): Promise<void> {
     const { rows, cols } = m;
     const rowBytes = info.type === 'I2_S' ? cols / 4 : info.byteLength / rows;
     const bytes = m.layout === 'f32col' || (m.layout === 'i8col' && info.type !== 'I8');
     const group = bytes ? ROW_GROUP : 2 * ROW_GROUP;
-    if (scales) await this.#fillVector(scales, m.scales);
-    if (info.type === 'I2_S') await this.#readI2sScale(info, m);
     const shared = m.span < cols ? new Float32Array(rows) : null;
     await this.#eachGroup(info, rows, rowBytes, group, (at, row, count) => {
       const run = { row, count, cols };
       if (m.layout === 'f32col') this.#floatColumns(info, m, at, run);
       else this.#codeColumns(info, m, at, run, shared);
     });
+    if (info.type === 'I2_S') await this.#readI2sScale(info, m);
     if (shared?.some(Number.isNaN) !== false) return;
     this.#arena.f32(m.scales, rows).set(shared);
     m.span = cols;
