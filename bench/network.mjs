@@ -7,7 +7,6 @@ import process from 'node:process';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { open } from '../build/src/entries/index.js';
 import { randomModel } from '../build/src/entries/random.js';
-import { defaultModel } from '../build/src/entries/default-model.js';
 import { webServer } from '../build/test/web-server.js';
 
 /** Milliseconds of a round trip, and bytes a second. */
@@ -31,7 +30,7 @@ if (!isMainThread) {
 } else {
   const models = process.argv.length > 2
     ? process.argv.slice(2).map((path) => [path, readFileSync(path)])
-    : [['model of the package', await bundled()], ['random tinyllama', await random()]];
+    : [['bundled model', readFileSync(new URL('../models/stories-spiking.gguf', import.meta.url))], ['random', await random()]];
   for (const [name, bytes] of models) {
     console.log(`${name}, ${(bytes.length / 1e6).toFixed(1)} MB`);
     for (const line of LINES) {
@@ -39,10 +38,6 @@ if (!isMainThread) {
       for (const ranges of [true, false]) await compare(bytes, line, ranges);
     }
   }
-}
-
-async function bundled() {
-  return defaultModel instanceof Uint8Array ? defaultModel : new Uint8Array(readFileSync(defaultModel));
 }
 
 async function random() {

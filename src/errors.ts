@@ -59,6 +59,7 @@ export type ErrorCode =
   | 'MEMORY'
   | 'MEMORY_LIMIT'
   | 'WASM_UNSUPPORTED'
+  | 'WASM_FORBIDDEN'
   | 'WASM_MODULE'
   // session: running a model
   | 'CONTEXT_OVERFLOW'
@@ -89,8 +90,9 @@ export type ErrorCode =
   // the caller's arguments
   | 'OPTION';
 
-/** Names errors on the prototype: there it is in the first line of a stack, and a bundler that shortens names leaves it. */
+/** Names a class whatever a bundler made of its name. On the prototype a name is in the first line of a stack. */
 function named(of: { readonly prototype: Error }, name: string): void {
+  Object.defineProperty(of, 'name', { value: name, configurable: true });
   Object.defineProperty(of.prototype, 'name', { value: name, configurable: true, writable: true });
 }
 
@@ -116,7 +118,7 @@ export class IoError extends TernspikeError {
   }
 
   /** The status that a web server answered with, for errors that came of it. */
-  readonly status?: number;
+  declare readonly status?: number;
 
   constructor(code: ErrorCode, message: string, options: { cause?: unknown; status?: number } = {}) {
     super(code, message, 'cause' in options ? { cause: options.cause } : undefined);

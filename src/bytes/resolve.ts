@@ -37,10 +37,7 @@ export type SourceOptions = HttpOptions;
  */
 export async function resolveSource(source: ModelSource, options: SourceOptions = {}): Promise<ByteSource> {
   options.signal?.throwIfAborted();
-  if (typeof source === 'string') {
-    const path = !/^(https?|blob|data|file):/i.test(source) && (hasFiles() || !baseUrl());
-    return path ? openFile(source) : openUrl(parseUrl(source), options);
-  }
+  if (typeof source === 'string') return isPath(source) ? openFile(source) : openUrl(parseUrl(source), options);
   if (source instanceof URL) return openUrl(source, options);
   if (ArrayBuffer.isView(source) || isBuffer(source)) return memorySource(source);
   if (isBlob(source)) return blobSource(source);
@@ -77,6 +74,16 @@ async function openUrl(url: URL, options: SourceOptions): Promise<ByteSource> {
       if (!hasFiles()) return openHttp(url, options);
       throw new IoError('SOURCE', `${url.protocol} URLs cannot be opened; use http:, https:, blob:, data: or file:`);
   }
+}
+
+/** Whether a text is a path rather than a URL. */
+function isPath(text: string): boolean {
+  return !/^(https?|blob|data|file):/i.test(text) && (hasFiles() || baseUrl() === undefined);
+}
+
+/** A text that means the same in a worker. @throws {OptionError} `OPTION` for a URL that is none */
+export function absolute(source: string): string {
+  return isPath(source) ? source : parseUrl(source).href;
 }
 
 /** What URLs are relative to in a page or in a worker of one; undefined elsewhere. */
