@@ -107,3 +107,7 @@ export const MAX_DATA_LINE_BYTES: number = 1 << 20;
 export const MAX_REMOTE_BYTES: number = 64 << 20;
 /** One result, baseline or suite. Results keep what both sides said of every sample: QQP's 40 000 take about 3 MB. */
 export const MAX_RESULT_BYTES: number = 64 << 20;
+/** One line of the journal of a comparison: the figures of a window, about 60 bytes for each of its tokens. */
+export const MAX_JOURNAL_LINE_BYTES: number = 64 << 20;
+/** Comparisons of one suite. */
+export const MAX_COMPARISONS: number = 1000;

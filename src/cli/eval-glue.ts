@@ -2,9 +2,6 @@
  * `eval glue`: a classifier over a task of GLUE.
  * @module
  */
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { IoError } from '../errors.ts';
 import {
   evaluateGlue,
   GLUE_MAX_LENGTH,
@@ -24,6 +21,8 @@ import type { SpikingBertDescription } from '../architectures/spikingbert/descri
 import { type OptionTable, UsageError } from './args.ts';
 import { classifyOptions, openClassifier, STEP_OPTIONS, type StepValues } from './classify-options.ts';
 import { asUsage, type Command, command, type Context, need } from './command.ts';
+import { glueFile } from './compare-data.ts';
+import { clock } from './comparison.ts';
 import { withSource } from './files.ts';
 import { modelSum, sampleFile, surveyText } from './fingerprint.ts';
 import { type LogFile, openLog } from './glue-log-file.ts';
@@ -77,7 +76,7 @@ export const evalGlue: Command = command(
     const options = classifyOptions(values);
     if (values.resume && values.log === undefined) throw new UsageError('--resume needs --log FILE');
     const path = classifierPath(values.model);
-    const data = await findData(folder, task, file);
+    const data = await glueFile(folder, task, file);
     const { sum, lines } = await withSource(data, signal, async (source) => {
       // what is wrong with the file shall be known before a model is loaded
       for await (const _ of readGlue(source, task, { malformed: values.malformed, signal })) break;
@@ -164,15 +163,6 @@ export const evalGlue: Command = command(
   },
 );
 
-/** Where the file of the split lies. @throws {IoError} `IO` where it lies in none of the usual places */
-async function findData(folder: string, task: GlueTask, file: string): Promise<string> {
-  const places = [join(folder, file), join(folder, task.title, file)];
-  for (const place of places) {
-    if ((await stat(place).catch(() => null))?.isFile()) return place;
-  }
-  throw new IoError('IO', `${task.title} has no file ${places.join(' nor ')}; --data is the folder of its .tsv files`);
-}
-
 /** What a run depends on, by option or by model. */
 function effective(model: Model, values: StepValues & { readonly activations?: string }): GlueRun {
   const d = model.describe() as SpikingBertDescription; // there would be no classifier of any other
@@ -208,15 +198,6 @@ function progressLine(
         `${each.toPrecision(3)} s each, ${clock(each * Math.max(total - done, 0))} left`,
     );
   };
-}
-
-/** 3725 → "1:02:05". */
-function clock(seconds: number): string {
-  const whole = Math.round(seconds);
-  const two = (n: number): string => String(n).padStart(2, '0');
-  const minutes = Math.floor(whole / 60);
-  const hours = Math.floor(minutes / 60);
-  return hours > 0 ? `${hours}:${two(minutes % 60)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
 function interrupted(done: number, log: LogFile | undefined): string {

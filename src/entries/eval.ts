@@ -33,8 +33,8 @@ export {
   labelOrder,
 } from '../eval/glue-tasks.ts';
 export { glueClassifier } from '../eval/glue-classifier.ts';
-export { compare, type CommonOptions, type TaskOptions, type TextOptions } from '../eval/compare/compare.ts';
-export type { ClassifierQuality, Parted, PairedMetric } from '../eval/compare/classifiers.ts';
+export { type CommonOptions, compare, type TaskOptions, type TextOptions } from '../eval/compare/compare.ts';
+export type { ClassifierQuality, PairedMetric, Parted } from '../eval/compare/classifiers.ts';
 export type { Account, Cost, Prices } from '../eval/compare/energy.ts';
 export type { Bin, PairedQuality, Spread } from '../eval/compare/generators.ts';
 export type { CompareProgress, Journal } from '../eval/compare/journal.ts';
@@ -57,3 +57,20 @@ export {
   perplexityPair,
   wilson,
 } from '../eval/compare/statistics.ts';
+export { journalHeader, journalLine, type JournalRun, partKey, readJournal } from '../eval/compare/journal-lines.ts';
+export { csvOf, markdownOf, type ReportRow, reportRows, textLines } from '../eval/compare/report.ts';
+export { type GateResult, judge, type RuleVerdict, type Verdict } from '../eval/gate/gate.ts';
+export { annotationsOf, gateLines, gateMarkdown, junitOf } from '../eval/gate/reports.ts';
+export { defaultGates, type GateRule, type Gates, readGates } from '../eval/gate/rules.ts';
+export {
+  type Defect,
+  defectsOf,
+  type HistoryEntry,
+  historyEntry,
+  readHistory,
+  type Trend,
+  trendsOf,
+} from '../eval/history.ts';
+export { dashboardOf, type DashboardOptions } from '../eval/dashboard/page.ts';
+export { isSuiteResult, joined, judgeSuite, readSuite, type Suite, type SuiteResult } from '../eval/suite.ts';
+export { runningSection } from '../eval/dashboard/sections.ts';

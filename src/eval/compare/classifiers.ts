@@ -97,7 +97,7 @@ export async function pairedSamples(
 ): Promise<PairedRecord[]> {
   const { task, limit = Infinity, total, signal, onProgress } = options;
   const records: PairedRecord[] = [];
-  let agreed = 0;
+  let [agreed, rightA, rightB] = [0, 0, 0];
   for await (const sample of samples) {
     const record = await step(options, 'sample', sample.index, async () => {
       const asked = async (classify: Classify): Promise<GlueRecord> => {
@@ -118,12 +118,15 @@ export async function pairedSamples(
     }
     records.push(record);
     if (record.a.predicted === record.b.predicted) agreed++;
+    if (record.a.predicted === record.a.label) rightA++;
+    if (record.b.predicted === record.b.label) rightB++;
     const done = records.length;
     await onProgress?.({
       phase: 'score',
       done,
       total: Math.max(done, Math.min(limit, total ?? done)),
       note: task.labels.length > 0 ? `${((100 * agreed) / done).toFixed(2)} % agreed` : '',
+      ...(task.labels.length > 0 && { figure: 'accuracy so far', values: { a: rightA / done, b: rightB / done } }),
     });
     if (done >= limit) break;
   }

@@ -8,7 +8,7 @@ import type { ClassifySpikes } from '../../forward/classify-report.ts';
 import { glueClassifier } from '../glue-classifier.ts';
 import type { GlueSample } from '../glue-read.ts';
 import type { GlueTask } from '../glue-tasks.ts';
-import { type PairedRecord, pairedAnswers, pairedSamples } from './classifiers.ts';
+import { pairedAnswers, type PairedRecord, pairedSamples } from './classifiers.ts';
 import { type Account, classifierAccount, costOf, decoderAccount, type Prices } from './energy.ts';
 import { localPair, pairedQuality, pairedWindows, sameVocabulary, type WindowScorer } from './generators.ts';
 import { step, type Work } from './journal.ts';
@@ -113,12 +113,10 @@ async function compareText(a: Opened, b: Opened, options: TextOptions): Promise<
   const pair = await windowScorer(a, b, text, contextLength, unavailable, signal);
   const work = { ...options, contextLength, chunks };
   const accounts = [await account(a, text, 'account a', work), await account(b, text, 'account b', work)] as const;
-  const quality = pair
-    ? pairedQuality(await pairedWindows(pair.tokenizer, text, pair.score, work))
-    : {
-      ...await comparePieces(text, pieces(a, contextLength), pieces(b, contextLength), work),
-      ...{ kl: null, deltaP: null, sameTop1: null, sameTop1Interval: null, top5Overlap: null },
-    };
+  const quality = pair ? pairedQuality(await pairedWindows(pair.tokenizer, text, pair.score, work)) : {
+    ...await comparePieces(text, pieces(a, contextLength), pieces(b, contextLength), work),
+    ...{ kl: null, deltaP: null, sameTop1: null, sameTop1Interval: null, top5Overlap: null },
+  };
   const chosen = typeof prompts === 'number' ? promptsOf(text, prompts) : prompts;
   const texts = await compareSamples(writer(a), writer(b), chosen, tokens, work);
   const rounds = await measureRounds(runner(a, text, tokens, work), runner(b, text, tokens, work), timed, work);

@@ -165,8 +165,9 @@ export async function pairedWindows(
     sumA += window.nllA.reduce((sum, x) => sum + x, 0);
     sumB += window.nllB.reduce((sum, x) => sum + x, 0);
     tokens += window.nllA.length;
-    const note = `perplexity ${exp(sumA / tokens).toFixed(4)} against ${exp(sumB / tokens).toFixed(4)}`;
-    await onProgress?.({ phase: 'score', done: i + 1, total, note });
+    const values = { a: exp(sumA / tokens), b: exp(sumB / tokens) };
+    const note = `perplexity ${values.a.toFixed(4)} against ${values.b.toFixed(4)}`;
+    await onProgress?.({ phase: 'score', done: i + 1, total, note, figure: 'perplexity so far', values });
   }
   return windows;
 }
@@ -229,7 +230,7 @@ function histogram(values: readonly number[]): Bin[] {
   const used = bins.map(({ count }) => count > 0);
   return bins.slice(used.indexOf(true), used.lastIndexOf(true) + 1).map((bin) => ({
     ...bin,
-    to: Number.isFinite(bin.to) ? bin.to : Math.max(...values), // JSON has no infinity
+    to: Number.isFinite(bin.to) ? bin.to : values.reduce((most, value) => Math.max(most, value), 0), // JSON has no infinity
   }));
 }
 

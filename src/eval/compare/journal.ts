@@ -19,6 +19,9 @@ export interface CompareProgress {
   readonly total: number;
   /** The headline figure so far, in words. */
   readonly note: string;
+  /** The same as numbers, and what they are. */
+  readonly figure?: string;
+  readonly values?: { readonly a: number; readonly b: number };
 }
 
 /** What every part of a comparison is given. */

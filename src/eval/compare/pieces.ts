@@ -123,10 +123,20 @@ export async function comparePieces(
   if (pieces.length === 0) throw new OptionError('OPTION', 'the text is empty; give one to compare on');
   const scored: { a: PieceScore; b: PieceScore }[] = [];
   for (const [i, piece] of pieces.entries()) {
-    scored.push(await step(options, 'piece', i, async () => ({ a: await a(piece, signal), b: await b(piece, signal) })));
+    scored.push(
+      await step(options, 'piece', i, async () => ({ a: await a(piece, signal), b: await b(piece, signal) })),
+    );
     const { a: bitsA, b: bitsB } = bits(scored);
     const note = `bits per byte ${bitsA.toFixed(4)} against ${bitsB.toFixed(4)}`;
-    await onProgress?.({ phase: 'score', done: i + 1, total: pieces.length, note });
+    const values = { a: bitsA, b: bitsB };
+    await onProgress?.({
+      phase: 'score',
+      done: i + 1,
+      total: pieces.length,
+      note,
+      figure: 'bits per byte so far',
+      values,
+    });
   }
   const [left, right] = [perplexityOf(scored.map(({ a }) => a)), perplexityOf(scored.map(({ b }) => b))];
   return {

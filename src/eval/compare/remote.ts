@@ -75,7 +75,9 @@ export class Remote {
     if (!strings || !numbers || tokens.length !== logprobs.length || tokens.length < 2) {
       throw this.#wrong('completions', 'gave no logprobs of the prompt; it has to support echo and logprobs');
     }
-    const length = typeof prompt === 'string' ? this.#promptTokens(offsets, prompt.length, tokens.length) : prompt.length;
+    const length = typeof prompt === 'string'
+      ? this.#promptTokens(offsets, prompt.length, tokens.length)
+      : prompt.length;
     return {
       tokens: (tokens as string[]).slice(0, length),
       logprobs: (logprobs as (number | null)[]).slice(0, length),
@@ -197,7 +199,9 @@ function bestOf(top: unknown): string | null {
 function spells(tokenizer: Tokenizer, id: number, token: string): boolean {
   const bytes = tokenizer.pieceBytes(id);
   const escaped = `bytes:${Array.from(bytes, (byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')}`;
-  return token === new TextDecoder().decode(bytes) || token === tokenizer.piece(id) || token === escaped;
+  const text = new TextDecoder().decode(bytes);
+  // parts of characters all have the same text
+  return (token === text && !text.includes('\ufffd')) || token === tokenizer.piece(id) || token === escaped;
 }
 
 /** Whether the server takes ids of this vocabulary, found out on a window of them. A refusal counts as no. */

@@ -49,7 +49,12 @@ export function localWriter(model: Model): Writer {
     let text = '';
     const encoded = model.promptIds(prompt);
     using session = model.session();
-    const options = { ...drawing, maxTokens: Math.max(1, Math.min(maxTokens, session.contextLength - encoded.length)), session, signal };
+    const options = {
+      ...drawing,
+      maxTokens: Math.max(1, Math.min(maxTokens, session.contextLength - encoded.length)),
+      session,
+      signal,
+    };
     for await (const chunk of model.generate(encoded, options)) {
       if (chunk.id !== null) ids.push(chunk.id);
       text += chunk.text;

@@ -115,6 +115,8 @@ export async function measureRounds(a: Runner, b: Runner, rounds: number, work: 
       done: i + 1,
       total: rounds,
       note: `${decodeTps.a.toPrecision(3)} against ${decodeTps.b.toPrecision(3)} tokens/s`,
+      figure: 'tokens/s, medians so far',
+      values: { a: decodeTps.a, b: decodeTps.b },
     });
   }
   return done;
