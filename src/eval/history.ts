@@ -95,7 +95,7 @@ export function nameOf({ name, options }: SideFacts): string {
 export async function readHistory(source: ByteSource, signal?: AbortSignal): Promise<HistoryEntry[]> {
   const entries: HistoryEntry[] = [];
   for await (const { number, text, whole } of readLines(source, signal)) {
-    if (!whole) break;
+    if (!whole && text !== null && (text.startsWith(BEGINNING) || BEGINNING.startsWith(text))) break;
     if (text === '') continue;
     const entry = entryOf(text);
     if (!entry) {
@@ -105,6 +105,9 @@ export async function readHistory(source: ByteSource, signal?: AbortSignal): Pro
   }
   return entries;
 }
+
+/** What every entry begins with. */
+const BEGINNING = '{"ternspike":"history",';
 
 function entryOf(text: string | null): HistoryEntry | null {
   let value: unknown;

@@ -47,14 +47,11 @@ export function localWriter(model: Model): Writer {
   return async (prompt, { maxTokens, ...drawing }, signal) => {
     const ids: number[] = [];
     let text = '';
-    const encoded = model.promptIds(prompt);
     using session = model.session();
-    const options = {
-      ...drawing,
-      maxTokens: Math.max(1, Math.min(maxTokens, session.contextLength - encoded.length)),
-      session,
-      signal,
-    };
+    // in a short context the answer has half of it at most, and the prompt is cut to the rest
+    const most = Math.min(maxTokens, Math.max(1, session.contextLength >> 1));
+    const encoded = model.promptIds(prompt).slice(0, session.contextLength - most);
+    const options = { ...drawing, maxTokens: most, session, signal };
     for await (const chunk of model.generate(encoded, options)) {
       if (chunk.id !== null) ids.push(chunk.id);
       text += chunk.text;

@@ -63,16 +63,18 @@ export function judge(baseline: unknown, current: unknown, gates: Gates): GateRe
     throw new DatasetError('GATE', 'no rule applies to this baseline; name its figures with --gates FILE');
   }
   if (baseline !== null) checkData(baseline, current);
-  const rules = gates.rules.map((rule) => {
+  const rules = gates.rules.flatMap((rule): RuleVerdict[] => {
     const change = baseline === null
       ? changeWithin(current, rule.metric)
       : changeBetween(baseline, current, rule.metric);
-    if (!change || !Number.isFinite(change.baseline)) {
-      throw new DatasetError('GATE', `rule ${rule.metric} matches no figure of the baseline, so it could not fail`);
-    }
-    checkCanFail(rule, change);
-    return decide(rule, change);
+    const unable = whyUnable(rule, change);
+    if (unable === null) return [decide(rule, change as Change)];
+    if (gates.whereAble) return [];
+    throw new DatasetError('GATE', `rule ${rule.metric} ${unable}`);
   });
+  if (rules.length + gates.golden.length === 0) {
+    throw new DatasetError('GATE', 'no usual rule could fail on this baseline; name its figures with --gates FILE');
+  }
   const golden = gates.golden.map((item) => ({ item, changed: hasChanged(baseline, current, item) }));
   const changed = golden.some((item) => item.changed);
   const worst = rules.some(({ verdict }) => verdict === 'fail')
@@ -104,22 +106,21 @@ const sureOf = ({ confidence, relative }: GateRule, change: Change): number | nu
   return confidence === undefined || error === null ? null : normalQuantile(confidence) * error;
 };
 
-/** Tries a rule on the worst result there could be. */
-function checkCanFail(rule: GateRule, change: Change): void {
-  const { metric, better, relative, maxWorsening, leastEffect } = rule;
-  const fail = (why: string): DatasetError => new DatasetError('GATE', `rule ${metric} cannot fail: ${why}`);
+/** Tries a rule on the worst result there could be. Why it would pass even that; null for a rule that can fail. */
+function whyUnable(rule: GateRule, change: Change | null): string | null {
+  const { metric, better, relative, maxWorsening, leastEffect, confidence } = rule;
+  if (!change || !Number.isFinite(change.baseline)) return 'matches no figure of the baseline, so it could not fail';
   if (relative && change.baseline === 0) {
-    throw fail('its baseline is 0, of which there is no share; leave relative out');
+    return 'cannot fail: its baseline is 0, of which there is no share; leave relative out';
   }
   const worst = better === 'lower' ? Infinity : change.baseline - (LEAST.test(metric) ? -1 : 0);
   const worsening = relative ? worst / Math.abs(change.baseline) : worst;
-  const margin = sureOf(rule, change) ?? 0;
   if (worsening <= Math.max(maxWorsening, leastEffect)) {
-    throw fail(`from ${change.baseline} it can worsen by ${worsening} at most, which is let through`);
+    return `cannot fail: from ${change.baseline} it can worsen by ${worsening} at most, which is let through`;
   }
-  if (worsening - margin <= maxWorsening) {
-    throw fail(`its error is so large that no worsening could be sure at ${rule.confidence}; use more data`);
-  }
+  return worsening - (sureOf(rule, change) ?? 0) <= maxWorsening
+    ? `cannot fail: its error is so large that no worsening could be sure at ${confidence}; use more data`
+    : null;
 }
 
 function decide(rule: GateRule, change: Change): RuleVerdict {

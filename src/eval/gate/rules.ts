@@ -25,6 +25,8 @@ export interface Gates {
   readonly rules: readonly GateRule[];
   /** Places in the result whose values may not change at all. */
   readonly golden: readonly string[];
+  /** Leave out rules that could not fail instead of refusing them; nobody chose them. */
+  readonly whereAble?: boolean;
 }
 
 /** Rules and golden items that one file may have; a result has a few hundred figures. */
@@ -134,7 +136,7 @@ export function defaultGates(baseline: unknown): Gates {
   if (isObject(base.memory)) rules.push(relative('memory.weightsBytes', 0.05));
   if (isObject(base.speed)) rules.push(relative('speed.decodeTps', 0.2, { confidence: 0.95, severity: 'warn' }));
   if (Array.isArray(base.threads)) rules.push(relative('threads.0.decodeTps', 0.2, { severity: 'warn' }));
-  return { rules, golden: [] };
+  return { rules, golden: [], whereAble: true };
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {
