@@ -135,6 +135,7 @@ async function bundles() {
   });
   cpSync('build/wasm/base.wasm', 'dist/wasm/base.wasm');
   cpSync('build/wasm/relaxed.wasm', 'dist/wasm/relaxed.wasm');
+  cpSync('src/eval/suite.schema.json', 'dist/suite.schema.json');
   node(bin('typescript/bin/tsc'), '-p', 'tsconfig.types.json');
 }
 
