@@ -34,6 +34,8 @@ export interface LoadMeans {
   readonly tokenizer: Tokenizer | null;
   readonly context: number;
   readonly kv: KvType;
+  /** Sessions that one pass serves at most. */
+  readonly slots: number;
   /** How int8 matrices take their inputs. */
   readonly activations: ActivationType;
   /** See `OpenOptions.forcedSparsity`. */

@@ -22,6 +22,8 @@ export interface MemoryPlan {
   readonly weightsBytes: number;
   /** One session: keys and values of every layer and position. */
   readonly stateBytes: number;
+  /** Sessions that are counted with. */
+  readonly sessions: number;
   /** Buffers that a step writes, shared by all sessions of a model, and the loader's staging buffer. */
   readonly scratchBytes: number;
   readonly totalBytes: number;
@@ -32,6 +34,9 @@ export interface PlanOptions {
   /** Positions of a session, and how it keeps keys and values, for models whose state grows with it. */
   readonly context: number;
   readonly kv: KvType;
+  /** Sessions that memory is planned for, and how many of them one pass serves; default 1. */
+  readonly sessions?: number;
+  readonly slots?: number;
   /** Threads that there are buffers for. */
   readonly threads: number;
   /** Bytes that are allowed in all. */
@@ -67,26 +72,28 @@ export interface MemoryParts {
 }
 
 /**
- * Sums the parts of a model with one session.
+ * Sums the parts of a model and its sessions.
  * @throws {MemoryError} `MEMORY_LIMIT` with the sums and, where sessions grow, the largest context that would fit; nothing has
  *   been allocated then
  */
-export function memoryPlan(parts: MemoryParts, { context, base, maxBytes }: PlanOptions): MemoryPlan {
+export function memoryPlan(parts: MemoryParts, { context, sessions = 1, base, maxBytes }: PlanOptions): MemoryPlan {
   const { container, weightsBytes, unit } = parts;
   const loader = loaderScratch(container);
   const planFor = (context: number): MemoryPlan => {
     const stateBytes = parts.stateBytes(context);
     const scratchBytes = parts.scratchBytes?.(context) ?? 0;
     // the loader's buffers use the place of state and scratch before these are made
-    const rest = Math.max(stateBytes + scratchBytes, loader.staging + loader.codes + loader.scales);
-    return { weightsBytes, stateBytes, scratchBytes, totalBytes: base + weightsBytes + rest };
+    const rest = Math.max(sessions * stateBytes + scratchBytes, loader.staging + loader.codes + loader.scales);
+    return { weightsBytes, stateBytes, sessions, scratchBytes, totalBytes: base + weightsBytes + rest };
   };
   const plan = planFor(context);
   if (plan.totalBytes <= maxBytes) return plan;
   throw new MemoryError(
     'MEMORY_LIMIT',
-    `${plan.totalBytes} bytes are needed (weights ${weightsBytes}, ${unit ?? `one session of ${context} positions`} ` +
-      `${plan.stateBytes}, scratch ${plan.scratchBytes}), ${maxBytes} are allowed; ` +
+    `${plan.totalBytes} bytes are needed (weights ${weightsBytes}, ${unit ?? `a session of ${context} positions`} ` +
+      `${plan.stateBytes}${
+        sessions > 1 ? ` times ${sessions}` : ''
+      }, scratch ${plan.scratchBytes}), ${maxBytes} are allowed; ` +
       (unit ? 'use a more quantised model' : advice(largest(context, (n) => planFor(n).totalBytes <= maxBytes))),
   );
 }

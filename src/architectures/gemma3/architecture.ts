@@ -21,13 +21,14 @@ export const gemma3: Architecture<Gemma3Description> = {
       container,
       weightsBytes: weightsBytes(container),
       stateBytes: (context) => gemma3StateBytes(d, context, options.kv),
-      scratchBytes: (context) => bytesOf((allocator) => gemma3Buffers(d, allocator, context, options.threads)),
+      scratchBytes: (context) =>
+        bytesOf((allocator) => gemma3Buffers(d, allocator, context, options.slots ?? 1, options.threads)),
     }, options),
 
-  async load(d, { kernels, arena, loader, executor, context, kv }) {
+  async load(d, { kernels, arena, loader, executor, context, kv, slots }) {
     const weights = gemma3Weights(d, loader);
     await loader.fill();
-    const decoder = gemma3Decoder(kernels, arena, d, weights, { context, kv }, executor);
+    const decoder = gemma3Decoder(kernels, arena, d, weights, { context, kv, slots }, executor);
     return { decoder, trial: () => decoder.trial() };
   },
 

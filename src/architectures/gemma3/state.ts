@@ -35,7 +35,7 @@ export interface Gemma3Buffers {
   readonly gate: Ptr; // feed-forward     (batch, hidden)
   readonly up: Ptr; //                    (batch, hidden)
   readonly projected: Ptr; // before it is normalised and added to x   (batch, width)
-  readonly logits: Ptr; // (vocab)
+  readonly logits: Ptr; // (slots, vocab)
   readonly rope: Rotary; // of global layers
   readonly localRope: Rotary; // of local layers
   readonly threads: readonly ThreadBuffers[];
@@ -46,6 +46,7 @@ export function gemma3Buffers(
   d: Gemma3Description,
   arena: Allocator,
   context: number,
+  slots: number,
   threads: number,
 ): Gemma3Buffers {
   const batch = (n: number, what: string): Ptr => arena.alloc(PREFILL_BATCH * vectorBytes(n), what);
@@ -65,7 +66,7 @@ export function gemma3Buffers(
     gate: batch(d.hidden, 'gate'),
     up: batch(d.hidden, 'up'),
     projected: batch(d.width, 'projection'),
-    logits: arena.alloc(vectorBytes(d.vocab), 'logits'),
+    logits: arena.alloc(slots * vectorBytes(d.vocab), 'logits'),
     rope: rotary(d.rope),
     localRope: rotary(d.localRope),
     threads: Array.from({ length: threads }, () => ({

@@ -21,14 +21,15 @@ export const llama: Architecture<LlamaDescription> = {
       container,
       weightsBytes: weightsBytes(container),
       stateBytes: (context) => llamaStateBytes(d, context, options.kv),
-      scratchBytes: (context) => bytesOf((allocator) => llamaBuffers(d, allocator, context, options.threads)),
+      scratchBytes: (context) =>
+        bytesOf((allocator) => llamaBuffers(d, allocator, context, options.slots ?? 1, options.threads)),
     }, options),
 
-  async load(d, { kernels, arena, loader, executor, context, kv }) {
+  async load(d, { kernels, arena, loader, executor, context, kv, slots }) {
     const { weights, finish } = llamaWeights(d, loader, context);
     await loader.fill();
     finish(arena);
-    const decoder = llamaDecoder(kernels, arena, d, weights, { context, kv }, executor);
+    const decoder = llamaDecoder(kernels, arena, d, weights, { context, kv, slots }, executor);
     return { decoder, trial: () => decoder.trial() };
   },
 

@@ -32,7 +32,7 @@ export interface LlamaBuffers {
   readonly gate: Ptr; // feed-forward     (batch, hidden)
   readonly up: Ptr; //                    (batch, hidden)
   readonly projected: Ptr; // before it is added to x   (batch, width)
-  readonly logits: Ptr; // (vocab)
+  readonly logits: Ptr; // (slots, vocab)
   readonly ropeFreqs: Ptr; // (ropeDims / 2) f64
   readonly ropeTable: Ptr; // (batch, ropeDims)
   readonly threads: readonly ThreadBuffers[];
@@ -48,6 +48,7 @@ export function llamaBuffers(
   d: LlamaDescription,
   arena: Allocator,
   context: number,
+  slots: number,
   threads: number,
 ): LlamaBuffers {
   const batch = (n: number, what: string): Ptr => arena.alloc(PREFILL_BATCH * vectorBytes(n), what);
@@ -63,7 +64,7 @@ export function llamaBuffers(
     gate: batch(d.hidden, 'gate'),
     up: batch(d.hidden, 'up'),
     projected: batch(d.width, 'projection'),
-    logits: arena.alloc(vectorBytes(d.vocab), 'logits'),
+    logits: arena.alloc(slots * vectorBytes(d.vocab), 'logits'),
     ropeFreqs: arena.alloc(vectorBytes(d.rope.dims), 'rotary frequencies'),
     ropeTable: batch(d.rope.dims, 'rotary table'),
     threads: Array.from({ length: threads }, () => ({

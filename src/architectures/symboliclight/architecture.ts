@@ -24,15 +24,16 @@ export const symbolicLight: Architecture<SymbolicLightDescription> = {
       container,
       weightsBytes: symbolicLightWeightsBytes(container),
       stateBytes: () => symbolicLightStateBytes(d),
-      scratchBytes: () => bytesOf((allocator) => symbolicLightBuffers(d, allocator, options.threads)),
-      unit: 'one session',
+      scratchBytes: () =>
+        bytesOf((allocator) => symbolicLightBuffers(d, allocator, options.slots ?? 1, options.threads)),
+      unit: 'a session',
     }, options),
 
-  async load(d, { kernels, arena, loader, executor, container, activations, forcedSparsity }) {
+  async load(d, { kernels, arena, loader, executor, container, activations, forcedSparsity, slots }) {
     const { weights, finish } = symbolicLightWeights(d, loader);
     await loader.fill();
     finish(kernels, arena);
-    const decoder = symbolicLightDecoder(kernels, arena, d, weights, { forcedSparsity }, executor);
+    const decoder = symbolicLightDecoder(kernels, arena, d, weights, { forcedSparsity, slots }, executor);
     const spans = new Map(
       weights.blocks.flatMap(({ tcam, down }) => [tcam, down]).map(({ name, span }) => [name, span]),
     );

@@ -20,7 +20,9 @@ export interface ThreadBuffers extends Activations {
   readonly lists: Ptr;
   /** Who fired in the feed-forward. (batch, hidden) i32 */
   readonly hiddenLists: Ptr;
-  /** Of the prior. (width / 4) f32 */
+  /** Streams whose heads are wanted together; 0 where that is one. (slots, width) f32 */
+  readonly heads: Ptr;
+  /** Of the prior. (slots, width / 4) f32 */
   readonly bottleneck: Ptr;
   /** Attention of one head. (headDim) f32 */
   readonly att: Ptr;
@@ -38,18 +40,19 @@ export interface SymbolicLightBuffers extends ColumnScratch {
   readonly projected: Ptr; // before it is added        (batch, width)
   readonly hidden: Ptr; // feed-forward currents        (batch, hidden)
   readonly spikes: Ptr; // of the encoder, bits         (batch, width / 8) u8
-  readonly logits: Ptr; // (vocab)
-  readonly priorLogits: Ptr; // (vocab)
-  readonly bottleneck: Ptr; // (width / 4)
+  readonly logits: Ptr; // (slots, vocab)
+  readonly priorLogits: Ptr; // (slots, vocab)
+  readonly bottleneck: Ptr; // (slots, width / 4)
   readonly ropeFreqs: Ptr; // (headDim / 2) f64
   readonly ropeTable: Ptr; // (batch, headDim)
   /** State that a pass changes for good, as it was before: the membrane, then the decaying state of each block. Keys and values
-   *  of a batch take the places of positions that even its first token no longer sees. (1 + layers, width) */
+   *  of a batch take the places of positions that even its first token no longer sees. (slots, 1 + layers, width) */
   readonly saved: Ptr;
   /** Elements from one token's hidden currents to the next. */
   readonly hiddenStride: number;
-  /** Spikes of the batch: encoder, then mixer, feed-forward and output of each block. ThreadContext 0 counts, the owner reads. */
-  readonly spikeCounts: Float64Array;
+  /** Spikes of each segment of the batch: encoder, then mixer, feed-forward and output of each block. Thread 0 counts, the owner
+   *  reads. (slots) rows */
+  readonly spikeCounts: readonly Float64Array[];
   readonly threads: readonly ThreadBuffers[];
 }
 
@@ -69,6 +72,7 @@ export function symbolicLightStateBytes(d: SymbolicLightDescription): number {
 export function symbolicLightBuffers(
   d: SymbolicLightDescription,
   arena: Allocator,
+  slots: number,
   threads: number,
 ): Omit<SymbolicLightBuffers, 'spikeCounts'> {
   const batch = (n: number, what: string): Ptr => arena.alloc(PREFILL_BATCH * vectorBytes(n), what);
@@ -82,21 +86,22 @@ export function symbolicLightBuffers(
     projected: batch(d.width, 'projection'),
     hidden: batch(d.hidden, 'feed-forward'),
     spikes: batch(d.width / 32, 'spikes'),
-    logits: arena.alloc(vectorBytes(d.vocab), 'logits'),
-    priorLogits: arena.alloc(vectorBytes(d.vocab), 'prior'),
-    bottleneck: arena.alloc(vectorBytes(d.width / 4), 'prior'),
+    logits: arena.alloc(slots * vectorBytes(d.vocab), 'logits'),
+    priorLogits: arena.alloc(slots * vectorBytes(d.vocab), 'prior'),
+    bottleneck: arena.alloc(slots * vectorBytes(d.width / 4), 'prior'),
     ropeFreqs: arena.alloc(vectorBytes(d.headDim), 'rotary frequencies'),
     ropeTable: batch(d.headDim, 'rotary table'),
     sums: arena.alloc(vectorBytes(widest), 'column sums'),
     bytes: arena.alloc(vectorBytes(widest), 'column sums'),
     hiddenStride: strideOf(d.hidden),
-    saved: arena.alloc((1 + d.layers) * vectorBytes(d.width), 'saved state'),
+    saved: arena.alloc(slots * (1 + d.layers) * vectorBytes(d.width), 'saved state'),
     threads: Array.from({ length: threads }, () => ({
       c: batch(d.width, 'continuous stream'),
       spikes: arena.alloc(vectorBytes(widest / 32), 'spikes'),
       lists: batch(d.width, 'spike lists'),
       hiddenLists: batch(d.hidden, 'spike lists'),
-      bottleneck: arena.alloc(vectorBytes(d.width / 4), 'prior'),
+      bottleneck: arena.alloc(slots * vectorBytes(d.width / 4), 'prior'),
+      heads: slots > 1 ? arena.alloc(slots * vectorBytes(d.width), 'continuous streams of heads') : 0,
       ...allocateActivations(arena, widest),
       att: arena.alloc(vectorBytes(d.headDim), 'attention'),
       scores: arena.alloc(vectorBytes(d.anchors + d.window + 1), 'scores'),
