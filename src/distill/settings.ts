@@ -28,6 +28,8 @@ export interface TrainSettings {
   /** Weight of the teacher's distribution against the text itself, and the temperature that softens it. */
   readonly alpha: number;
   readonly temperature: number;
+  /** Added to the teacher's logit of the token that ends a document: above 0 the student's documents become shorter. */
+  readonly endBias: number;
   /** Weight of hidden states. */
   readonly hidden: number;
   /** What both weights come to at the end of the run, in a line; undefined: they stay. */
@@ -62,6 +64,7 @@ export const DEFAULT_SETTINGS: TrainSettings = {
   weightDecay: 0.01,
   alpha: 0.9,
   temperature: 1,
+  endBias: 0,
   hidden: 0,
   rate: 0,
   targetRate: 0.15,
@@ -86,6 +89,7 @@ const BOUNDS: Readonly<Record<keyof TrainSettings, readonly [number, number, boo
   weightDecay: [0, 1, false],
   alpha: [0, 1, false],
   temperature: [0.05, 100, false],
+  endBias: [-100, 100, false],
   hidden: [0, 1e6, false],
   alphaEnd: [0, 1, false],
   hiddenEnd: [0, 1e6, false],

@@ -242,12 +242,11 @@ export class SessionDecoder implements Decoder {
     let counted: 0 | 1 = 1;
     let row = 0;
     shares.forEach(({ pass, n }, slot) => {
-      const start = row;
       row += n;
       if (damaged.includes(slot)) return;
-      const { state, reading: { seeState } } = pass;
-      for (let t = 0; seeState && body.stateAt && t < n; t++) seeState(body.stateAt(start + t), pass.first + t);
+      const { state } = pass;
       state.length += n;
+      this.#showStates(pass, n, row - n);
       if (!body.spikeCounts) return;
       this.spikes?.add(n, body.spikeCounts[slot], counted);
       state.spikes?.add(n, body.spikeCounts[slot]);
@@ -263,6 +262,18 @@ export class SessionDecoder implements Decoder {
     for (const { pass, n } of shares) {
       pass.first += n;
       pass.left -= n;
+    }
+  }
+
+  /** Hands what the head reads of n rows from `row` on to who asked for it. */
+  #showStates(pass: Pass<SessionMemory>, n: number, row: number): void {
+    const { reading: { seeState }, first } = pass;
+    const { stateAt } = this.#body;
+    if (!seeState || !stateAt) return;
+    try {
+      for (let i = 0; i < n; i++) seeState(stateAt(row + i), first + i);
+    } catch (error) {
+      pass.fault = { error };
     }
   }
 
