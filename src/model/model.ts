@@ -182,6 +182,7 @@ export class Model {
     const call = picked<CallOptions>(options, CALL_RULES);
     const { onPrefill } = options;
     const onRead = onPrefill && ((read: number, total: number): void => onPrefill({ read, total }));
+    const leave = decoder.join();
     try {
       const limit = checkMaxTokens(options, session, ids.length);
       for (const id of ids) sampler.accept(id);
@@ -228,6 +229,7 @@ export class Model {
       if (rest.stopped) finishReason = 'stop';
       yield { text: rest.text + matcher.finish(), id: null, finishReason, usage };
     } finally {
+      leave();
       if (!options.session) session.dispose();
     }
   }
