@@ -29,6 +29,8 @@ export interface TrainSettings {
   /** Weight of the teacher's distribution against the text itself, and the temperature that softens it. */
   readonly alpha: number;
   readonly temperature: number;
+  /** Added to the teacher's logit of the token that ends a document: above 0 the student's documents become shorter. */
+  readonly endBias: number;
   /** Weight of hidden states. */
   readonly hidden: number;
   /** What both weights come to at the end of the run, in a line; undefined: they stay. */
@@ -63,6 +65,7 @@ export const DEFAULT_SETTINGS: TrainSettings = {
   weightDecay: 0.01,
   alpha: 0.9,
   temperature: 1,
+  endBias: 0,
   hidden: 0,
   rate: 0,
   targetRate: 0.15,
@@ -87,6 +90,7 @@ export const TRAIN_RULES: Rules<TrainSettings> = {
   weightDecay: number(0, 1),
   alpha: number(0, 1),
   temperature: number(0.05, 100),
+  endBias: number(-100, 100),
   hidden: number(0, 1e6),
   alphaEnd: number(0, 1),
   hiddenEnd: number(0, 1e6),

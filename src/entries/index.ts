@@ -22,7 +22,7 @@ export type {
   ClassifyStep,
   EarlyExit,
 } from '../forward/classifier.ts';
-export type { EmbedOptions, Pooling } from '../forward/embedder.ts';
+export type { EmbedOptions, Encoding, EncodingOptions, Pooling } from '../forward/embedder.ts';
 export type { ByteSource } from '../bytes/source.ts';
 export type { ModelSource } from '../bytes/resolve.ts';
 export { openContainer } from '../container/open.ts';

@@ -97,10 +97,12 @@ export interface Classification {
   readonly spikeCounts?: readonly Uint16Array[];
 }
 
-/** One text is run at a time; others wait for it. */
+/** Calls wait for one another. */
 export interface Classifier {
   /** See `Model.classify`. */
   classify(input: ClassifyInput, options?: ClassifyOptions): Promise<Classification>;
+  /** See `Model.classifyAll`; absent where inputs gain nothing by running together. */
+  classifyAll?(inputs: Iterable<ClassifyInput>, options?: ClassifyOptions): AsyncGenerator<Classification, void>;
   /** Ends the run that is under way, and those that wait. */
   dispose(): void;
 }

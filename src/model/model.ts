@@ -3,7 +3,15 @@
  * @module
  */
 import { CALL_RULES, type CallOptions } from '../bytes/pace.ts';
-import { EMBED_RULES, type EmbedOptions, type Pooling } from '../forward/embedder.ts';
+import {
+  EMBED_RULES,
+  type Embedder,
+  type EmbedOptions,
+  type Encoding,
+  ENCODING_RULES,
+  type EncodingOptions,
+  type Pooling,
+} from '../forward/embedder.ts';
 import {
   type Classification,
   CLASSIFY_RULES,
@@ -13,6 +21,8 @@ import {
 import { checkOptions, checkValue, picked, shown, whole } from '../options.ts';
 import type { Container } from '../container/tensor.ts';
 import { DescriptionError, OptionError, SessionError, TokenizerError } from '../errors.ts';
+import { statedPooling } from '../forward/pooling.ts';
+import { DecoderEmbedder } from '../session/embedder.ts';
 import { checkEntropyExit, exitBlock } from '../session/entropy-exit.ts';
 import { type SpikeReport, spikeReport } from '../forward/spike-report.ts';
 import { type SpikeTrace, traceSince } from '../forward/spike-trace.ts';
@@ -340,22 +350,70 @@ export class Model {
     throw new DescriptionError('ARCHITECTURE', `${architecture} models do not classify; use generate or a session`);
   }
 
-  /** Classifies one input after the other, in their order. @throws as `classify` */
+  /**
+   * Classifies inputs in their order. A dense BERT runs several together, and reads ahead for that where `inputs` is not
+   * asynchronous; scores are those of each alone.
+   * @throws as `classify`, behind the answers of the inputs before a bad one
+   */
   async *classifyAll(
     inputs: Iterable<ClassifyInput> | AsyncIterable<ClassifyInput>,
     options: ClassifyOptions = {},
   ): AsyncGenerator<Classification, void> {
-    for await (const input of inputs) yield await this.classify(input, options);
+    const { classifier } = this.#alive();
+    if (classifier?.classifyAll && Symbol.iterator in inputs) yield* classifier.classifyAll(inputs, options);
+    else for await (const input of inputs) yield await this.classify(input, options);
+  }
+
+  /**
+   * All that a BERT says of a text: states of the tokens, and of every layer and attention where they are asked for; what
+   * pooler and classifier make of them.
+   * @throws {DescriptionError} `ARCHITECTURE` for a model that is no BERT; as `embed`
+   * @example
+   * const { hidden, attention, logits } = await model.encode('a cat sits', { hidden: true, attention: true });
+   * hidden[layer][t * width + i]; attention[layer][(head * tokens + query) * tokens + key]; // layer 0 of hidden: the embedding
+   */
+  async encode(input: ClassifyInput, options: EncodingOptions = {}): Promise<Encoding> {
+    for await (const encoding of this.encodeAll([input], options)) return encoding;
+    throw new SessionError('DISPOSED', 'this model was disposed of; open it again');
+  }
+
+  /** `encode` for inputs in their order; several run together, and each has the bits that it has alone. @throws as `encode` */
+  async *encodeAll(
+    inputs: Iterable<ClassifyInput>,
+    options: EncodingOptions = {},
+  ): AsyncGenerator<Encoding, void> {
+    checkOptions('encode', options, ENCODING_RULES);
+    const { embedder, description: { architecture } } = this.#alive();
+    if (embedder?.encodeAll) return yield* embedder.encodeAll(inputs, options);
+    throw new DescriptionError('ARCHITECTURE', `${architecture} models do not encode texts from both sides; BERTs do`);
   }
 
   /** How `embed` pools by default; null for a model that makes no vectors. */
   get defaultPooling(): Pooling | null {
-    return this.#alive().embedder?.pooling ?? null;
+    const { embedder, generator } = this.#alive();
+    return embedder || generator?.decoder.states ? this.#embedder().pooling : null;
+  }
+
+  /** What makes vectors: of its own, or by the decoder. @throws {DescriptionError} `ARCHITECTURE` */
+  #embedder(): Embedder {
+    const { embedder, generator, arena, tokenizer, container, description } = this.#alive();
+    if (embedder) return embedder;
+    const { width, architecture } = description;
+    if (!generator?.decoder.states) {
+      throw new DescriptionError(
+        'ARCHITECTURE',
+        `${architecture} models make no vectors of texts; BERTs and decoders that do not spike do`,
+      );
+    }
+    const { decoder } = generator;
+    const stated = statedPooling(container);
+    return new DecoderEmbedder({ decoder, arena, tokenizer, stated, width, session: () => this.session() });
   }
 
   /**
-   * A vector for a text, or one for each of several. A text has the same vector alone and among others.
-   * @throws {DescriptionError} `ARCHITECTURE` for a model that makes none
+   * A vector for a text, or one for each of several. A text has the same vector alone and among others. Of a decoder it is made of
+   * what the head reads, with the beginning and end tokens that its tokenizer adds.
+   * @throws {DescriptionError} `ARCHITECTURE` for a model that makes none, as those that spike
    * @throws {SessionError} `CONTEXT_OVERFLOW` for a text longer than the model; {OptionError}; the signal's reason
    * @example
    * const [a, b] = await model.embed(['a cat sits', 'a dog runs']); // Float32Array of length 1
@@ -364,10 +422,7 @@ export class Model {
   embed(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array[]>;
   async embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Float32Array | Float32Array[]> {
     checkOptions('embed', options, EMBED_RULES);
-    const { embedder, description: { architecture } } = this.#alive();
-    if (!embedder) {
-      throw new DescriptionError('ARCHITECTURE', `${architecture} models make no vectors of texts; BERTs do`);
-    }
+    const embedder = this.#embedder();
     if (typeof texts === 'string') return (await embedder.embed([texts], options))[0];
     return await embedder.embed(texts, options);
   }
@@ -375,8 +430,7 @@ export class Model {
   /** Ends every session and gives the memory back. Harmless when called twice. */
   dispose(): void {
     for (const session of this.#sessions) session.dispose();
-    this.#parts?.classifier?.dispose();
-    this.#parts?.embedder?.dispose();
+    for (const part of new Set([this.#parts?.classifier, this.#parts?.embedder])) part?.dispose(); // may be one
     this.#parts?.executor.dispose();
     this.#parts = null;
   }

@@ -64,7 +64,9 @@ export interface OpenOptions extends SourceOptions {
   /** Threads to compute on; results do not depend on it. Default: what proves fastest here, up to 8 and to one for each 16 MiB
    *  of weights. A page that is not cross-origin isolated has one, whatever is asked for. */
   readonly threads?: number;
-  /** Where the script of a thread lies, the file thread.js of this package, for bundles that have moved it. */
+  /** Where the script of a thread is, for pages whose content security policy forbids workers made of a blob: a copy of the
+   *  file `ternspike/thread.js`. A URL, relative to the page; a path where the host has files. Default: the script is part of
+   *  the bundle. */
   readonly workerUrl?: string | URL;
   /** Sessions that read or generate side by side: memory is planned for as many, and one pass over the weights serves up to 32 of
    *  them. Each gets the same tokens as alone. Default 1. */

@@ -63,6 +63,7 @@ export const CHAT_RULES: Rules<ChatOptions> = {
   template: TEXT,
   addGenerationPrompt: FLAG,
   tools: LIST,
+  documents: LIST,
   variables: OBJECT,
   date: OBJECT,
   signal: SIGNAL,

@@ -38,9 +38,17 @@ export interface ReadOptions extends CallOptions {
   readonly blocks?: number;
   /** Sees the residual streams behind each layer; see `Reading`. */
   readonly afterLayer?: Reading['afterLayer'];
+  /** Sees what the head would read of every id; see `Reading`. */
+  readonly seeState?: Reading['seeState'];
 }
 
-const READ_RULES: Rules<ReadOptions> = { ...CALL_RULES, blocks: whole(0), afterLayer: CALL, onRead: CALL };
+const READ_RULES: Rules<ReadOptions> = {
+  ...CALL_RULES,
+  blocks: whole(0),
+  afterLayer: CALL,
+  seeState: CALL,
+  onRead: CALL,
+};
 
 /** What the sessions of one model share. */
 export interface Family {
@@ -175,7 +183,8 @@ export class Session {
     this.#busy = true;
     try {
       const pace = new Pace(options.signal, options.stretchMs);
-      const reading: Reading = { ids, from, see, blocks: options.blocks, afterLayer: options.afterLayer };
+      const { blocks, afterLayer, seeState } = options;
+      const reading: Reading = { ids, from, see, blocks, afterLayer, seeState };
       for (let done = 0; done < ids.length;) {
         await pace.breathe();
         this.#alive();

@@ -4,10 +4,11 @@
  */
 import type { MetadataValue } from '../container/tensor.ts';
 import { TokenizerError } from '../errors.ts';
-import { MAX_TEMPLATE_CHARS, MAX_TOKENIZER_BYTES } from '../limits.ts';
+import { MAX_TOKENIZER_BYTES } from '../limits.ts';
 import { checkOptions, type Rules, TEXT } from '../options.ts';
 import { ByteLevelFamily, listedMerges } from './bytelevel.ts';
 import { Charsmap } from './charsmap.ts';
+import { metadataTemplates } from './chat-templates.ts';
 import { openTokenizerJson } from './json.ts';
 import { type PreTokenizer, preTokenizer } from './pretokenize.ts';
 import { isSentencePiece, SENTENCEPIECE_KEY, sentencePieceMetadata } from './sentencepiece.ts';
@@ -81,14 +82,13 @@ export function tokenizerFromMetadata(metadata: Metadata): Tokenizer | null {
   const addEos = flag('add_eos_token', model === 't5');
   const begin = specials.bos;
   const end = addSep ? (separator ?? specials.eos) : addEos ? specials.eos : undefined;
-  const template = metadata.get('tokenizer.chat_template');
   return new VocabularyTokenizer({
     vocabulary,
     family: family(model, metadata, vocabulary, specials, way),
     specials,
     prefix: addBos && begin !== undefined ? [begin] : [],
     suffix: end === undefined ? [] : [end],
-    chatTemplate: typeof template === 'string' && template.length <= MAX_TEMPLATE_CHARS ? template : undefined,
+    ...metadataTemplates(metadata),
     notices: chosen?.notice === undefined ? [] : [chosen.notice],
   });
 

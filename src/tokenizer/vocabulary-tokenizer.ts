@@ -38,6 +38,7 @@ export interface TokenizerParts {
   readonly prefix: readonly number[];
   readonly suffix: readonly number[];
   readonly chatTemplate?: string;
+  readonly chatTemplates?: Readonly<Record<string, string>>;
   readonly notices?: readonly string[];
   /** Added tokens that take the white space to their left or right with them. */
   readonly strips?: ReadonlyMap<number, { readonly left: boolean; readonly right: boolean }>;
@@ -55,6 +56,7 @@ export class VocabularyTokenizer implements Tokenizer {
   readonly specials: SpecialIds;
   readonly addBos: boolean;
   readonly chatTemplate?: string;
+  readonly chatTemplates?: Readonly<Record<string, string>>;
   readonly notices?: readonly string[];
   readonly #parts: TokenizerParts;
   readonly #plain: Trie;
@@ -68,6 +70,7 @@ export class VocabularyTokenizer implements Tokenizer {
     this.specials = specials;
     this.addBos = specials.bos !== undefined && prefix[0] === specials.bos;
     this.chatTemplate = parts.chatTemplate;
+    this.chatTemplates = parts.chatTemplates;
     this.notices = parts.notices ?? [];
     const user: [string, number][] = [];
     const control: [string, number][] = [];

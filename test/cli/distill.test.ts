@@ -107,9 +107,20 @@ if (typeof navigator === 'undefined') {
     const lossOf = (line: string): string => (JSON.parse(line) as { loss: number }).loss.toFixed(3);
     assert.is(lossOf(begun), lossOf(lines[2]), 'it begins where the other ended');
     assert.is.not(lossOf(begun), lossOf(lines[0]));
+    const fromFile = ['--dir', join(files.path, 'file.run'), '--init', out];
+    const { dir: restarted } = await json<DistillResult>([...RUN, ...fromFile, '--minutes', '0.0001']);
+    const [restart] = readFileSync(join(restarted, 'metrics.jsonl'), 'utf8').split('\n');
+    const loss = (line: string): number => (JSON.parse(line) as { loss: number }).loss;
+    assert.ok(Math.abs(loss(restart) - loss(begun)) < 0.01, 'a file holds the student as its run does');
     const odd = files.file('odd.json', '{"layers": 3}');
     const nowhere = join(files.path, 'nowhere');
     refused(await ternspike([...BASE, '--dir', nowhere, '--init', dir, '--student', odd]), 1, 'CHECKPOINT', 'layers');
+    refused(
+      await ternspike([...BASE, '--dir', join(files.path, 'fresh'), '--init', teacher]),
+      1,
+      'CHECKPOINT',
+      'no student',
+    );
     refused(
       await ternspike([...BASE, '--dir', join(files.path, 'fresh'), '--init', nowhere]),
       1,

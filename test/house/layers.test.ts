@@ -20,6 +20,7 @@ const ORDER = [
   'session',
   'architectures',
   'model',
+  'worker',
   'eval',
   'distill',
   'entries',

@@ -50,6 +50,11 @@ export function gemma3Decoder(
     streamWidth: d.width,
     streamStride,
     streamAt: (t) => b.x + t * streamStride,
+    stateAt(t) {
+      const [{ x }] = b.threads;
+      k.rms_norm_f32(b.x + t * streamStride, w.outputNorm, x, d.width, d.normEps);
+      return x;
+    },
     runs: (base, length) => new Gemma3State(d, base, context, kv).runs(length),
     pass(step, afterLayer) {
       const segments = step.segments((base) => new Gemma3State(d, base, context, kv));
