@@ -30,7 +30,10 @@ if (!isMainThread) {
 } else {
   const models = process.argv.length > 2
     ? process.argv.slice(2).map((path) => [path, readFileSync(path)])
-    : [['bundled model', readFileSync(new URL('../models/stories-spiking.gguf', import.meta.url))], ['random', await random()]];
+    : [['bundled model', readFileSync(new URL('../models/stories-spiking.gguf', import.meta.url))], [
+      'random',
+      await random(),
+    ]];
   for (const [name, bytes] of models) {
     console.log(`${name}, ${(bytes.length / 1e6).toFixed(1)} MB`);
     for (const line of LINES) {

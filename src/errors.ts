@@ -90,6 +90,13 @@ export type ErrorCode =
   // the caller's arguments
   | 'OPTION';
 
+/** What an error carries besides its code and its reason. */
+export interface ErrorDetails {
+  readonly cause?: unknown;
+  /** Names of options that the reason mentions, as the library spells them. */
+  readonly mentions?: readonly string[];
+}
+
 /** Names a class whatever a bundler made of its name. On the prototype a name is in the first line of a stack. */
 function named(of: { readonly prototype: Error }, name: string): void {
   Object.defineProperty(of, 'name', { value: name, configurable: true });
@@ -100,14 +107,20 @@ function named(of: { readonly prototype: Error }, name: string): void {
 export class TernspikeError extends Error {
   /** Stable identifier of the refusal. */
   readonly code: ErrorCode;
+  /** The message without its code. */
+  readonly reason: string;
+  /** Options of the library that the reason names, so that other surfaces can put their own names in their place. */
+  readonly mentions: readonly string[];
 
   static {
     named(this, 'TernspikeError');
   }
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
-    super(`${code}: ${message}`, options);
+  constructor(code: ErrorCode, reason: string, { cause, mentions = [] }: ErrorDetails = {}) {
+    super(`${code}: ${reason}`, cause === undefined ? undefined : { cause });
     this.code = code;
+    this.reason = reason;
+    this.mentions = mentions;
   }
 }
 
@@ -186,5 +199,13 @@ export class DatasetError extends TernspikeError {
 export class OptionError extends TernspikeError {
   static {
     named(this, 'OptionError');
+  }
+
+  /** The option whose name or value is refused, whatever the model; undefined for other refusals. */
+  readonly option: string | undefined;
+
+  constructor(code: 'OPTION', reason: string, details: ErrorDetails & { readonly option?: string } = {}) {
+    super(code, reason, { ...details, mentions: details.mentions ?? (details.option ? [details.option] : []) });
+    this.option = details.option;
   }
 }

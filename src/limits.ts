@@ -64,6 +64,8 @@ export const MAX_LAYERS: number = 1024;
 export const MAX_WIDTH: number = 1 << 17;
 /** Attention heads. */
 export const MAX_HEADS: number = 1024;
+/** Sessions that a model is opened for; a server on one machine has far fewer slots. */
+export const MAX_PARALLEL: number = 1024;
 /** Positions in a context. */
 export const MAX_CONTEXT: number = 1 << 20;
 
@@ -95,7 +97,7 @@ export const MAX_TEXT_CHARS: number = 4 << 20;
 
 /** Characters of a chat template. */
 export const MAX_TEMPLATE_CHARS: number = 256 << 10;
-/** Interpreter steps of one rendering; an evaluation takes 4, a round of a loop 128. */
+/** Interpreter steps of one rendering; an evaluation takes 1, a round of a loop 6, and 128 characters 1. About 0.1 s. */
 export const MAX_TEMPLATE_STEPS: number = 1_000_000;
 /** Characters that one rendering may produce. */
 export const MAX_TEMPLATE_OUTPUT_CHARS: number = 4 << 20;

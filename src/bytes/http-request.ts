@@ -187,7 +187,10 @@ function checkRedirect({ name, href }: Place, { url }: Response, allowed: boolea
   if (url === '') return; // answers that did not come from the network
   const [from, to] = [new URL(href), new URL(url)];
   if (from.protocol === 'https:' && to.protocol === 'http:') {
-    throw new IoError('HTTP_RANGE', `${name} redirects from https to http, to ${to.origin}, where anybody may change it`);
+    throw new IoError(
+      'HTTP_RANGE',
+      `${name} redirects from https to http, to ${to.origin}, where anybody may change it`,
+    );
   }
   if (allowed || from.origin === to.origin) return;
   throw new IoError(

@@ -3,6 +3,7 @@
  * @module
  */
 import { IoError, OptionError } from '../errors.ts';
+import { CALL, checkOptions, FLAG, OBJECT, type Rules, SIGNAL, whole } from '../options.ts';
 import { blobSource } from './blob.ts';
 import { type FileHandleLike, fileHandleSource, openFile } from './file.ts';
 import { type HttpOptions, httpSource } from './http.ts';
@@ -27,6 +28,17 @@ export type ModelSource =
 /** How sources are opened. Only URLs have options. */
 export type SourceOptions = HttpOptions;
 
+/** Which values are right. */
+export const SOURCE_RULES: Rules<SourceOptions> = {
+  fetch: CALL,
+  headers: OBJECT,
+  allowRedirect: FLAG,
+  readAheadBytes: whole(1 << 10, 64 << 20),
+  retries: whole(0, 10),
+  timeoutMs: whole(1, 600_000),
+  signal: SIGNAL,
+};
+
 /**
  * Opens a source. `close()` of the result closes what was opened here, and nothing that the caller handed in: a file
  * handle or a ByteSource stays the caller's to close.
@@ -37,6 +49,7 @@ export type SourceOptions = HttpOptions;
  * const source = await resolveSource('https://example.org/model.gguf', { signal });
  */
 export async function resolveSource(source: ModelSource, options: SourceOptions = {}): Promise<ByteSource> {
+  checkOptions('a source', options, SOURCE_RULES);
   options.signal?.throwIfAborted();
   if (typeof source === 'string') return isPath(source) ? openFile(source) : openUrl(parseUrl(source), options);
   if (source instanceof URL) return openUrl(source, options);

@@ -103,7 +103,10 @@ function webThread(worker: Worker, hear: (message: unknown) => void, gone: (why:
   worker.onmessageerror = (): void => gone('it was sent what this host cannot send');
   worker.onerror = (event): void => {
     event.preventDefault();
-    gone(event.message || 'its script could not be loaded; a content security policy has to allow worker-src blob:, or pass workerUrl');
+    gone(
+      event.message ||
+        'its script could not be loaded; a content security policy has to allow worker-src blob:, or pass workerUrl',
+    );
   };
   return {
     post: (message) => worker.postMessage(message),

@@ -4,7 +4,7 @@
  * @module
  */
 import { fromBase64 } from '../bytes/base64.ts';
-import { MemoryError, OptionError, TernspikeError } from '../errors.ts';
+import { MemoryError, TernspikeError } from '../errors.ts';
 import { type Build, hasRelaxedSimd, hasSimd } from './features.ts';
 import type { KernelModules } from './instantiate.ts';
 import { withSharedMemory } from './shared.ts';
@@ -36,9 +36,6 @@ export function builtin(wanted?: Build): Builtin {
       'WASM_UNSUPPORTED',
       'this host has no WebAssembly SIMD; it needs Chrome 91, Firefox 89, Safari 16.4, Node 16.4 or later',
     );
-  }
-  if (wanted !== undefined && wanted !== 'base' && wanted !== 'relaxed') {
-    throw new OptionError('OPTION', `build is ${JSON.stringify(wanted)}, expected "base" or "relaxed"`);
   }
   const build = wanted ?? (hasRelaxedSimd() ? 'relaxed' : 'base');
   if (build === 'relaxed' && !hasRelaxedSimd()) {

@@ -198,7 +198,12 @@ const hostile: Array<[string, Overrides, 'HTTP_RANGE' | 'CHANGED' | 'HTTP', ...s
   ['404', { status: 404 }, 'HTTP', '404'],
   ['503 that stays', { status: 503 }, 'HTTP', '503'],
   ['416', { status: 416 }, 'HTTP_RANGE', '416'],
-  ['206 without Content-Range', { status: 206, headers: { 'content-range': undefined } }, 'HTTP_RANGE', 'Expose-Headers'],
+  [
+    '206 without Content-Range',
+    { status: 206, headers: { 'content-range': undefined } },
+    'HTTP_RANGE',
+    'Expose-Headers',
+  ],
   ['a range that begins elsewhere', { headers: { 'content-range': 'bytes 1-1023/20000' } }, 'HTTP_RANGE', '1-1023'],
   ['a range that is longer', { headers: { 'content-range': 'bytes 0-20000/20000' } }, 'HTTP_RANGE', '0-20000'],
   ['a total that is unknown', { status: 206, headers: { 'content-range': 'bytes 0-1023/*' } }, 'HTTP_RANGE', '/*'],
@@ -352,7 +357,11 @@ http('one that breaks off again and again is given up on, with ranges and withou
       const first = Number(/\d+/.exec(request.headers.range ?? '0')?.[0]);
       const size = data.length - first;
       const range = { 'content-range': `bytes ${first}-${data.length - 1}/${data.length}` };
-      response.writeHead(kind === plain ? 200 : 206, { ...(kind === serve && range), 'content-length': size, etag: '"v1"' });
+      response.writeHead(kind === plain ? 200 : 206, {
+        ...(kind === serve && range),
+        'content-length': size,
+        etag: '"v1"',
+      });
       response.write(data.subarray(0, 1000 + count), () => request.socket.destroy());
     };
     requests = [];
@@ -460,10 +469,7 @@ const whole: Array<[string, Answer]> = [
   ],
   [
     'refuses ranges',
-    (request, ...rest) =>
-      request.headers.range
-        ? void rest[0].writeHead(416).end()
-        : serve()(request, ...rest),
+    (request, ...rest) => request.headers.range ? void rest[0].writeHead(416).end() : serve()(request, ...rest),
   ],
   [
     'hides Content-Range',
@@ -497,7 +503,9 @@ for (const [name, server] of whole) {
 }
 
 http('without ranges a large file is streamed, going back is another download, and there is an end to it', async () => {
-  const data = new Uint8Array(Uint32Array.from({ length: (MAX_HELD_DOWNLOAD_BYTES >> 2) + (1 << 18) }, (_, i) => i).buffer);
+  const data = new Uint8Array(
+    Uint32Array.from({ length: (MAX_HELD_DOWNLOAD_BYTES >> 2) + (1 << 18) }, (_, i) => i).buffer,
+  );
   answer = plain({ data });
   const source = await httpSource(`${origin}/model.gguf`, SMALL);
   const into = new Uint8Array(1000);

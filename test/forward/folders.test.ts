@@ -112,7 +112,10 @@ function over(folder: string, options: WebServerOptions): Promise<WebServer> {
 
 /** Bytes of the files of a folder with this ending. */
 const bytesIn = (folder: string, ending: string): number =>
-  readdirSync(folder).filter((name) => name.endsWith(ending)).reduce((n, name) => n + statSync(join(folder, name)).size, 0);
+  readdirSync(folder).filter((name) => name.endsWith(ending)).reduce(
+    (n, name) => n + statSync(join(folder, name)).size,
+    0,
+  );
 
 for (const ranges of [true, false]) {
   const kind = ranges ? 'with ranges' : 'without ranges';
