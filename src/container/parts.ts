@@ -11,7 +11,7 @@ import { type GgufContainer, readGgufPart } from './gguf.ts';
 import { quote } from './gguf-types.ts';
 import { readSafetensors, type SafetensorsContainer } from './safetensors.ts';
 import type { Container, TensorInfo } from './tensor.ts';
-import { readLegacyTorch, readTorch, type TorchContainer } from './torch.ts';
+import type { TorchContainer } from './torch.ts';
 
 /** Sources one after the other. Closing it closes them. @param name what errors call it */
 export function joinSources(parts: readonly ByteSource[], name: string): ByteSource {
@@ -142,6 +142,7 @@ async function readIndex(source: ByteSource, signal?: AbortSignal): Promise<Map<
 /** A file of a model in several: safetensors, or a PyTorch checkpoint of either format. */
 async function readShard(file: string, source: ByteSource, options: { signal?: AbortSignal }): Promise<Container> {
   if (file.endsWith('.safetensors')) return readSafetensors(source, options);
+  const { readLegacyTorch, readTorch } = await import('./torch.ts');
   const head = new Uint8Array(Math.min(2, source.size));
   await readFully(source, head, 0, 'the magic number of the file', options.signal);
   return head[0] === 0x80 ? readLegacyTorch(source, options) : readTorch(source, options);
