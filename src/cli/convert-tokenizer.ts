@@ -8,9 +8,12 @@ import { openContainer } from '../container/open.ts';
 import type { MetadataValue } from '../container/tensor.ts';
 import { TokenizerError } from '../errors.ts';
 import { MAX_TOKENIZER_BYTES } from '../limits.ts';
+import { openModelContainer } from '../architectures/index.ts';
+import { isBert } from '../architectures/bert/recognise.ts';
 import { isSpikingBert } from '../architectures/spikingbert/recognise.ts';
 import { isSentencePiece, sentencePieceMetadata } from '../tokenizer/sentencepiece.ts';
-import { isVocabTxt, wordPieceMetadata } from '../tokenizer/wordpiece-metadata.ts';
+import { folderTokenizer } from '../tokenizer/folder.ts';
+import { isVocabTxt, markedMetadata, wordPieceMetadata } from '../tokenizer/wordpiece-metadata.ts';
 import { readBytes, withSource } from './files.ts';
 
 type Entries = Map<string, GgufEntry>;
@@ -20,12 +23,20 @@ export async function tokenizerEntries(path: string, signal: AbortSignal): Promi
   return entriesOf(await withSource(path, signal, (source) => readBytes(source, MAX_TOKENIZER_BYTES, signal)), path);
 }
 
-/** The vocab.txt beside the checkpoint of a spiking BERT; of other models, and without one, nothing. */
+/** The vocabulary beside a BERT, spiking or dense; of other models, and without one, nothing. */
 export async function besideEntries(source: ByteSource, signal: AbortSignal): Promise<Entries | undefined> {
+  const { beside } = source;
   const container = await openContainer(source, { signal });
-  if (container.format === 'gguf' || !isSpikingBert(container)) return undefined;
-  const bytes = await source.beside?.('vocab.txt', MAX_TOKENIZER_BYTES, signal);
-  return bytes ? entriesOf(bytes, 'vocab.txt') : undefined;
+  if (container.format === 'gguf' || !beside) return undefined;
+  if (isSpikingBert(container)) {
+    const bytes = await beside('vocab.txt', MAX_TOKENIZER_BYTES, signal);
+    return bytes ? entriesOf(bytes, 'vocab.txt') : undefined;
+  }
+  const model = await openModelContainer(source, { signal });
+  if (!isBert(model)) return undefined;
+  const tokenizer = await folderTokenizer((name, most) => beside(name, most, signal));
+  if (tokenizer?.kind !== 'wordpiece') return undefined;
+  return typed(markedMetadata(tokenizer, model.tensors.get('token_types.weight')?.shape[0] ?? 1));
 }
 
 function entriesOf(bytes: Uint8Array, name: string): Entries {
