@@ -3,13 +3,15 @@
  * @module
  */
 import process from 'node:process';
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { diskFolder } from '../distill/folder.ts';
 import type { DistillEvent, DistillOptions, DistillResult } from '../distill/distill.ts';
 import { type TrainSettings, trainSettings, UNLIMITED_STEPS } from '../distill/settings.ts';
 import { OptionError, TernspikeError } from '../errors.ts';
-import { asUsage, type Command, command, type Context, need } from './command.ts';
+import { type Command, command, type Context, need } from './command.ts';
 import { UsageError, type Values } from './args.ts';
+import { checkValue, number } from '../options.ts';
 import { readText } from './files.ts';
 import { bytesText, oneLine, rounded } from './output.ts';
 
@@ -84,12 +86,12 @@ export const distillCommand: Command = command(
     positionals: [],
     options: OPTIONS,
     notes: [
-      'Needs the package @jax-js/jax and Node from 22 on. The folder of the run holds checkpoints, metrics.jsonl',
-      'and index.html with curves and samples. An interrupt saves; --resume DIR goes on to the same numbers.',
+      'Needs the package @jax-js/jax and Node 22 or later. The folder of the run holds checkpoints, metrics.jsonl and ' +
+      'index.html with curves and samples. An interrupt saves a checkpoint; --resume DIR continues to the same numbers.',
     ],
     examples: [
-      'ternspike distill --teacher stories260K.gguf --data stories.txt --student student.json --out student.gguf --minutes 90',
-      'ternspike distill --resume student.run',
+      'ternspike distill --teacher model.gguf --data story.txt --out student.gguf',
+      'ternspike distill --resume student.run --steps 20',
     ],
   },
   async ({ values }, context) => {
@@ -98,41 +100,36 @@ export const distillCommand: Command = command(
       throw new UsageError('--resume goes on with a run, --init begins another; give one of them');
     }
     const given = values.resume === undefined ? values : await resumed(values.resume, values);
-    checkNumbers(given);
+    trainSettings(settingsOf(given)); // out of range: refused before any file is read
+    checkValue('holdout', given.holdout, number(0, 0.9));
     const options = await read(given, values.resume !== undefined, context);
-    if (values.resume === undefined) await begin(options.dir, given);
     let kept: Promise<void> | undefined;
     const onEvent = (event: DistillEvent): void => {
-      // a run that refuses the options given now keeps its own
-      if (event.kind === 'begin' && values.resume !== undefined) {
-        kept = keep(options.dir, given).catch((error: Error) =>
+      // only now: a run that is refused leaves no folder, or, when it is resumed, the options it was begun with
+      if (event.kind === 'evaluation' || event.kind === 'step') {
+        kept ??= keep(options.dir, given).catch((error: Error) =>
           context.out.note(`the options are not written down: ${error.message}`)
         );
       }
       options.onEvent?.(event);
     };
-    const result = await distill({ ...options, onEvent });
-    await kept;
-    await context.out.result(jsonOf(result), () => lines(result));
+    try {
+      const result = await distill({ ...options, onEvent });
+      await context.out.result(jsonOf(result), () => lines(result));
+    } finally {
+      await kept;
+    }
   },
 );
 
 /** File in which the options of a run are kept. */
 const COMMAND_FILE = 'command.json';
 
-/** Keeps the options of a new run; a folder that holds a run already keeps its own, and is refused soon. */
-async function begin(dir: string, given: Given): Promise<void> {
-  await mkdir(dir, { recursive: true });
-  const files = await readdir(dir);
-  if (!files.some((name) => name.startsWith('checkpoint.'))) await keep(dir, given);
-}
-
-/** Writes options down for whoever goes on; on a full disk the old ones stay. */
+/** Writes options down for whoever resumes the run; on a full disk the old ones stay. */
 async function keep(dir: string, given: Given): Promise<void> {
   const { resume: _, ...kept } = { ...given, ...absolute(given) };
-  const file = join(dir, COMMAND_FILE);
-  await writeFile(`${file}.new`, `${JSON.stringify(kept, null, 2)}\n`);
-  await rename(`${file}.new`, file);
+  const text = new TextEncoder().encode(`${JSON.stringify(kept, null, 2)}\n`);
+  await diskFolder(dir).replace(COMMAND_FILE, [text]);
 }
 
 /** The paths among the options as they are from any folder; URLs stay. */
@@ -192,14 +189,6 @@ function pairsOf(text: string): DistillOptions['hiddenPairs'] {
     if (!found) throw new UsageError(`--hidden-pairs has ${JSON.stringify(part.slice(0, 40))}, expected BLOCK:LAYER`);
     return { student: Number(found[1]), teacher: Number(found[2]) };
   });
-}
-
-/** @throws {UsageError} for a number out of range */
-function checkNumbers(given: Given): void {
-  asUsage(() => trainSettings(settingsOf(given)));
-  if (given.holdout !== undefined && given.holdout > 0.9) {
-    throw new UsageError(`--holdout is ${given.holdout}, expected a share in 0 … 0.9`);
-  }
 }
 
 /** Options of the library. */

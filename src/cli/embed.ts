@@ -5,7 +5,7 @@
 import { type Pooling, POOLINGS } from '../forward/pooling.ts';
 import { UsageError } from './args.ts';
 import { type Command, command } from './command.ts';
-import { readText, withSource } from './files.ts';
+import { readStdin, readText, textArgument, withSource } from './files.ts';
 import { load, MODEL_OPTIONS, TYPE_OPTIONS } from './load.ts';
 
 export const embed: Command = command(
@@ -16,7 +16,7 @@ export const embed: Command = command(
     options: {
       ...MODEL_OPTIONS,
       ...TYPE_OPTIONS,
-      lines: { kind: 'text', value: 'FILE', help: 'a text on each line, instead of TEXT' },
+      lines: { kind: 'text', value: 'FILE', help: 'a text on each line, instead of TEXT; - reads stdin' },
       pooling: {
         kind: 'text',
         value: 'mean|cls|last|max',
@@ -32,10 +32,13 @@ export const embed: Command = command(
         help: 'cut texts to this many tokens; default: longer ones are refused',
       },
     } as const,
-    notes: ['Without --json each line of the output is the vector of a text, as a JSON array.'],
+    notes: [
+      'TEXT of - reads one text from stdin, --lines - a text a line. Without --json each line of the output is the vector of a text, as a JSON array.',
+    ],
     examples: [
-      'ternspike embed -m all-MiniLM-L6-v2/ "a cat sits outside" "a dog runs"',
-      'ternspike embed -m minilm.gguf --lines sentences.txt --json',
+      'ternspike embed -m bert/ "a cat sits outside" "a dog runs"',
+      'ternspike embed -m bert/ --lines sentences.txt --json',
+      'echo "a cat" | ternspike embed -m bert/ -',
     ],
   },
   async ({ values, positionals }, context) => {
@@ -51,9 +54,12 @@ export const embed: Command = command(
     const { type, head, embedding, build, threads, activations } = values;
     const options = { type, head, embedding, build, threads, activations };
     using model = await withSource(values.model, signal, (source) => load(source, options, context));
-    const texts = lines === undefined
-      ? positionals
-      : (await readText(lines, undefined, signal)).replace(/\r?\n$/, '').split(/\r?\n/);
+    const texts = lines !== undefined
+      ? (lines === '-' ? await readStdin(signal) : await readText(lines, undefined, signal)).replace(/\r?\n$/, '')
+        .split(/\r?\n/)
+      : positionals.join() === '-'
+      ? [await textArgument('-', 'TEXT', signal)]
+      : positionals;
     const vectors = await model.embed(texts, {
       pooling: pooling as Pooling | undefined,
       normalise: values['no-normalise'] ? false : undefined,

@@ -19,11 +19,25 @@ import { pageOf } from './page.ts';
 import { prepare, type TextOptions } from './prepare.ts';
 import { train, type TrainEvent } from './run.ts';
 import { joined } from './safetensors-write.ts';
-import { hiddenPairs, SETTING_NAMES, type TrainSettings, trainSettings } from './settings.ts';
+import { hiddenPairs, SETTING_NAMES, TRAIN_RULES, type TrainSettings, trainSettings } from './settings.ts';
 import { type FirstStudent, studentFromFile } from './student-file.ts';
 import { Teacher } from './teacher.ts';
 import type { LossWeights, StudentConfig, Trainer, TrainerState } from './types.ts';
-import { DistillError, OptionError } from '../errors.ts';
+import { DistillError } from '../errors.ts';
+import {
+  ANY,
+  CALL,
+  checkOptions,
+  FLAG,
+  LIST,
+  number,
+  OBJECT,
+  oneOf,
+  type Rules,
+  SIGNAL,
+  TEXT,
+  whole,
+} from '../options.ts';
 import { perplexity, type PerplexityResult, scoredIds } from '../eval/perplexity.ts';
 import { open } from '../model/open-builtin.ts';
 import type { Model } from '../model/model.ts';
@@ -64,6 +78,34 @@ export interface DistillOptions extends Partial<TrainSettings>, TextOptions {
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: DistillEvent) => void;
 }
+
+/** Which values are right. */
+const DISTILL_RULES: Rules<DistillOptions> = {
+  ...TRAIN_RULES,
+  texts: LIST,
+  evalTexts: LIST,
+  holdout: number(0, 0.9),
+  documents: oneOf('marker', 'line', 'whole'),
+  documentEnd: oneOf('bos', 'eos'),
+  teacher: ANY,
+  student: OBJECT,
+  out: TEXT,
+  dir: TEXT,
+  resume: FLAG,
+  init: TEXT,
+  generate: whole(0),
+  generateTemperature: number(0, 100),
+  cache: TEXT,
+  type: oneOf('tq2_0', 'tq1_0'),
+  hiddenPairs: LIST,
+  name: TEXT,
+  license: TEXT,
+  perplexityContext: whole(4),
+  threads: whole(1),
+  trainer: CALL,
+  signal: SIGNAL,
+  onEvent: CALL,
+};
 
 /** Makes a trainer with random weights. */
 export type TrainerFactory = (
@@ -127,8 +169,9 @@ async function builtIn(): Promise<TrainerFactory> {
  *   run, `NOT_FINITE`, `TRAINER` without jax-js; the signal's reason, after a checkpoint was written
  */
 export async function distill(options: DistillOptions): Promise<DistillResult> {
+  checkOptions('distill', options, DISTILL_RULES, ['teacher', 'texts', 'out', 'dir']);
   const { signal, onEvent } = options;
-  const folder = await diskFolder(options.dir);
+  const folder = diskFolder(options.dir);
   const from = await begin(folder, options);
   const first = from ? firstOf(from) : await earlier(options);
   const settings = trainSettings({ ...(from?.run.options.settings as Partial<TrainSettings>), ...given(options) });
@@ -152,6 +195,7 @@ export async function distill(options: DistillOptions): Promise<DistillResult> {
     const end = documentEnd(teacher.tokenizer, options.documentEnd);
     const answers = new Teacher(teacher, vocab, pairs.map((pair) => pair.teacher), {
       id: end,
+      begin: teacher.tokenizer.specials.bos,
       bias: settings.endBias,
     });
     const name = options.name ?? `${teacherName || 'teacher'}-spiking`;
@@ -225,7 +269,7 @@ async function earlier(options: DistillOptions): Promise<FirstStudent | null> {
     sameShape(student, options);
     return { ...found, student };
   }
-  const folder = await diskFolder(init, false);
+  const folder = diskFolder(init);
   return firstOf(ofShape(await checkpointIn(folder, options), folder, options));
 }
 
@@ -260,11 +304,8 @@ async function generated(
   seed: number,
 ): Promise<Int32Array> {
   const { generate = 0, generateTemperature = 1, cache, signal, onEvent } = options;
-  if (!Number.isInteger(generate) || generate < 0) {
-    throw new OptionError('OPTION', `generate is ${generate}, expected a whole number from 0 on`);
-  }
   if (generate === 0) return new Int32Array(0);
-  return await generateText(teacher, cache === undefined ? folder : await diskFolder(cache), {
+  return await generateText(teacher, cache === undefined ? folder : diskFolder(cache), {
     tokens: generate,
     temperature: generateTemperature,
     length: GENERATED_LENGTH,

@@ -44,6 +44,8 @@ export interface Decoder {
   readonly batch: number;
   /** Whether a state can go back to a shorter length; recurrent models cannot. */
   readonly canRewind: boolean;
+  /** The largest context whose sessions can, where that depends on it. */
+  readonly rewindsUpTo?: number;
   /** What all states together spiked since the model was opened; absent where nothing spikes. */
   readonly spikes?: SpikeCounter;
   /** How many blocks it has, where a pass may end before the last of them; absent where it may not. */

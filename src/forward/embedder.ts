@@ -3,8 +3,10 @@
  * @module
  */
 import type { CallOptions } from '../bytes/pace.ts';
+import { CALL_RULES } from '../bytes/pace.ts';
+import { FLAG, oneOf, type Rules, whole } from '../options.ts';
 import type { ClassifyInput } from './classifier.ts';
-import type { Pooling } from './pooling.ts';
+import { type Pooling, POOLINGS } from './pooling.ts';
 
 export type { Pooling } from './pooling.ts';
 
@@ -16,6 +18,14 @@ export interface EmbedOptions extends CallOptions {
   /** Cut texts to this many tokens; without it a text longer than the model is refused. */
   readonly maxLength?: number;
 }
+
+/** Which values are right. */
+export const EMBED_RULES: Rules<EmbedOptions> = {
+  ...CALL_RULES,
+  pooling: oneOf(...POOLINGS),
+  normalise: FLAG,
+  maxLength: whole(1),
+};
 
 export interface EncodingOptions extends CallOptions {
   /** Return the hidden states of every layer. */
@@ -44,6 +54,14 @@ export interface Encoding {
   /** (classes) Null where the model has no classifier. */
   readonly logits: Float32Array | null;
 }
+
+/** Which values are right. */
+export const ENCODING_RULES: Rules<EncodingOptions> = {
+  ...CALL_RULES,
+  hidden: FLAG,
+  attention: FLAG,
+  maxLength: whole(1),
+};
 
 export interface Embedder {
   /** Numbers of a vector. */

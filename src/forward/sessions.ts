@@ -38,6 +38,8 @@ export interface DecoderBody {
   /** Whether the state forgets: a sum over everything that was read, or a ring. Such sessions cannot go back, and are cleared to
    *  begin anew. */
   readonly recurrent: boolean;
+  /** The largest context whose sessions can go back, where that depends on it. */
+  readonly rewindsUpTo?: number;
   /** Bytes of a session's memory. */
   readonly sessionBytes: number;
   /** Sessions that one pass serves at most, 1 … `PREFILL_BATCH`. */
@@ -87,6 +89,7 @@ export class SessionDecoder implements Decoder {
   readonly context: number;
   readonly kv: KvType;
   readonly canRewind: boolean;
+  readonly rewindsUpTo?: number;
   readonly streams: boolean;
   readonly states: boolean;
   readonly blocks?: number;
@@ -114,6 +117,7 @@ export class SessionDecoder implements Decoder {
     this.context = body.context;
     this.kv = body.kv;
     this.canRewind = !body.recurrent;
+    this.rewindsUpTo = body.rewindsUpTo;
     this.streams = body.streamStride !== undefined;
     this.states = body.stateAt !== undefined;
     if (body.endsEarly) this.blocks = body.layers;

@@ -5,6 +5,7 @@
 import type { MetadataValue } from '../container/tensor.ts';
 import { TokenizerError } from '../errors.ts';
 import { MAX_TOKENIZER_BYTES } from '../limits.ts';
+import { checkOptions, type Rules, TEXT } from '../options.ts';
 import { ByteLevelFamily, listedMerges } from './bytelevel.ts';
 import { Charsmap } from './charsmap.ts';
 import { metadataTemplates } from './chat-templates.ts';
@@ -131,6 +132,8 @@ export interface OpenTokenizerOptions {
   readonly config?: string;
 }
 
+const TOKENIZER_RULES: Rules<OpenTokenizerOptions> = { config: TEXT };
+
 /**
  * Opens a tokenizer's own file: `tokenizer.json`, a SentencePiece `.model`, tiktoken ranks of Llama 3, or a
  * `vocab.txt` of BERT.
@@ -140,6 +143,7 @@ export interface OpenTokenizerOptions {
  * @example openTokenizer(await readFile('tokenizer.json'), 'tokenizer.json').encode('hello')
  */
 export function openTokenizer(bytes: Uint8Array | string, name: string, options: OpenTokenizerOptions = {}): Tokenizer {
+  checkOptions('openTokenizer', options, TOKENIZER_RULES);
   if (bytes.length > MAX_TOKENIZER_BYTES) {
     refuse(name, `the file has ${bytes.length} bytes, at most ${MAX_TOKENIZER_BYTES} are accepted`);
   }

@@ -5,6 +5,7 @@
  */
 import { TokenizerError } from '../errors.ts';
 import { MAX_TEXT_CHARS } from '../limits.ts';
+import { checkOptions, FLAG } from '../options.ts';
 import { Trie } from './pairs.ts';
 import type { DecodeOptions, EncodeOptions, SpecialIds, Tokenizer, TokenStream } from './tokenizer.ts';
 import { Utf8Stream } from './utf8.ts';
@@ -46,6 +47,8 @@ export interface TokenizerParts {
 const NOTHING = new Uint8Array(0);
 const SPACE = 0x20;
 
+const SPECIAL_RULES = { special: FLAG };
+
 /** A tokenizer over a checked vocabulary. */
 export class VocabularyTokenizer implements Tokenizer {
   readonly kind: string;
@@ -82,6 +85,7 @@ export class VocabularyTokenizer implements Tokenizer {
   }
 
   encode(text: string, options: EncodeOptions = {}): number[] {
+    checkOptions('encode', options, SPECIAL_RULES);
     if (text.length > MAX_TEXT_CHARS) {
       throw new TokenizerError(
         'TEXT_TOO_LONG',
@@ -96,6 +100,7 @@ export class VocabularyTokenizer implements Tokenizer {
   }
 
   decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
+    checkOptions('decode', options, SPECIAL_RULES);
     const chunks: Uint8Array[] = [];
     const edge = new LeadingSpace(this.#parts.family.leadingSpace);
     let length = 0;
@@ -123,6 +128,7 @@ export class VocabularyTokenizer implements Tokenizer {
   }
 
   stream(options: { readonly continues?: boolean } = {}): TokenStream {
+    checkOptions('stream', options, { continues: FLAG });
     const text = new Utf8Stream();
     const edge = new LeadingSpace(options.continues === true ? 'keep' : this.#parts.family.leadingSpace);
     return {

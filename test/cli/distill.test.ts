@@ -1,5 +1,5 @@
 /** `distill`: what is refused before anything is trained, and a whole run where training is possible. */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { suite } from 'uvu';
@@ -44,7 +44,14 @@ distill('files that are not there or not what they should be are refused', async
 distill('only a run that was begun can be gone on with', async () => {
   refused(await ternspike(['distill', '--resume', join(files.path, 'nowhere')]), 1, 'CHECKPOINT', 'nowhere');
   const begun = join(files.path, 'begun.run');
-  await ternspike([...BASE, '--dir', begun, '--seq', '5000']); // refused behind its first file
+  const noModel = BASE.map((word) => (word === teacher ? text : word));
+  for (const late of [[...BASE, '--seq', '5000'], [...BASE, '--student', text], noModel]) {
+    const ran = await ternspike([...late, '--dir', begun]);
+    assert.is(ran.code, 1, ran.stderr);
+    assert.not(existsSync(begun), 'a run that is refused leaves no folder');
+  }
+  mkdirSync(begun);
+  files.file('begun.run/command.json', JSON.stringify({ teacher, data: text, out }));
   refused(await ternspike(['distill', '--resume', begun]), 1, 'CHECKPOINT', 'no checkpoint');
 });
 

@@ -77,7 +77,7 @@ export function translated(
     metadataTypes.set(key, type);
   };
   setGlobal('general.architecture', 'string', table.architecture);
-  const made: { name: string; shape: readonly number[]; bytes: ByteSource }[] = [];
+  const made: { name: string; shape: readonly number[]; bytes: ByteSource; readFrom?: number }[] = [];
   const translation: Translation = {
     setGlobal,
     set: (key, type, value) => setGlobal(`${table.architecture}.${key}`, type, value),
@@ -103,13 +103,14 @@ export function translated(
     const name = renamed.name + scale;
     if (packed && info.type === 'U8') add(unpacked(info, name));
     else if (!FLOATS.includes(info.type)) throw wrongType(from, info);
-    else if (renamed.transform === 'plus one') made.push({ name, shape: info.shape, bytes: plusOne(from, info) });
-    else add({ ...withoutRows(info, renamed.skipRows ?? 0), name, type: info.type as TensorType });
+    else if (renamed.transform === 'plus one') {
+      made.push({ name, shape: info.shape, bytes: plusOne(from, info), readFrom: info.offset });
+    } else add({ ...withoutRows(info, renamed.skipRows ?? 0), name, type: info.type as TensorType });
   }
   if (tensors.size + made.length > MAX_TENSORS) config.refuse(`there are more than ${MAX_TENSORS} tensors`);
   let offset = from.size;
-  for (const { name, shape, bytes } of made) {
-    add({ name, type: 'F32', shape, blockElements: 1, offset, byteLength: bytes.size });
+  for (const { name, shape, bytes, readFrom } of made) {
+    add({ name, type: 'F32', shape, blockElements: 1, offset, byteLength: bytes.size, readFrom });
     offset += bytes.size;
   }
   const source = made.length > 0 ? joinSources([from, ...made.map(({ bytes }) => bytes)], from.name) : container.source;
