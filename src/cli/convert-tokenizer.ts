@@ -8,11 +8,12 @@ import type { MetadataValue } from '../container/tensor.ts';
 import { TokenizerError } from '../errors.ts';
 import { MAX_TOKENIZER_BYTES } from '../limits.ts';
 import { openModelContainer } from '../architectures/index.ts';
+import { isBert } from '../architectures/bert/recognise.ts';
 import { isSpikingBert } from '../architectures/spikingbert/recognise.ts';
-import { tokenizerConfig, VOCABULARY_FILES } from '../tokenizer/folder.ts';
+import { folderTokenizer, tokenizerConfig, VOCABULARY_FILES } from '../tokenizer/folder.ts';
 import { tokenizerJsonMetadata } from '../tokenizer/json-metadata.ts';
 import { isSentencePiece, sentencePieceMetadata } from '../tokenizer/sentencepiece.ts';
-import { isVocabTxt, wordPieceMetadata } from '../tokenizer/wordpiece-metadata.ts';
+import { isVocabTxt, markedMetadata, wordPieceMetadata } from '../tokenizer/wordpiece-metadata.ts';
 import { readBytes, withSource } from './files.ts';
 
 type Entries = Map<string, GgufEntry>;
@@ -40,6 +41,10 @@ export async function besideEntries(source: ByteSource, signal: AbortSignal): Pr
   const folder = container.format === 'huggingface';
   if (!folder && (container.format === 'gguf' || !isSpikingBert(container))) return undefined;
   const read = (name: string, most: number): Promise<Uint8Array | null> => beside.call(source, name, most, signal);
+  const tokenizer = folder && isBert(container) ? await folderTokenizer(read) : null;
+  if (tokenizer?.kind === 'wordpiece') {
+    return typed(markedMetadata(tokenizer, container.tensors.get('token_types.weight')?.shape[0] ?? 1));
+  }
   for (const name of folder ? VOCABULARY_FILES : ['vocab.txt']) {
     const bytes = await read(name, MAX_TOKENIZER_BYTES);
     if (bytes) return entriesOf(bytes, name, folder ? await tokenizerConfig(read) : {});

@@ -8,12 +8,15 @@ import { MAX_VOCAB } from '../limits.ts';
 import { openTokenizer, tokenizerFromMetadata } from './open.ts';
 import { CONTRACTIONS, GPT2, preTokenizerNames } from './pretokenize.ts';
 import type { Tokenizer } from './tokenizer.ts';
+import { markedMetadata } from './wordpiece-metadata.ts';
 import { BYTE, byteOf, CONTROL, NORMAL, refuse, UNKNOWN, UNUSED, USER_DEFINED } from './vocabulary.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 type Entries = Map<string, MetadataValue>;
 
 const KEY = 'tokenizer.ggml';
+/** Segments of a BERT: a text, and the second of a pair. */
+const BERT_SEGMENTS = 2;
 /** What stands for a space in SentencePiece's pieces. */
 const MARK = '▁';
 
@@ -50,7 +53,7 @@ export function tokenizerJsonMetadata(text: string, name: string, config: Json =
   const json = JSON.parse(text.replace(/^\ufeff/, '')) as Json;
   const model = json.model as Json;
   const pieces = piecesOf(json, name);
-  const entries = entriesOf(json, model, pieces);
+  const entries = entriesOf(json, model, pieces, tokenizer);
   if (typeof entries === 'string') return entries;
   const { specials } = tokenizer;
   const plain = tokenizer.encode('a');
@@ -63,11 +66,7 @@ export function tokenizerJsonMetadata(text: string, name: string, config: Json =
   id('unknown', specials.unk);
   id('padding', specials.pad);
   id('eot', specials.stop.find((stop) => stop !== specials.eos));
-  if (entries.get(`${KEY}.model`) === 'bert') {
-    id('cls', pieces.indexOf('[CLS]'));
-    id('seperator', pieces.indexOf('[SEP]')); // spelled so in llama.cpp
-    id('mask', pieces.indexOf('[MASK]'));
-  } else {
+  if (entries.get(`${KEY}.model`) !== 'bert') {
     entries.set(
       `${KEY}.add_bos_token`,
       specials.bos !== undefined && framed[0] === specials.bos && plain[0] !== specials.bos,
@@ -100,7 +99,7 @@ function piecesOf({ model, added_tokens: added }: Json, name: string): string[] 
   return pieces;
 }
 
-function entriesOf(json: Json, model: Json, pieces: readonly string[]): Entries | string {
+function entriesOf(json: Json, model: Json, pieces: readonly string[], tokenizer: Tokenizer): Entries | string {
   const types = typesOf(json, pieces);
   const entries: Entries = new Map<string, MetadataValue>([[`${KEY}.tokens`, [...pieces]], [
     `${KEY}.token_type`,
@@ -108,7 +107,7 @@ function entriesOf(json: Json, model: Json, pieces: readonly string[]): Entries 
   ]]);
   const steps = stepsOf(json.pre_tokenizer);
   const kind = model.type ?? (Array.isArray(model.vocab) ? 'Unigram' : model.merges ? 'BPE' : 'WordPiece');
-  if (kind === 'WordPiece') return wordPiece(json, entries, pieces, types);
+  if (kind === 'WordPiece') return markedMetadata(tokenizer, BERT_SEGMENTS);
   if (kind === 'BPE' && (steps.some(({ type }) => type === 'ByteLevel'))) {
     const pre = preNamed(steps, model.ignore_merges === true);
     if (pre === undefined) return 'its pre-tokenizer has no name in GGUF';
@@ -198,32 +197,6 @@ function sentencePiece(
   if (typeof charsmap === 'string') {
     entries.set(`${KEY}.precompiled_charsmap`, [...atob(charsmap)].map((byte) => byte.charCodeAt(0)));
   }
-  return entries;
-}
-
-/** As llama.cpp spells it: what begins a word has a mark, what continues one has none. */
-function wordPiece(
-  json: Json,
-  entries: Entries,
-  pieces: readonly string[],
-  types: readonly number[],
-): Entries | string {
-  const [normalizer] = stepsOf(json.normalizer);
-  if (normalizer?.type !== 'BertNormalizer') return 'GGUF has no name for its normalizer';
-  entries.set(`${KEY}.model`, 'bert');
-  entries.set(
-    `${KEY}.tokens`,
-    pieces.map((piece, id) =>
-      types[id] === CONTROL || types[id] === UNKNOWN || types[id] === UNUSED
-        ? piece
-        : piece.startsWith('##')
-        ? piece.slice(2)
-        : MARK + piece
-    ),
-  );
-  const lowercase = normalizer.lowercase !== false;
-  entries.set(`${KEY}.normalizer.lowercase`, lowercase);
-  entries.set(`${KEY}.normalizer.strip_accents`, (normalizer.strip_accents ?? lowercase) === true);
   return entries;
 }
 
