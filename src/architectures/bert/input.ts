@@ -3,6 +3,7 @@
  * @module
  */
 import { OptionError, SessionError, TokenizerError } from '../../errors.ts';
+import { wrongValue } from '../../options.ts';
 import type { ClassifyIds, ClassifyInput } from '../../forward/classifier.ts';
 import { encodeSegments } from '../../tokenizer/bert-pair.ts';
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts';
@@ -40,7 +41,7 @@ export function bertInput(
     );
   }
   if (maxLength !== undefined && maxLength > d.trainedContext) {
-    throw new OptionError('OPTION', `maxLength is ${maxLength}, the model has ${d.trainedContext} positions`);
+    throw wrongValue('maxLength', maxLength, `at most the ${d.trainedContext} positions of the model`);
   }
   const [first, second] = texts as string[];
   if (!second) return checked(d, single(tokenizer, first, maxLength));
@@ -59,12 +60,15 @@ function given(input: Partial<ClassifyIds> | null | undefined): BertInput {
       `${name} is ${kindOf(list)}${
         Array.isArray(list) ? ` of ${list.length}` : ''
       }, expected an array of ${ids.length}`,
+      { option: name },
     );
   }
   // padding that no token sees changes nothing
   const length = mask ? mask.lastIndexOf(1) + 1 : ids.length;
   if (mask && !(length > 0 && mask.every((bit, t) => bit === (t < length ? 1 : 0)))) {
-    throw new OptionError('OPTION', 'mask is not a run of ones and then zeros: padding stands behind the tokens');
+    throw new OptionError('OPTION', 'mask is not a run of ones and then zeros: padding comes after the tokens', {
+      option: 'mask',
+    });
   }
   return { ids: ids.slice(0, length), typeIds: typeIds?.slice(0, length) ?? new Array<number>(length).fill(0) };
 }
@@ -72,7 +76,7 @@ function given(input: Partial<ClassifyIds> | null | undefined): BertInput {
 /** `[CLS] text [SEP]`; special tokens that the text spells are read as such, as transformers does. */
 function single(tokenizer: Tokenizer, text: string, maxLength: number | undefined): BertInput {
   if (maxLength !== undefined && (!Number.isInteger(maxLength) || maxLength < 3)) {
-    throw new OptionError('OPTION', `maxLength is ${String(maxLength)}, expected a whole number of at least 3`);
+    throw wrongValue('maxLength', maxLength, 'a whole number of at least 3');
   }
   const ids = tokenizer.encode(text, { special: true });
   if (maxLength !== undefined && ids.length > maxLength) ids.splice(maxLength - 1, ids.length - maxLength);
