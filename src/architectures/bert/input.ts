@@ -39,7 +39,8 @@ export async function bertInput(
   if (!tokenizer) {
     throw new TokenizerError(
       'TOKENIZER_MISSING',
-      'this model came without a vocabulary; pass its vocab.txt as the option tokenizer of open, or pass ids',
+      'this model came without a vocabulary; pass its vocab.txt by the option tokenizer, or pass ids',
+      { mentions: ['tokenizer', 'ids'] },
     );
   }
   if (maxLength !== undefined && maxLength > d.trainedContext) {
@@ -98,6 +99,7 @@ function checked({ vocab, segments, trainedContext }: BertDescription, input: Be
     throw new SessionError(
       'CONTEXT_OVERFLOW',
       `the text has ${ids.length} tokens or more, the model ${trainedContext} positions; shorten it, or pass maxLength`,
+      { mentions: ['maxLength'] },
     );
   }
   const within = (id: number, end: number): boolean => Number.isInteger(id) && id >= 0 && id < end;

@@ -3,6 +3,7 @@
  * @module
  */
 import { DescriptionError, OptionError } from '../../errors.ts';
+import { ANY, CALL, checkOptions, number, OBJECT, type Rules, SIGNAL, TEXT, whole } from '../../options.ts';
 import type { ClassifyInput } from '../../forward/classifier.ts';
 import type { ClassifySpikes } from '../../forward/classify-report.ts';
 import { glueClassifier } from '../glue-classifier.ts';
@@ -77,6 +78,32 @@ export interface TaskOptions extends CommonOptions {
   readonly total?: number;
 }
 
+/** Which values are right. */
+const COMMON_RULES: Rules<CommonOptions> = {
+  journal: OBJECT,
+  signal: SIGNAL,
+  onProgress: CALL,
+  rounds: whole(1),
+  seed: whole(0),
+  confidence: number(0, 1),
+  timed: whole(0),
+  data: OBJECT,
+  prices: OBJECT,
+  meter: OBJECT,
+  peakRss: CALL,
+  engine: TEXT,
+  machine: OBJECT,
+};
+const TEXT_RULES: Rules<TextOptions> = {
+  ...COMMON_RULES,
+  text: TEXT,
+  contextLength: whole(4),
+  chunks: whole(1),
+  prompts: ANY, // a list or a number
+  tokens: whole(0),
+};
+const TASK_RULES: Rules<TaskOptions> = { ...COMMON_RULES, task: OBJECT, samples: OBJECT, limit: whole(1), total: ANY };
+
 /**
  * Compares two sides: A is the reference, B what is judged. Generators are compared over a text: likelihoods, divergences, what
  * they write; classifiers over a task: metrics, agreement, paired tests. Both: speed in turns, sizes, operations, energy.
@@ -90,15 +117,13 @@ export interface TaskOptions extends CommonOptions {
 export async function compare(a: Side, b: Side, options: TextOptions): Promise<GeneratorComparison>;
 export async function compare(a: Side, b: Side, options: TaskOptions): Promise<ClassifierComparison>;
 export async function compare(a: Side, b: Side, options: TextOptions | TaskOptions): Promise<CompareResult> {
-  const { signal, timed = DEFAULT_ROUNDS } = options;
-  if (!Number.isInteger(timed) || timed < 0) {
-    throw new OptionError('OPTION', `timed is ${String(timed)}, expected a whole number from 0 on`);
-  }
+  const task = typeof options === 'object' && options !== null && 'task' in options;
+  if (task) checkOptions('compare', options, TASK_RULES, ['task', 'samples']);
+  else checkOptions('compare', options, TEXT_RULES, ['text']);
+  const { signal } = options;
   signal?.throwIfAborted();
   const [left, right] = [await openSide(a, signal), await openSide(b, signal)];
-  if ('task' in options) return await compareTask(left, right, options);
-  if (typeof options.text === 'string') return await compareText(left, right, options);
-  throw new OptionError('OPTION', 'neither text nor task is given; one of them is what is compared on');
+  return await ('task' in options ? compareTask(left, right, options) : compareText(left, right, options));
 }
 
 async function compareText(a: Opened, b: Opened, options: TextOptions): Promise<GeneratorComparison> {
