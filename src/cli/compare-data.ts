@@ -7,7 +7,6 @@ import { basename, dirname, join } from 'node:path';
 import { IoError } from '../errors.ts';
 import { GLUE_TASKS, glueSplit, type GlueTask, glueTask } from '../entries/eval.ts';
 import { UsageError } from './args.ts';
-import { asUsage } from './command.ts';
 
 /** A text file, or the file of a task. */
 export type CompareData =
@@ -25,7 +24,7 @@ export async function findData(
 ): Promise<CompareData> {
   const there = await stat(data).catch(() => null);
   const task = named !== undefined
-    ? asUsage(() => glueTask(named))
+    ? glueTask(named)
     : there === null
     ? taskOf(data)
     : there.isDirectory()
@@ -42,7 +41,7 @@ export async function findData(
     return { kind: 'text', path: data };
   }
   if (there?.isFile()) return { kind: 'task', path: data, task, split };
-  const { split: known, file } = asUsage(() => glueSplit(task, split));
+  const { split: known, file } = glueSplit(task, split);
   const base = folder ?? (there ? data : '.');
   return { kind: 'task', path: await glueFile(base, task, file), task, split: known };
 }

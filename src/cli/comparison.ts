@@ -19,6 +19,7 @@ import { readText, withSource } from './files.ts';
 import { surveyText } from './fingerprint.ts';
 import { openJournal } from './journal-file.ts';
 import { peakRssBytes, runtime } from './load.ts';
+import { clock } from './output.ts';
 import { version } from './package-folder.ts';
 import { energyMeter } from './rapl.ts';
 import { isServer, type NamedSide, openSide } from './side.ts';
@@ -157,12 +158,3 @@ export function progressText(now: () => number = () => performance.now()): (prog
 }
 
 const NAMES = { account: 'counting', score: 'scoring', samples: 'writing', speed: 'timing' } as const;
-
-/** 3725 → "1:02:05". */
-export function clock(seconds: number): string {
-  const whole = Math.round(seconds);
-  const two = (n: number): string => String(n).padStart(2, '0');
-  const minutes = Math.floor(whole / 60);
-  const hours = Math.floor(minutes / 60);
-  return hours > 0 ? `${hours}:${two(minutes % 60)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
-}

@@ -14,7 +14,7 @@ import type { Context } from './command.ts';
 import { withSource } from './files.ts';
 import { modelSum, sampleFile } from './fingerprint.ts';
 import { load, type LoadOptions } from './load.ts';
-import { defaultModel } from './package-folder.ts';
+import { bundledModel } from './package-folder.ts';
 import { tokenizerOfFile } from './tokenizer-file.ts';
 
 type Kind = 'integer' | 'number' | 'flag' | 'text' | readonly string[];
@@ -124,7 +124,7 @@ export async function openSide(
   if (asked !== undefined || variable !== undefined) {
     throw new UsageError(`${path} is a file; model and key-env are for servers`);
   }
-  const file = path === 'default' ? defaultModel() : path;
+  const file = path === 'default' ? bundledModel() : path;
   const { signal } = context;
   const tokenizer = own.tokenizer === undefined ? undefined : await tokenizerOfFile(String(own.tokenizer), signal);
   const classify = classifyOptions(own as Parameters<typeof classifyOptions>[0]);

@@ -5,6 +5,7 @@
  */
 import { type ByteSource, readFully } from '../bytes/source.ts';
 import { type ErrorCode, IoError, ModelFileError } from '../errors.ts';
+import { checkOptions, SIGNAL } from '../options.ts';
 import type { GgufContainer } from './gguf.ts';
 import { readGguf, readShards } from './parts.ts';
 import type { HuggingFaceContainer } from './huggingface/translate.ts';
@@ -75,6 +76,7 @@ export async function openContainer(
   source: ByteSource,
   options: { signal?: AbortSignal } = {},
 ): Promise<AnyContainer> {
+  checkOptions('openContainer', options, { signal: SIGNAL });
   if (source.size < 4) {
     throw new IoError(
       'TRUNCATED',
