@@ -10,7 +10,7 @@ import type { GgufContainer } from './gguf.ts';
 import { readGguf, readShards } from './parts.ts';
 import type { HuggingFaceContainer } from './huggingface/translate.ts';
 import { readSafetensors, type SafetensorsContainer } from './safetensors.ts';
-import { readTorch, type TorchContainer } from './torch.ts';
+import type { TorchContainer } from './torch.ts';
 
 /** Any container that can be read; `format` tells which. */
 export type AnyContainer = GgufContainer | SafetensorsContainer | TorchContainer | HuggingFaceContainer;
@@ -31,7 +31,8 @@ const READERS: ReadonlyArray<
   readonly [Sign, (source: ByteSource, options: { signal?: AbortSignal }) => Promise<AnyContainer>]
 > = [
   [begins('GGUF'), readGguf],
-  [begins('PK\x03\x04', 'PK\x05\x06'), readTorch],
+  // a chunk of its own: most models are not checkpoints
+  [begins('PK\x03\x04', 'PK\x05\x06'), async (...args) => (await import('./torch.ts')).readTorch(...args)],
   [isSafetensors, readSafetensors],
   [(head) => /^\s*\{\s*"(metadata|weight_map)"/.test(head), readShards],
 ];

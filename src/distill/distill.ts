@@ -195,6 +195,7 @@ export async function distill(options: DistillOptions): Promise<DistillResult> {
     const end = documentEnd(teacher.tokenizer, options.documentEnd);
     const answers = new Teacher(teacher, vocab, pairs.map((pair) => pair.teacher), {
       id: end,
+      begin: teacher.tokenizer.specials.bos,
       bias: settings.endBias,
     });
     const name = options.name ?? `${teacherName || 'teacher'}-spiking`;

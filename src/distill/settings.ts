@@ -29,7 +29,8 @@ export interface TrainSettings {
   /** Weight of the teacher's distribution against the text itself, and the temperature that softens it. */
   readonly alpha: number;
   readonly temperature: number;
-  /** Added to the teacher's logit of the token that ends a document: above 0 the student's documents become shorter. */
+  /** Added to the teacher's logit of the token that ends a document, where the document began before the window: above 0 the
+   *  student's documents become shorter. */
   readonly endBias: number;
   /** Weight of hidden states. */
   readonly hidden: number;
