@@ -142,7 +142,8 @@ generate('a real model writes, and answers with its logits', async () => {
   const { teacherLogits: plain } = await new Teacher(model, vocab).batch(rows, 5);
   for (const [i, logit] of plain!.entries()) {
     const row = Math.floor(i / vocab); // the second window begins at id 6, and a document with its third id
-    const biased = i % vocab === 9 && ![...rows.subarray(row < 5 ? 0 : 6, row < 5 ? row + 1 : row + 2)].includes(rows[8]);
+    const biased = i % vocab === 9 &&
+      ![...rows.subarray(row < 5 ? 0 : 6, row < 5 ? row + 1 : row + 2)].includes(rows[8]);
     assert.is(ends.teacherLogits![i], biased ? Math.fround(logit + 2) : logit);
   }
 

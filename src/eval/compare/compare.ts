@@ -99,14 +99,19 @@ export async function compare(a: Side, b: Side, options: TextOptions | TaskOptio
   const { signal } = options;
   signal?.throwIfAborted();
   const [left, right] = [await openSide(a, signal), await openSide(b, signal)];
-  return 'text' in options ? await compareText(left, right, options) : await compareTask(left, right, options as TaskOptions);
+  return 'text' in options
+    ? await compareText(left, right, options)
+    : await compareTask(left, right, options as TaskOptions);
 }
 
 const COMMON_RULES: Rules<CommonOptions> = {
   timed: whole(0),
   rounds: whole(1, 1e6),
   seed: whole(0),
-  confidence: { expected: 'a number above 0 and below 1', holds: (value) => (value as number) > 0 && (value as number) < 1 },
+  confidence: {
+    expected: 'a number above 0 and below 1',
+    holds: (value) => (value as number) > 0 && (value as number) < 1,
+  },
   data: OBJECT,
   prices: OBJECT,
   meter: CALL,
@@ -124,7 +129,8 @@ const TEXT_RULES: Rules<TextOptions> = {
   chunks: whole(1),
   prompts: {
     expected: 'a whole number from 0 on or a list of texts',
-    holds: (value) => whole(0).holds(value) || (Array.isArray(value) && value.every((item) => typeof item === 'string')),
+    holds: (value) =>
+      whole(0).holds(value) || (Array.isArray(value) && value.every((item) => typeof item === 'string')),
   },
   tokens: whole(1),
 };
