@@ -44,6 +44,7 @@ export async function dashboardOf(results: readonly CompareResult[], options: Da
   const script = live ? SEARCH_SCRIPT + LIVE_SCRIPT : SEARCH_SCRIPT;
   const policy = [
     "default-src 'none'",
+    'img-src data:', // the empty icon, for which browsers would ask the server otherwise
     `style-src 'sha256-${await hash(STYLE)}'`,
     `script-src 'sha256-${await hash(script)}'`,
     ...(live ? ["connect-src 'self'"] : []),
@@ -55,7 +56,7 @@ export async function dashboardOf(results: readonly CompareResult[], options: Da
     '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">',
     `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
     '<meta name="color-scheme" content="light dark">',
-    `<title>${escapeHtml(title)}</title>`,
+    `<title>${escapeHtml(title)}</title><link rel="icon" href="data:,">`,
     `<style>${STYLE}</style></head>`,
     `<body><a class="skip" href="#main">Skip to the figures</a><header><h1>${escapeHtml(title)}</h1>`,
     `${live ? '<p role="status" aria-live="polite" id="status"></p>' : ''}</header>`,
