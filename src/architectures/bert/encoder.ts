@@ -89,9 +89,9 @@ export class BertEncoder implements Embedder, Classifier {
 
   #input(
     input: ClassifyInput,
-    { maxLength, steps, threshold, leak, earlyExit, rate, counts, onStep }: ClassifyOptions,
+    { maxLength, steps, threshold, leak, initial, earlyExit, rate, counts, onStep }: ClassifyOptions,
   ): Input {
-    for (const [name, value] of Object.entries({ steps, threshold, leak, earlyExit, rate, counts, onStep })) {
+    for (const [name, value] of Object.entries({ steps, threshold, leak, initial, earlyExit, rate, counts, onStep })) {
       if (value === undefined || value === false) continue;
       throw new OptionError('OPTION', `${name} is for classifiers that spike; this is a bert model`);
     }

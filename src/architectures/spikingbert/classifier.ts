@@ -60,6 +60,7 @@ interface Job {
   readonly steps: number;
   readonly threshold: number;
   readonly leak: number;
+  readonly initial: number;
 }
 
 /** Made by `open`. One text is run at a time, and others wait for it. */
@@ -85,9 +86,9 @@ export class SpikingBertClassifier implements Classifier {
 
   /** A few steps of a short text, to see how long they take. */
   async trial(): Promise<void> {
-    const { threshold, leak, trainedContext } = this.#m.d;
+    const { threshold, leak, initial, trainedContext } = this.#m.d;
     const ids = new Array<number>(Math.min(TRIAL_TOKENS, trainedContext)).fill(0);
-    const run = new SpikingBertRun(this.#m, ids, ids, { steps: TRIAL_STEPS, threshold, leak });
+    const run = new SpikingBertRun(this.#m, ids, ids, { steps: TRIAL_STEPS, threshold, leak, initial });
     try {
       await run.advance(TRIAL_STEPS);
     } finally {
@@ -179,7 +180,8 @@ export class SpikingBertClassifier implements Classifier {
   /** Options and input, checked. */
   #job(input: ClassifyInput, options: ClassifyOptions): Job {
     const { d } = this.#m;
-    const { steps = d.steps, threshold = d.threshold, leak = d.leak, earlyExit, rate, onStep } = options;
+    const { steps = d.steps, threshold = d.threshold, leak = d.leak, initial = d.initial } = options;
+    const { earlyExit, rate, onStep } = options;
     const check = (ok: boolean, name: string, value: unknown, expected: string): void => {
       if (!ok) throw new OptionError('OPTION', `${name} is ${String(value)}, expected ${expected}`);
     };
@@ -187,13 +189,14 @@ export class SpikingBertClassifier implements Classifier {
     check(whole(steps, MAX_STEPS), 'steps', steps, `a whole number in 1 … ${MAX_STEPS}`);
     check(threshold >= 1e-6 && threshold <= 1e6, 'threshold', threshold, 'a number in 0.000001 … 1000000');
     check(leak >= 0 && leak <= 1, 'leak', leak, 'a number in 0 … 1');
+    check(Math.abs(initial) <= 1e6, 'initial', initial, 'a number in −1000000 … 1000000');
     if (earlyExit !== undefined) {
       check(earlyExit.margin >= 0, 'earlyExit.margin', earlyExit.margin, 'a number from 0 on');
       check(whole(earlyExit.every ?? 1, MAX_STEPS), 'earlyExit.every', earlyExit.every, `1 … ${MAX_STEPS} steps`);
     }
     check(rate !== true || !(earlyExit || onStep || options.counts), 'rate', rate, 'no steps to look at besides');
     const { ids, typeIds, visible } = this.#ids(input, options.maxLength);
-    return { ids, typeIds, visible, steps, threshold, leak };
+    return { ids, typeIds, visible, steps, threshold, leak, initial };
   }
 
   #ids(input: ClassifyInput, maxLength: number | undefined): Pick<Job, 'ids' | 'typeIds' | 'visible'> {

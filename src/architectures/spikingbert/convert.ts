@@ -48,6 +48,9 @@ const TYPES: Readonly<Record<string, WrittenType>> = {
 const TABLE_TYPES: readonly ConvertType[] = ['f32', 'f16', 'i8', 'q8_0', 'tq2_0', 'tq1_0'];
 const TABLES: readonly string[] = ['network_x.word_embeddings.weight', 'network_x.position_embeddings.weight'];
 
+/** Numbers that are not counts. */
+const REALS: readonly string[] = ['threshold', 'leak', 'initial'];
+
 /** One tensor of the new file. `cols` are meant, and rows stored with zeros behind them. */
 interface Planned {
   readonly info: TensorInfo;
@@ -267,8 +270,10 @@ function metadataOf(
   for (const [key, [, name]] of Object.entries(SPIKINGBERT_KEYS)) {
     const value = d[key as keyof typeof SPIKINGBERT_KEYS];
     const full = `${SPIKINGBERT}.${name}`;
+    // files from before this number was known stay as they were
+    if (key === 'initial' && value === 0 && !metadata.has(full)) continue;
     if (typeof value === 'number') {
-      metadata.set(full, { type: key === 'threshold' || key === 'leak' ? 'float64' : 'uint32', value });
+      metadata.set(full, { type: REALS.includes(key) ? 'float64' : 'uint32', value });
     } else if (typeof value === 'string') metadata.set(full, { type: 'string', value });
     else metadata.set(full, { type: 'string[]', value: [...value] });
   }
