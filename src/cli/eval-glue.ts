@@ -165,7 +165,7 @@ export const evalGlue: Command = command(
 );
 
 /** Where the file of the split lies. @throws {IoError} `IO` where it lies in none of the usual places */
-async function findData(folder: string, task: GlueTask, file: string): Promise<string> {
+export async function findData(folder: string, task: GlueTask, file: string): Promise<string> {
   const places = [join(folder, file), join(folder, task.title, file)];
   for (const place of places) {
     if ((await stat(place).catch(() => null))?.isFile()) return place;

@@ -2,4 +2,4 @@
  * `ternspike/distill`: trains a ternary or binary spiking student from a full-precision teacher.
  * @module
  */
-export * from '../distill/distill.ts';
+export * from '../distill/students/symboliclight/distill.ts';

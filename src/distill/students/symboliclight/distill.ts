@@ -7,25 +7,27 @@
  * const { perplexity } = await distill({ teacher: 't.gguf', texts: [text], out: 'student.gguf', dir: 'run' });
  * @module
  */
-import type { ModelSource } from '../bytes/resolve.ts';
-import { createFile } from '../bytes/sink.ts';
-import { type Checkpoint, loadCheckpoint } from './checkpoint.ts';
+import type { ModelSource } from '../../../bytes/resolve.ts';
+import { createFile } from '../../../bytes/sink.ts';
+import { type Checkpoint, loadCheckpoint } from '../../checkpoint.ts';
 import { studentConfig } from './config.ts';
 import { exportStudent, studentMetadata } from './export.ts';
-import { diskFolder, type RunFolder } from './folder.ts';
+import { diskFolder, type RunFolder } from '../../folder.ts';
 import { generateText } from './generate.ts';
-import { pageOf } from './page.ts';
+import { pageOf } from '../../page.ts';
 import { prepare, type TextOptions } from './prepare.ts';
-import { train, type TrainEvent } from './run.ts';
-import { joined } from './safetensors-write.ts';
+import type { TrainEvent } from '../../run.ts';
+import { train } from './run.ts';
+import { joined } from '../../safetensors-write.ts';
 import { hiddenPairs, SETTING_NAMES, type TrainSettings, trainSettings } from './settings.ts';
+import { layerNames } from './student.ts';
 import { Teacher } from './teacher.ts';
 import type { LossWeights, StudentConfig, Trainer, TrainerState } from './types.ts';
-import { DistillError, OptionError } from '../errors.ts';
-import { perplexity, type PerplexityResult, scoredIds } from '../eval/perplexity.ts';
-import { open } from '../model/open-builtin.ts';
-import type { Model } from '../model/model.ts';
-import { builtinModule } from '../wasm/builtin.ts';
+import { DistillError, OptionError } from '../../../errors.ts';
+import { perplexity, type PerplexityResult, scoredIds } from '../../../eval/perplexity.ts';
+import { open } from '../../../model/open-builtin.ts';
+import type { Model } from '../../../model/model.ts';
+import { builtinModule } from '../../../wasm/builtin.ts';
 
 export interface DistillOptions extends Partial<TrainSettings>, TextOptions {
   readonly teacher: ModelSource;
@@ -160,7 +162,15 @@ export async function distill(options: DistillOptions): Promise<DistillResult> {
       options: { student: config, settings },
       from: from ?? undefined,
       sample: (state) => sampleOf(teacher, config, state, options),
-      page: (records, state) => pageOf(records, { ...state, settings, config, parameters, name }),
+      page: (records, state) => pageOf(records, {
+          ...state,
+          settings,
+          config,
+          parameters,
+          name,
+          layerNames: layerNames(config),
+          kind: 'perplexity',
+        }),
       signal,
       onEvent,
     });
@@ -171,7 +181,8 @@ export async function distill(options: DistillOptions): Promise<DistillResult> {
     };
     const bytes = await write(teacher, config, result.state, options, about);
     const scores = await measure(teacher, data.heldText, options);
-    const { loss, perplexity, firingRates } = result.last;
+    const { loss, firingRates } = result.last;
+    const perplexity = result.last.perplexity as number;
     return {
       steps: result.steps,
       seconds: Math.round(result.seconds),
@@ -314,6 +325,6 @@ async function measure(
 export { studentConfig } from './config.ts';
 export { exportStudent, studentMetadata } from './export.ts';
 export type { DocumentRule } from './data.ts';
-export type { TrainEvent } from './run.ts';
+export type { TrainEvent } from '../../run.ts';
 export { DEFAULT_SETTINGS, type TrainSettings } from './settings.ts';
 export type { Batch, LossWeights, StepReport, StudentConfig, Trainer, TrainerState } from './types.ts';

@@ -3,10 +3,10 @@
  * under a name made of all that they depend on, and go on where they were left.
  * @module
  */
-import { xxh32 } from '../bytes/xxh32.ts';
-import { DistillError, OptionError } from '../errors.ts';
+import { xxh32 } from '../../../bytes/xxh32.ts';
+import { DistillError, OptionError } from '../../../errors.ts';
 import { concatenated } from './data.ts';
-import type { RunFolder } from './folder.ts';
+import type { RunFolder } from '../../folder.ts';
 import { teacherDigest, type TeacherModel } from './teacher.ts';
 
 export interface GenerateTextOptions {
