@@ -11,7 +11,7 @@ export { attention_f32, attention_f16 } from './attention';
 export { rope_freqs_f64, rope_table_f32, rope_apply_f32, log_f64 } from './rope';
 export { pack_trit2, pack_bit1, pack_int8, pack_scales, row_trit2, row_bit1, row_int8, copy_f32 } from './pack';
 export { rms_norm_f32, layer_norm_f32 } from './norm';
-export { add_f32, scale_f32, silu_mul_f32, gelu_f32, gelu_mul_f32, gelu_tanh_mul_f32, relu2_mul_f32 } from './elementwise';
+export { add_f32, scale_f32, silu_mul_f32, gelu_f32, gelu_tanh_mul_f32, relu2_mul_f32 } from './elementwise';
 export { softmax_f32, not_finite_f32 } from './elementwise';
 export { math_sigmoid_f32, math_cossin_f64 } from './math';
 export { f16_to_f32, f32_to_f16, bf16_to_f32 } from './convert';

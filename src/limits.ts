@@ -53,6 +53,8 @@ export const MAX_LAYERS: number = 1024;
 export const MAX_WIDTH: number = 1 << 17;
 /** Attention heads. */
 export const MAX_HEADS: number = 1024;
+/** Sessions that a model is opened for; a server on one machine has far fewer slots. */
+export const MAX_PARALLEL: number = 1024;
 /** Positions in a context. */
 export const MAX_CONTEXT: number = 1 << 20;
 

@@ -21,7 +21,7 @@ const FIRST_BATCH = 4;
 const CHEAPER = 3;
 
 /** Resolves after the host has handled waiting events. */
-function turn(): Promise<void> {
+export function turn(): Promise<void> {
   const immediate = (globalThis as { setImmediate?: (run: () => void) => unknown }).setImmediate;
   if (immediate) return new Promise((resolve) => void immediate(resolve));
   if (typeof MessageChannel === 'undefined') return new Promise((resolve) => setTimeout(resolve, 0));

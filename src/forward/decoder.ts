@@ -66,10 +66,16 @@ export interface Decoder {
   /**
    * Appends ids[first] … ids[first + n − 1] of a reading, n ≤ `batch`, and hands out the logits that are wanted. The state
    * grows only if all of the pass succeeds; otherwise it is as it was.
-   * @returns a promise where other threads do the work and this one may not wait for them; calls then take turns
+   * @returns a promise where other threads do the work and this one may not wait for them, or where the pass waits for those of
+   *   other sessions
    * @throws {SessionError} `NOT_FINITE` naming the layer that made a NaN or infinity; `WORKER_DIED`
    */
   forward(state: DecoderState, reading: Reading, first: number, n: number): void | Promise<void>;
+  /**
+   * Says that a reader will call `forward` one time after the other until it calls the result: where sessions can run side by side,
+   * passes then wait a moment for one another, and become one.
+   */
+  join(): () => void;
   /** Makes room by dropping half of what lies behind the first `keep` positions. */
   slide(state: DecoderState, keep: number): void | Promise<void>;
   /** A head over whatever lies there, to measure how fast the threads are. */

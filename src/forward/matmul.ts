@@ -4,9 +4,9 @@
  */
 import { firstRow, type ThreadContext } from '../threads/context.ts';
 import { codeVectorBytes, groupedVectorBytes, int8VectorBytes, TILE_BYTES, VECTOR_PAD } from '../description/layout.ts';
-import { PREFILL_BATCH } from '../description/plan.ts';
+import { type Allocator, PREFILL_BATCH } from '../description/plan.ts';
 import { alignUp } from '../bytes/align.ts';
-import type { Arena, Ptr } from '../wasm/arena.ts';
+import type { Ptr } from '../wasm/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import type { Matrix } from '../wasm/weights.ts';
 
@@ -31,21 +31,16 @@ export interface Activations {
   readonly tile: Ptr;
 }
 
-/** Bytes of a thread's buffers for one vector of at most `widest` elements; besides, `TILE_BYTES` serve them all. */
-export function activationBytes(widest: number): number {
-  return 2 * codeVectorBytes(widest) + int8VectorBytes(widest) + 2 * groupedVectorBytes(widest);
-}
-
-/** Allocates a thread's buffers for a batch of vectors. @throws {MemoryError} */
-export function allocateActivations(arena: Pick<Arena, 'alloc'>, widest: number): Activations {
-  const forms = (bytes: number): Ptr => arena.alloc(PREFILL_BATCH * bytes, 'quantised activations');
+/** Places a thread's buffers for a batch of vectors. @throws {MemoryError} */
+export function allocateActivations(allocator: Allocator, widest: number): Activations {
+  const forms = (bytes: number): Ptr => allocator.alloc(PREFILL_BATCH * bytes, 'quantised activations');
   return {
     codes: forms(codeVectorBytes(widest)),
     blocks: forms(codeVectorBytes(widest)),
     ints: forms(int8VectorBytes(widest)),
     units: forms(groupedVectorBytes(widest)),
     groups: forms(groupedVectorBytes(widest)),
-    tile: arena.alloc(TILE_BYTES, 'tables of a batch'),
+    tile: allocator.alloc(TILE_BYTES, 'tables of a batch'),
   };
 }
 

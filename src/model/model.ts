@@ -154,6 +154,7 @@ export class Model {
       throw new SessionError('TOKEN', 'the prompt is empty and this vocabulary adds no bos token; give some text');
     }
     const session = options.session ?? this.session(options);
+    const leave = decoder.join();
     try {
       const limit = checkMaxTokens(options, session, ids.length);
       for (const id of ids) sampler.accept(id);
@@ -200,6 +201,7 @@ export class Model {
       if (rest.stopped) finishReason = 'stop';
       yield { text: rest.text + matcher.finish(), id: null, finishReason, usage };
     } finally {
+      leave();
       if (!options.session) session.dispose();
     }
   }

@@ -9,13 +9,13 @@ import type { ByteSource } from '../bytes/source.ts';
 import type { AnyContainer } from '../container/open.ts';
 import type { Container } from '../container/tensor.ts';
 import { DescriptionError, MemoryError, OptionError } from '../errors.ts';
-import { MAX_CONTEXT, MAX_MEMORY_BYTES, MAX_THREADS } from '../limits.ts';
+import { MAX_CONTEXT, MAX_MEMORY_BYTES, MAX_PARALLEL, MAX_THREADS } from '../limits.ts';
 import { BYTES_PER_THREAD, solo } from '../threads/executor.ts';
 import { Model } from './model.ts';
 import { GGUF_TYPES, type GgufType } from '../convert/options.ts';
 import type { ModelConfig } from '../description/config.ts';
 import { modelDigest } from '../description/digest.ts';
-import { defaultContext, type KvType, type MemoryPlan } from '../description/plan.ts';
+import { defaultContext, type KvType, type MemoryPlan, PREFILL_BATCH } from '../description/plan.ts';
 import { samplerBytes, samplerMemory } from '../sample/sampler.ts';
 import { folderTokenizer } from '../tokenizer/folder.ts';
 import { openTokenizer, tokenizerFromMetadata } from '../tokenizer/open.ts';
@@ -64,6 +64,9 @@ export interface OpenOptions extends SourceOptions {
   readonly threads?: number;
   /** Where the script of a thread lies, the file thread.js of this package, for bundles that have moved it. */
   readonly workerUrl?: string | URL;
+  /** Sessions that read or generate side by side: memory is planned for as many, and one pass over the weights serves up to 32 of
+   *  them. Each gets the same tokens as alone. Default 1. */
+  readonly parallel?: number;
   /** Refuse a model that would take more; default the 4 GiB of wasm32. */
   readonly maxMemoryBytes?: number;
   readonly onProgress?: (progress: OpenProgress) => void;
@@ -154,8 +157,10 @@ async function loadContainer(
   const maxBytes = Math.min(maxMemoryBytes, MAX_MEMORY_BYTES);
   const base = ARENA_BASE + (generates ? samplerBytes(description.vocab) : 0);
   const context = options.contextLength ?? defaultContext(description.trainedContext);
+  const sessions = generates ? options.parallel ?? 1 : 1;
+  const slots = Math.min(sessions, PREFILL_BATCH);
   const planned = (threads: number): MemoryPlan =>
-    architecture.plan(container, description, { context, kv, threads, maxBytes, base });
+    architecture.plan(container, description, { context, kv, sessions, slots, threads, maxBytes, base });
   const alone = planned(1);
   const one = threads === 1 || (threads === undefined && alone.weightsBytes < 2 * BYTES_PER_THREAD);
   const pool = one ? null : await (await import('../threads/start.ts')).startThreads({
@@ -184,7 +189,8 @@ async function loadContainer(
           (({ loaded, total }) => onProgress({ phase: 'weights', loaded, total, fraction: loaded / total })),
       },
     );
-    const means = { kernels, arena, loader, executor, container, tokenizer, context, kv, activations, forcedSparsity };
+    const state = { context, kv, slots };
+    const means = { kernels, arena, loader, executor, container, tokenizer, ...state, activations, forcedSparsity };
     const loaded = await architecture.load(description, means);
     const sampler = loaded.decoder && samplerMemory(arena, kernels, description.vocab);
     await pool?.executor.ready();
@@ -282,6 +288,7 @@ function checkOptions(
   };
   whole('contextLength', contextLength, MAX_CONTEXT);
   whole('threads', threads, MAX_THREADS);
+  whole('parallel', options.parallel, MAX_PARALLEL);
   whole('maxMemoryBytes', maxMemoryBytes, Number.MAX_SAFE_INTEGER);
   if (activations !== undefined && !ACTIVATION_TYPES.includes(activations)) {
     throw new OptionError(

@@ -116,7 +116,6 @@ export interface Kernels {
   scale_f32(y: Ptr, s: number, n: number): void;
   silu_mul_f32: Pairwise;
   gelu_f32: InPlace;
-  gelu_mul_f32: Pairwise;
   gelu_tanh_mul_f32: Pairwise;
   relu2_mul_f32: Pairwise;
   softmax_f32: InPlace;

@@ -50,6 +50,8 @@ export interface CrewChoices {
   readonly waits?: boolean;
   readonly build?: Build;
   readonly kv?: KvType;
+  /** Sessions of one pass; default 1. */
+  readonly slots?: number;
   /** Positions of a session; default 256. */
   readonly context?: number;
   readonly start?: StartThread;
@@ -71,7 +73,8 @@ export interface Crewed {
 
 /** Loads a model for a executor; of one thread, on this thread. */
 export async function threaded(source: ByteSource | Uint8Array, choices: CrewChoices): Promise<Crewed> {
-  const { threads, waits = true, build, kv = 'f16', context = 256, start = startThread(WORKER), fault = 0 } = choices;
+  const { threads, waits = true, build, kv = 'f16', context = 256, slots, start = startThread(WORKER), fault = 0 } =
+    choices;
   const bytes = await resolveSource(source);
   const container = await openContainer(bytes);
   const d = describe(container);
@@ -90,16 +93,16 @@ export async function threaded(source: ByteSource | Uint8Array, choices: CrewCho
   if (d.kind === 'llama') {
     const { weights } = llamaWeights(d, loader);
     await loader.fill();
-    decoder = llamaDecoder(kernels, arena, d, weights, { context, kv }, executor);
+    decoder = llamaDecoder(kernels, arena, d, weights, { context, kv, slots }, executor);
   } else if (d.kind === 'gemma3') {
     const weights = gemma3Weights(d, loader);
     await loader.fill();
-    decoder = gemma3Decoder(kernels, arena, d, weights, { context, kv }, executor);
+    decoder = gemma3Decoder(kernels, arena, d, weights, { context, kv, slots }, executor);
   } else if (d.kind === 'symboliclight') {
     const { weights, finish } = symbolicLightWeights(d, loader);
     await loader.fill();
     finish(kernels, arena);
-    decoder = symbolicLightDecoder(kernels, arena, d, weights, {}, executor);
+    decoder = symbolicLightDecoder(kernels, arena, d, weights, { slots }, executor);
   } else throw new Error('a model that generates is needed');
   await pool?.ready();
   return {

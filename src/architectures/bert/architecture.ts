@@ -2,8 +2,7 @@
  * Dense BERT, as the engine sees it.
  * @module
  */
-import { loaderScratch, type MemoryPlan, weightsBytes } from '../../description/plan.ts';
-import { MemoryError } from '../../errors.ts';
+import { memoryPlan, weightsBytes } from '../../description/plan.ts';
 import type { Architecture } from '../architecture.ts';
 import { type BertDescription, describeBert } from './description.ts';
 import { BertEncoder } from './encoder.ts';
@@ -20,19 +19,14 @@ export const bert: Architecture<BertDescription> = {
   activations: 'int8',
   describe: describeBert,
 
-  plan(container, d, { threads, maxBytes, base }): MemoryPlan {
-    const weights = weightsBytes(container);
-    const loader = loaderScratch(container);
+  plan(container, d, options) {
     const tokens = Math.min(d.trainedContext, PLANNED_TOKENS);
-    const stateBytes = bertRunBytes(d, tokens, threads);
-    const behind = Math.max(stateBytes, loader.staging + loader.codes + loader.scales);
-    const plan = { weightsBytes: weights, stateBytes, scratchBytes: 0, totalBytes: base + weights + behind };
-    if (plan.totalBytes <= maxBytes) return plan;
-    throw new MemoryError(
-      'MEMORY_LIMIT',
-      `${plan.totalBytes} bytes are needed (weights ${weights}, a text of ${tokens} tokens ${stateBytes}), ` +
-        `${maxBytes} are allowed; use a more quantised model`,
-    );
+    return memoryPlan({
+      container,
+      weightsBytes: weightsBytes(container),
+      stateBytes: () => bertRunBytes(d, tokens, options.threads),
+      unit: `a text of ${tokens} tokens`,
+    }, options);
   },
 
   async load(d, { kernels, arena, loader, executor, tokenizer }) {

@@ -25,10 +25,13 @@ export function gemma3Decoder(
   arena: Arena,
   d: Gemma3Description,
   w: Gemma3Weights,
-  { context, kv }: { readonly context: number; readonly kv: KvType },
+  { context, kv, slots = 1 }: { readonly context: number; readonly kv: KvType; readonly slots?: number },
   executor: Executor = solo(),
 ): SessionDecoder {
-  const b = gemma3Buffers(d, arena, k, context, executor.size);
+  const b = gemma3Buffers(d, arena, context, slots, executor.size);
+  for (const [{ theta, dims, linear }, { freqs }] of [[d.rope, b.rope], [d.localRope, b.localRope]] as const) {
+    k.rope_freqs_f64(theta, dims, linear, 0, freqs);
+  }
   const recipe = { kind: 'gemma3', d, w, b, context, kv } as const;
   executor.bind(gemma3Program(k, recipe, executor.words), recipe);
   const streamStride = strideOf(d.width) * 4;
@@ -41,13 +44,15 @@ export function gemma3Decoder(
     endsEarly: false,
     recurrent: !keepsAll(d, context),
     sessionBytes: gemma3StateBytes(d, context, kv),
+    slots,
     logits: b.logits,
     streamWidth: d.width,
     streamStride,
     streamAt: (t) => b.x + t * streamStride,
     runs: (base, length) => new Gemma3State(d, base, context, kv).runs(length),
-    pass(base, { ids }, n, position, afterLayer) {
-      forward({ k, d, w, b }, new Gemma3State(d, base, context, kv), ids, n, position, SOLO, afterLayer);
+    pass(step, afterLayer) {
+      const segments = step.segments((base) => new Gemma3State(d, base, context, kv));
+      forward({ k, d, w, b }, segments, step.ids, step.n, SOLO, afterLayer);
     },
     slide() {
       throw new SessionError(

@@ -7,7 +7,8 @@ import { randomSource, type RandomTensor } from '../../container/random-source.t
 import type { TensorType } from '../../container/tensor.ts';
 import { OptionError } from '../../errors.ts';
 import type { RandomModels } from '../architecture.ts';
-import { GEMMA3_LAYER_TENSORS, type Gemma3LayerTensor, layerTensorName } from './description.ts';
+import { layerTensorName } from '../../description/layer-tensors.ts';
+import { GEMMA3_LAYER_TENSORS, type Gemma3LayerTensor } from './description.ts';
 
 /** Gemma 3 270M. */
 const SHAPE = { layers: 18, width: 640, hidden: 2048, heads: 4, kvHeads: 1, headDim: 256, vocab: 262144, window: 512 };

@@ -4,12 +4,11 @@
  * @module
  */
 import { alignUp } from '../../bytes/align.ts';
-import { attentionBytes, TILE_BYTES } from '../../description/layout.ts';
-import { type KvType, PREFILL_BATCH, vectorBytes } from '../../description/plan.ts';
-import { activationBytes, type Activations, allocateActivations } from '../../forward/matmul.ts';
+import { attentionBytes } from '../../description/layout.ts';
+import { type Allocator, type KvType, PREFILL_BATCH, vectorBytes } from '../../description/plan.ts';
+import { type Activations, allocateActivations } from '../../forward/matmul.ts';
 import type { Run } from '../../forward/sessions.ts';
-import type { Arena, Ptr } from '../../wasm/arena.ts';
-import type { Kernels } from '../../wasm/kernels.ts';
+import type { Ptr } from '../../wasm/arena.ts';
 import type { Gemma3Description } from './description.ts';
 
 /** A thread's own buffers. */
@@ -36,29 +35,28 @@ export interface Gemma3Buffers {
   readonly gate: Ptr; // feed-forward     (batch, hidden)
   readonly up: Ptr; //                    (batch, hidden)
   readonly projected: Ptr; // before it is normalised and added to x   (batch, width)
-  readonly logits: Ptr; // (vocab)
+  readonly logits: Ptr; // (slots, vocab)
   readonly rope: Rotary; // of global layers
   readonly localRope: Rotary; // of local layers
   readonly threads: readonly ThreadBuffers[];
 }
 
-/** Allocates the shared buffers. @throws {MemoryError} */
+/** Places the shared buffers. @throws {MemoryError} */
 export function gemma3Buffers(
   d: Gemma3Description,
-  arena: Arena,
-  k: Kernels,
+  arena: Allocator,
   context: number,
+  slots: number,
   threads: number,
 ): Gemma3Buffers {
   const batch = (n: number, what: string): Ptr => arena.alloc(PREFILL_BATCH * vectorBytes(n), what);
   const q = d.heads * d.headDim;
   const kv = d.kvHeads * d.headDim;
   const widest = Math.max(d.width, d.hidden, q);
-  const rotary = ({ theta, dims, linear }: Gemma3Description['rope']): Rotary => {
-    const freqs = arena.alloc(vectorBytes(dims), 'rotary frequencies');
-    k.rope_freqs_f64(theta, dims, linear, 0, freqs);
-    return { freqs, table: batch(dims, 'rotary table') };
-  };
+  const rotary = ({ dims }: Gemma3Description['rope']): Rotary => ({
+    freqs: arena.alloc(vectorBytes(dims), 'rotary frequencies'),
+    table: batch(dims, 'rotary table'),
+  });
   return {
     x: batch(d.width, 'residual stream'),
     q: batch(q, 'queries'),
@@ -68,7 +66,7 @@ export function gemma3Buffers(
     gate: batch(d.hidden, 'gate'),
     up: batch(d.hidden, 'up'),
     projected: batch(d.width, 'projection'),
-    logits: arena.alloc(vectorBytes(d.vocab), 'logits'),
+    logits: arena.alloc(slots * vectorBytes(d.vocab), 'logits'),
     rope: rotary(d.rope),
     localRope: rotary(d.localRope),
     threads: Array.from({ length: threads }, () => ({
@@ -77,19 +75,6 @@ export function gemma3Buffers(
       scores: arena.alloc(attentionBytes(d.headDim, context), 'scores'),
     })),
   };
-}
-
-/** Bytes of the shared buffers. */
-export function gemma3ScratchBytes(d: Gemma3Description, context: number, threads: number): number {
-  const q = d.heads * d.headDim;
-  const kv = d.kvHeads * d.headDim;
-  const widest = Math.max(d.width, d.hidden, q);
-  const shared = 2 * vectorBytes(d.width) + 2 * vectorBytes(q) + 2 * vectorBytes(kv) + 2 * vectorBytes(d.hidden);
-  const thread = vectorBytes(d.width) + activationBytes(widest);
-  return PREFILL_BATCH * (shared + 2 * vectorBytes(d.rope.dims) + threads * thread) +
-    threads * (TILE_BYTES + attentionBytes(d.headDim, context)) +
-    2 * vectorBytes(d.rope.dims) + vectorBytes(d.vocab) +
-    64 * 64;
 }
 
 /** Places of a ring: what a local layer sees, and a batch that is written before any of it attends. */

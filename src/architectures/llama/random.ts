@@ -6,7 +6,8 @@
 import type { GgufEntry } from '../../container/gguf-write.ts';
 import type { TensorType } from '../../container/tensor.ts';
 import { OptionError } from '../../errors.ts';
-import { layerTensorName, LLAMA_LAYER_TENSORS } from './description.ts';
+import { layerTensorName } from '../../description/layer-tensors.ts';
+import { LLAMA_LAYER_TENSORS } from './description.ts';
 import { randomSource, type RandomTensor } from '../../container/random-source.ts';
 import type { RandomModels } from '../architecture.ts';
 
