@@ -188,14 +188,18 @@ export async function readLabelled(path: string, task: GlueTask, signal: AbortSi
         throw new DatasetError('DATASET_LINE', `${path}: line ${number} ${what}`);
       };
       const fields = line?.split('\t') ?? bad(problem ?? 'cannot be read');
-      if (fields.length > 3) bad(`has ${fields.length} columns, expected text, or text and label, or text, pair and label`);
+      if (fields.length > 3) {
+        bad(`has ${fields.length} columns, expected text, or text and label, or text, pair and label`);
+      }
       const given = fields.length > 1 ? (fields.at(-1) as string).trim() : '';
       const numeric = task.labels.length === 0;
       const label = given === '' ? undefined : numeric ? Number(given) : task.labels.indexOf(given);
       if (label !== undefined && !(numeric ? Number.isFinite(label) : label >= 0)) {
-        bad(`has the label ${JSON.stringify(given.slice(0, 40))}, expected ${
-          numeric ? 'a number' : `one of ${task.labels.join(', ')}`
-        }`);
+        bad(
+          `has the label ${JSON.stringify(given.slice(0, 40))}, expected ${
+            numeric ? 'a number' : `one of ${task.labels.join(', ')}`
+          }`,
+        );
       }
       texts.push({ text: fields[0], ...(fields.length === 3 && { pair: fields[1] }), label });
     }

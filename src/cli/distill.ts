@@ -26,11 +26,27 @@ import { bytesText, oneLine, rounded } from './output.ts';
 
 const OPTIONS = {
   teacher: { kind: 'text', value: 'FILE', help: 'the model to learn from; with --task a BERT that classifies' },
-  data: { kind: 'text', value: 'FILES', help: 'texts to learn from, with commas between them; of a GLUE task its folder' },
-  task: { kind: 'choice', choices: [...GLUE_TASKS, CUSTOM], help: 'teach a spiking BERT this task of GLUE, or one of your own' },
+  data: {
+    kind: 'text',
+    value: 'FILES',
+    help: 'texts to learn from, with commas between them; of a GLUE task its folder',
+  },
+  task: {
+    kind: 'choice',
+    choices: [...GLUE_TASKS, CUSTOM],
+    help: 'teach a spiking BERT this task of GLUE, or one of your own',
+  },
   labels: { kind: 'text', value: 'A,B', help: 'of --task custom: its classes, none for a number; default 0,1' },
-  texts: { kind: 'text', value: 'FILES', help: 'of a task: further lines, with or without labels, that the teacher answers' },
-  vocab: { kind: 'text', value: 'WHICH', help: 'of a task: pieces that stay: all, used, used:N times, or a file; default all' },
+  texts: {
+    kind: 'text',
+    value: 'FILES',
+    help: 'of a task: further lines, with or without labels, that the teacher answers',
+  },
+  vocab: {
+    kind: 'text',
+    value: 'WHICH',
+    help: 'of a task: pieces that stay: all, used, used:N times, or a file; default all',
+  },
   tokens: { kind: 'integer', least: 4, help: 'of a task: tokens of a pass, at most; default 512' },
   'max-length': { kind: 'integer', least: 4, help: 'of a task: cut texts to N tokens; default 128' },
   'eval-samples': { kind: 'integer', least: 1, help: 'of a task: texts of a measurement; default 200' },

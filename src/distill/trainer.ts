@@ -228,4 +228,3 @@ function definedOnly({ beta1, beta2, epsilon, weightDecay }: Partial<AdamOptions
     Object.entries({ beta1, beta2, epsilon, weightDecay }).filter(([, value]) => value !== undefined),
   );
 }
-

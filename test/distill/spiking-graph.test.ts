@@ -103,7 +103,8 @@ test('the first weights compute the teacher, where rates are wide enough', async
       latent.set(gauss(size, seed, 0.3), at);
     }
     const losses = lossesOf({ kind: 'rates', hidden: 1 });
-    return engine.gradients(slots, { latent }, BATCH, losses, new Float32Array(latent.length)).hidden / (student.range ** 2);
+    return engine.gradients(slots, { latent }, BATCH, losses, new Float32Array(latent.length)).hidden /
+      (student.range ** 2);
   };
   const wide = await hidden({ range: 4 });
   // GELU stays a rate of 0 … 1 and is cut there: the rest is exact

@@ -38,7 +38,11 @@ test('every kind of weights and of phase learns the teacher', async () => {
       for (const kind of ['rates', 'noise', 'spikes'] as const) {
         const losses: number[] = [];
         for (let step = 0; step < 12; step++) {
-          const { loss } = await trainer.step(BATCHES.slice(0, 2), 0.01, { ...LOSSES, kind, fit: step === 0 && kind === 'noise' });
+          const { loss } = await trainer.step(BATCHES.slice(0, 2), 0.01, {
+            ...LOSSES,
+            kind,
+            fit: step === 0 && kind === 'noise',
+          });
           losses.push(loss);
         }
         const [first, last] = [losses[0], losses[losses.length - 1]];
@@ -109,7 +113,10 @@ for (
   test(`spikes in training are those of the file: ${weights} weights, ${tables} tables, 50 texts`, async () => {
     await using({ weights, tables }, async (trainer) => {
       await trainer.step(BATCHES, 0.02, LOSSES);
-      await trainer.fitClassifier(BATCHES, BATCHES.map(({ texts }) => new Float32Array(texts * SHAPE.classes).fill(0.5)));
+      await trainer.fitClassifier(
+        BATCHES,
+        BATCHES.map(({ texts }) => new Float32Array(texts * SHAPE.classes).fill(0.5)),
+      );
       const { words, positions, segments } = tinyTeacher();
       using model = await open(await fileOf(trainer, { words, positions, segments }, type));
       const d = model.describe() as SpikingBertDescription;

@@ -172,7 +172,8 @@ export async function distillClassifier(options: DistillClassifierOptions): Prom
   const settings = classifierSettings({ ...(from && before?.settings), ...givenSettings(options) });
   const { module } = await builtinModule();
   onEvent?.({ kind: 'prepare', what: 'the teacher is read' });
-  const teacher = await readTeacher(module, await resolveSource(options.teacher, { signal }), signal);
+  const source = await resolveSource(options.teacher, { signal });
+  const teacher = await readTeacher(module, source, signal).finally(() => source.close?.());
   await using model = await open(options.teacher, { signal });
   const outputs = labelOrder(task, teacher.d.classes === 1 ? [] : teacher.d.labels ?? []);
   const vocabulary = vocabularyOf(model, options, before, settings);
@@ -187,6 +188,8 @@ export async function distillClassifier(options: DistillClassifierOptions): Prom
     described.phases,
     from && settings.minutes > 0 ? from.run.seconds / (60 * settings.minutes) : 0,
   );
+  const feed = new SampleFeed(samples, described.phases, (step) => recipe.phaseOf(step), settings);
+  if (from) feed.restore(from.run.data); // other data are refused now, before the options given are written down
   const real = studentTables(student, teacher, vocabulary.from);
   const tables = roundedTables(real, student);
   const pieces = vocabulary.from.length === teacher.d.vocab ? null : vocabulary.from;
@@ -219,7 +222,7 @@ export async function distillClassifier(options: DistillClassifierOptions): Prom
     const name = options.name ?? `${teacher.d.name || task.title}-spiking`;
     const result = await train({
       trainer,
-      feed: new SampleFeed(samples, described.phases, (step) => recipe.phaseOf(step), settings),
+      feed,
       tokens: ({ ids }) => ids.length,
       plan: (step, progress) => recipe.plan(step, progress),
       measure: () => measured(trainer, task, spreadOver(held, settings.evalSamples), outputs, settings),

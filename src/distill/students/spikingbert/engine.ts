@@ -140,7 +140,15 @@ export class SpikingEngine implements GradientEngine<SpikingBatch & { readonly l
 
       arena.f32(this.#gradients, flatLength(slots)).fill(0);
       const grads = placesOf(slots, this.#gradients);
-      const { soft, hard, size } = this.#classify(weights, grads, pass, teacher.logits, batch, losses, drates[6 * layers]);
+      const { soft, hard, size } = this.#classify(
+        weights,
+        grads,
+        pass,
+        teacher.logits,
+        batch,
+        losses,
+        drates[6 * layers],
+      );
       this.#graph.backward(weights, grads, pass, drates, dscores);
       this.#store(slots, latent, out);
       const loss = losses.soft * soft + losses.hard * hard + losses.hidden * hidden + losses.attention * attention +

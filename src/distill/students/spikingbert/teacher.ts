@@ -5,7 +5,12 @@
  */
 import type { ByteSource } from '../../../bytes/source.ts';
 import { openModelContainer } from '../../../architectures/index.ts';
-import { BERT_MATRICES, BERT_NORMS, type BertDescription, describeBert } from '../../../architectures/bert/description.ts';
+import {
+  BERT_MATRICES,
+  BERT_NORMS,
+  type BertDescription,
+  describeBert,
+} from '../../../architectures/bert/description.ts';
 import { BERT } from '../../../architectures/bert/recognise.ts';
 import type { Container } from '../../../container/tensor.ts';
 import { Runs } from '../../../convert/runs.ts';

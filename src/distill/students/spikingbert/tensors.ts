@@ -25,7 +25,10 @@ export function normName(layer: number, linear: 'out' | 'down'): string {
 }
 
 /** Rows and columns of a linear map. */
-export function linearShape({ width, hidden }: Pick<SpikingStudent, 'width' | 'hidden'>, linear: Linear): [number, number] {
+export function linearShape(
+  { width, hidden }: Pick<SpikingStudent, 'width' | 'hidden'>,
+  linear: Linear,
+): [number, number] {
   return [linear === 'up' ? hidden : width, linear === 'down' ? hidden : width];
 }
 

@@ -34,7 +34,10 @@ export async function createSpikingTrainer(
 ): Promise<SpikingTrainer> {
   const { width, hidden, heads } = engine.student;
   if (width % (4 * heads) !== 0 || hidden % 4 !== 0) {
-    throw new OptionError('OPTION', `a width of ${width} in ${heads} heads and ${hidden}: heads are multiples of 4 wide`);
+    throw new OptionError(
+      'OPTION',
+      `a width of ${width} in ${heads} heads and ${hidden}: heads are multiples of 4 wide`,
+    );
   }
   const trainer = await startTrainer(spikingBertKind, engine.student, engine, { weightDecay: DECAY, ...options });
   return new Fitting(trainer);

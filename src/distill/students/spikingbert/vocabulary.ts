@@ -1,6 +1,7 @@
 /**
  * Vocabularies of word pieces without those that are never used. A text of pieces that stay has the same pieces as before: the longest
- * piece from the left is still the longest. Words of others fall into smaller pieces, down to single letters, which all stay.
+ * piece from the left is still the longest. Words of others fall into smaller pieces, down to single characters: those of ASCII all
+ * stay, a word with another that was never used is [UNK].
  * @module
  */
 import type { GgufEntry } from '../../../container/gguf-write.ts';
@@ -47,16 +48,19 @@ function typeOf(key: string, value: MetadataValue): GgufEntry['type'] {
   return typeof value === 'string' ? 'string' : typeof value === 'boolean' ? 'bool' : 'uint32';
 }
 
-/** Whether a piece always stays: a special one, or a single character, in any spelling. */
+/** Whether a piece always stays: a special one, or a single character of ASCII, in any spelling. */
 function always(piece: string): boolean {
-  return /^\[.+\]$/.test(piece) || [...piece.replace(/^(##|\u2581)/, '')].length <= 1;
+  return /^\[(PAD|UNK|CLS|SEP|MASK)\]$/.test(piece) || /^(##|\u2581)?[!-~]?$/.test(piece);
 }
 
 /**
- * The vocabulary of the pieces that stay: those that are `kept`, all special pieces and all single characters.
+ * The vocabulary of the pieces that stay: those that are `kept`, special pieces and single characters of ASCII.
  * @param kept whether a piece of the teacher is used; null: all stay
  */
-export function studentVocabulary(entries: Entries, kept: ((piece: string, id: number) => boolean) | null): StudentVocabulary {
+export function studentVocabulary(
+  entries: Entries,
+  kept: ((piece: string, id: number) => boolean) | null,
+): StudentVocabulary {
   const pieces = entries.get('tokenizer.ggml.tokens')?.value as string[];
   const from = Int32Array.from(pieces.flatMap((piece, id) => (!kept || always(piece) || kept(piece, id) ? [id] : [])));
   const place = new Map(Array.from(from, (id, at) => [id, at]));
@@ -75,7 +79,11 @@ export function studentVocabulary(entries: Entries, kept: ((piece: string, id: n
 }
 
 /** Pieces that occur often enough. @param texts ids by the teacher's tokenizer */
-export function usedPieces(texts: Iterable<readonly number[]>, least: number, size: number): (piece: string, id: number) => boolean {
+export function usedPieces(
+  texts: Iterable<readonly number[]>,
+  least: number,
+  size: number,
+): (piece: string, id: number) => boolean {
   const counts = new Uint32Array(size);
   for (const ids of texts) for (const id of ids) counts[id]++;
   return (_, id) => counts[id] >= least;

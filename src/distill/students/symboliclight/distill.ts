@@ -162,7 +162,8 @@ export async function distill(options: DistillOptions): Promise<DistillResult> {
       options: { student: config, settings },
       from: from ?? undefined,
       sample: (state) => sampleOf(teacher, config, state, options),
-      page: (records, state) => pageOf(records, {
+      page: (records, state) =>
+        pageOf(records, {
           ...state,
           settings,
           config,

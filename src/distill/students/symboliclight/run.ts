@@ -28,7 +28,7 @@ export interface TrainParts
  * @throws {OptionError} `OPTION` where too little text is left to measure on; what the common run throws
  */
 export async function train(parts: TrainParts): Promise<TrainResult> {
-  const { trainer, windows, batch, held, hiddenPairs, settings, sample, ...common } = parts;
+  const { trainer, windows, batch, held, hiddenPairs, settings, sample: _sample, ...common } = parts;
   if (held.length < settings.batch) {
     throw new OptionError(
       'OPTION',
