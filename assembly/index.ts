@@ -6,7 +6,7 @@ export { int8_gemm_i16, int8_gemm_tile, int8_gemm_f32 } from './int8';
 export { grouped_gemm_u4, grouped_gemm_u8 } from './grouped';
 export { grouped_to_f32, pack_grouped, pack_parts, row_grouped } from './grouped-pack';
 export { unpack_q5_0, unpack_iq4_nl, unpack_grouped } from './grouped-unpack';
-export { f32_gemm, f16_gemm, bf16_gemm } from './dense';
+export { f32_gemm, f16_gemm, bf16_gemm, widen_f16 } from './dense';
 export { attention_f32, attention_f16 } from './attention';
 export { rope_freqs_f64, rope_table_f32, rope_apply_f32, log_f64 } from './rope';
 export { pack_trit2, pack_bit1, pack_int8, pack_scales, row_trit2, row_bit1, row_int8, copy_f32 } from './pack';

@@ -51,7 +51,9 @@ for (const shape of values.shapes.split(',')) {
     await run(model, vocab, Math.max(...counts)); // compiles, and touches all memory
     const speeds = new Map(counts.map((clients) => [clients, []]));
     for (let round = 0; round < rounds; round++) {
-      for (const clients of counts) speeds.get(clients).push((1000 * clients * tokens) / await run(model, vocab, clients));
+      for (const clients of counts) {
+        speeds.get(clients).push((1000 * clients * tokens) / await run(model, vocab, clients));
+      }
     }
     for (const clients of counts) {
       const ratios = speeds.get(clients).map((speed, i) => speed / speeds.get(counts[0])[i]);

@@ -117,6 +117,11 @@ export async function fileHandleSource(handle: FileHandleLike, name: string = 'f
   };
 }
 
+/** Whether this host has files. */
+export function hasFiles(): boolean {
+  return fileApi() !== null;
+}
+
 /** Asked for by name at run time: a static import of `node:fs` would keep this file from loading in a browser. */
 function fileApi(): FileApi | null {
   const host = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };

@@ -14,7 +14,7 @@ import { DatasetError, OptionError } from '../errors.ts';
 import { readLines } from '../eval/glue-lines.ts';
 import { readGlue } from '../eval/glue-read.ts';
 import { glueSplit, type GlueTask, glueTask } from '../eval/glue-tasks.ts';
-import { asUsage, need } from './command.ts';
+import { need } from './command.ts';
 import { UsageError } from './args.ts';
 import { findData } from './eval-glue.ts';
 import { withSource } from './files.ts';
@@ -104,7 +104,7 @@ export async function classifierOptions(
   const out = need(values.out, '--out FILE');
   const data = need(values.data, '--data DIR');
   const teacher = need(values.teacher, '--teacher DIR');
-  const task = name === CUSTOM ? customTask(values.labels) : asUsage(() => glueTask(name));
+  const task = name === CUSTOM ? customTask(values.labels) : glueTask(name);
   if (name !== CUSTOM && values.labels !== undefined) throw new UsageError('--labels is for --task custom');
   const files = (list: string | undefined): string[] => (list === undefined ? [] : list.split(','));
   const lines = async (paths: readonly string[]): Promise<LabelledText[]> =>

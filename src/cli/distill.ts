@@ -3,13 +3,16 @@
  * @module
  */
 import process from 'node:process';
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { diskFolder } from '../distill/folder.ts';
 import type { DistillEvent, DistillOptions, DistillResult } from '../distill/students/symboliclight/distill.ts';
+import type { ClassifierEvent } from '../distill/students/spikingbert/distill.ts';
 import { UNLIMITED_STEPS } from '../distill/settings.ts';
 import { type TrainSettings, trainSettings } from '../distill/students/symboliclight/settings.ts';
+import { GLUE_TASKS } from '../eval/glue-tasks.ts';
 import { OptionError, TernspikeError } from '../errors.ts';
-import { asUsage, type Command, command, type Context, need } from './command.ts';
+import { type Command, command, type Context, need } from './command.ts';
 import {
   checkKind,
   classifierJson,
@@ -18,9 +21,8 @@ import {
   classifierOptions,
   CUSTOM,
 } from './distill-classifier.ts';
-import type { ClassifierEvent } from '../distill/students/spikingbert/distill.ts';
-import { GLUE_TASKS } from '../eval/glue-tasks.ts';
 import { UsageError, type Values } from './args.ts';
+import { checkValue, number } from '../options.ts';
 import { readText } from './files.ts';
 import { bytesText, oneLine, rounded } from './output.ts';
 
@@ -55,7 +57,7 @@ const OPTIONS = {
   out: { kind: 'text', value: 'FILE', help: 'the student, as GGUF' },
   dir: { kind: 'text', value: 'DIR', help: 'folder of the run; default: --out with .run instead of .gguf' },
   resume: { kind: 'text', value: 'DIR', help: 'go on with the run in this folder; options given now replace its own' },
-  init: { kind: 'text', value: 'DIR', help: 'begin with the student of the run in this folder; for other text' },
+  init: { kind: 'text', value: 'DIR', help: 'begin with the student of the run in this folder, or with FILE.gguf' },
   steps: { kind: 'integer', least: 1, help: 'updates; default 2000' },
   minutes: { kind: 'number', least: 0, help: 'end after this time; the learning rate then follows the clock' },
   batch: { kind: 'integer', least: 1, help: 'windows of a pass; default 8; of a task texts, at most; default 24' },
@@ -87,6 +89,16 @@ const OPTIONS = {
     choices: ['marker', 'line', 'whole'],
     help: 'documents end at <|endoftext|>, at a line feed, or with the file; default marker if any',
   },
+  'document-end': {
+    kind: 'choice',
+    choices: ['bos', 'eos'],
+    help: 'the token that ends a document: bos of the next, or an eos; the file names it as eos; default bos',
+  },
+  'end-bias': {
+    kind: 'number',
+    least: -100,
+    help: "added to the teacher's logit of that token; above 0 for shorter documents; default 0",
+  },
   'eval-data': { kind: 'text', value: 'FILES', help: 'texts to measure on instead of the end of --data' },
   holdout: { kind: 'number', least: 0, help: 'share of each text, at its end, that is measured on; default 0.2' },
   'eval-every': { kind: 'integer', least: 1, help: 'updates between two measurements; default 200' },
@@ -109,13 +121,13 @@ export const distillCommand: Command = command(
     positionals: [],
     options: OPTIONS,
     notes: [
-      'Students that write need the package @jax-js/jax and Node from 22 on. The folder of the run holds checkpoints, metrics.jsonl',
-      'and index.html with curves and samples. An interrupt saves; --resume DIR goes on to the same numbers.',
+      'Students that write need the package @jax-js/jax and Node 22 or later. The folder of the run holds checkpoints, metrics.jsonl and ' +
+      'index.html with curves and samples. An interrupt saves a checkpoint; --resume DIR continues to the same numbers.',
     ],
     examples: [
-      'ternspike distill --teacher stories260K.gguf --data stories.txt --student student.json --out student.gguf --minutes 90',
-      'ternspike distill --teacher bert-sst2/ --task sst2 --data SST-2/ --student student.json --out sst2.gguf --vocab used',
-      'ternspike distill --resume student.run',
+      'ternspike distill --teacher model.gguf --data story.txt --out student.gguf',
+      'ternspike distill --teacher bert-sst2/ --task sst2 --data SST-2/ --out sst2.gguf --vocab used',
+      'ternspike distill --resume student.run --steps 20',
     ],
   },
   async ({ values }, context) => {
@@ -125,31 +137,31 @@ export const distillCommand: Command = command(
     const given = values.resume === undefined ? values : await resumed(values.resume, values);
     checkKind(given);
     if (given.task !== undefined) return await classifier(given, values.resume !== undefined, context);
-    checkNumbers(given);
+    trainSettings(settingsOf(given)); // out of range: refused before any file is read
+    checkValue('holdout', given.holdout, number(0, 0.9));
     const { distill } = await import('../distill/students/symboliclight/distill.ts');
     const options = await read(given, values.resume !== undefined, context);
-    if (values.resume === undefined) await begin(options.dir, given);
-    const keeper = keeping(options.dir, given, values.resume !== undefined, context);
+    const keeper = keeping(options.dir, given, context);
     const onEvent = (event: DistillEvent): void => {
       keeper.see(event);
       options.onEvent?.(event);
     };
-    const result = await distill({ ...options, onEvent });
-    await keeper.done();
-    await context.out.result(jsonOf(result), () => lines(result));
+    try {
+      const result = await distill({ ...options, onEvent });
+      await context.out.result(jsonOf(result), () => lines(result));
+    } finally {
+      await keeper.done();
+    }
   },
 );
 
 /** Teaches a task. */
 async function classifier(given: Given, resume: boolean, context: Context): Promise<void> {
   const { out, signal } = context;
-  const { classifierSettings, distillClassifier } = await import('../distill/students/spikingbert/distill.ts');
+  const { distillClassifier } = await import('../distill/students/spikingbert/distill.ts');
   const student = given.student === undefined ? undefined : await studentFile(given.student, signal);
   const options = await classifierOptions(given, resume, student, signal);
-  const numbers = Object.fromEntries(Object.entries(options).filter(([, value]) => typeof value === 'number'));
-  asUsage(() => classifierSettings(numbers));
-  if (!resume) await begin(options.dir, given);
-  const keeper = keeping(options.dir, given, resume, context);
+  const keeper = keeping(options.dir, given, context);
   const report = reporter(out);
   const onEvent = (event: ClassifierEvent): void => {
     keeper.see(event);
@@ -158,23 +170,25 @@ async function classifier(given: Given, resume: boolean, context: Context): Prom
     else if (line.note !== undefined) out.note(line.note);
     else out.progress(line.now ?? '');
   };
-  const result = await distillClassifier({ ...options, onEvent });
-  await keeper.done();
-  await out.result(classifierJson(result), () => classifierLines(result));
+  try {
+    const result = await distillClassifier({ ...options, onEvent });
+    await out.result(classifierJson(result), () => classifierLines(result));
+  } finally {
+    await keeper.done();
+  }
 }
 
-/** Writes the options of a resumed run down once it has begun: one that refuses those given now keeps its own. */
+/** Writes the options down once a run has begun: one that is refused leaves no folder, or the options it was begun with. */
 function keeping(
   dir: string,
   given: Given,
-  resume: boolean,
   { out }: Context,
 ): { see(event: { readonly kind: string }): void; done(): Promise<void> } {
   let kept: Promise<void> | undefined;
   return {
     see({ kind }) {
-      if (kind !== 'begin' || !resume) return;
-      kept = keep(dir, given).catch((error: Error) => out.note(`the options are not written down: ${error.message}`));
+      if (kind !== 'evaluation' && kind !== 'step') return;
+      kept ??= keep(dir, given).catch((error: Error) => out.note(`the options are not written down: ${error.message}`));
     },
     async done() {
       await kept;
@@ -185,19 +199,11 @@ function keeping(
 /** File in which the options of a run are kept. */
 const COMMAND_FILE = 'command.json';
 
-/** Keeps the options of a new run; a folder that holds a run already keeps its own, and is refused soon. */
-async function begin(dir: string, given: Given): Promise<void> {
-  await mkdir(dir, { recursive: true });
-  const files = await readdir(dir);
-  if (!files.some((name) => name.startsWith('checkpoint.'))) await keep(dir, given);
-}
-
-/** Writes options down for whoever goes on; on a full disk the old ones stay. */
+/** Writes options down for whoever resumes the run; on a full disk the old ones stay. */
 async function keep(dir: string, given: Given): Promise<void> {
   const { resume: _, ...kept } = { ...given, ...absolute(given) };
-  const file = join(dir, COMMAND_FILE);
-  await writeFile(`${file}.new`, `${JSON.stringify(kept, null, 2)}\n`);
-  await rename(`${file}.new`, file);
+  const text = new TextEncoder().encode(`${JSON.stringify(kept, null, 2)}\n`);
+  await diskFolder(dir).replace(COMMAND_FILE, [text]);
 }
 
 /** The paths among the options as they are from any folder; URLs stay. */
@@ -236,6 +242,7 @@ function settingsOf(given: Given): Partial<TrainSettings> {
     weightDecay: given['weight-decay'],
     alpha: given.alpha,
     temperature: given.temperature,
+    endBias: given['end-bias'],
     hidden: given.hidden,
     alphaEnd: given['alpha-end'],
     hiddenEnd: given['hidden-end'],
@@ -256,14 +263,6 @@ function pairsOf(text: string): DistillOptions['hiddenPairs'] {
     if (!found) throw new UsageError(`--hidden-pairs has ${JSON.stringify(part.slice(0, 40))}, expected BLOCK:LAYER`);
     return { student: Number(found[1]), teacher: Number(found[2]) };
   });
-}
-
-/** @throws {UsageError} for a number out of range */
-function checkNumbers(given: Given): void {
-  asUsage(() => trainSettings(settingsOf(given)));
-  if (given.holdout !== undefined && given.holdout > 0.9) {
-    throw new UsageError(`--holdout is ${given.holdout}, expected a share in 0 … 0.9`);
-  }
 }
 
 /** Options of the library. */
@@ -288,6 +287,7 @@ async function read(given: Given, resume: boolean, { out, signal }: Context): Pr
     generateTemperature: given['generate-temp'],
     cache: given.cache,
     documents: given.documents,
+    documentEnd: given['document-end'],
     holdout: given.holdout,
     threads: given.threads,
     perplexityContext: given.ctx,

@@ -23,12 +23,12 @@ import type { Model } from '../model/model.ts';
 import type { SpikingBertDescription } from '../architectures/spikingbert/description.ts';
 import { type OptionTable, UsageError } from './args.ts';
 import { classifyOptions, openClassifier, STEP_OPTIONS, type StepValues } from './classify-options.ts';
-import { asUsage, type Command, command, type Context, need } from './command.ts';
+import { type Command, command, type Context, need } from './command.ts';
 import { withSource } from './files.ts';
 import { modelSum, sampleFile, surveyText } from './fingerprint.ts';
 import { type LogFile, openLog } from './glue-log-file.ts';
-import { classifierPath, memoryOf, MODEL_OPTIONS, runtime } from './load.ts';
-import { rounded } from './output.ts';
+import { CLASSIFIER_MODEL, classifierPath, memoryOf, MODEL_OPTIONS, runtime } from './load.ts';
+import { clock, rounded } from './output.ts';
 
 /** Malformed lines that are named; the others are counted. */
 const NAMED = 10;
@@ -39,6 +39,7 @@ const BAR = 24;
 
 const OPTIONS = {
   ...MODEL_OPTIONS,
+  model: CLASSIFIER_MODEL,
   task: { kind: 'text', value: 'TASK', help: 'cola, sst2, mrpc, qqp, stsb, mnli, qnli, rte or wnli' },
   data: { kind: 'text', value: 'DIR', help: "folder of the task's files, or the folder of GLUE that holds its folder" },
   split: { kind: 'text', help: 'train, dev, or of mnli dev-matched and dev-mismatched; default dev' },
@@ -66,13 +67,14 @@ export const evalGlue: Command = command(
     ],
     examples: [
       'ternspike eval glue --task sst2 --data GLUE/SST-2 -m spikingbert/',
-      'ternspike eval glue --task mnli --split dev-mismatched --data GLUE -m model.gguf --log mm.jsonl --resume --json',
+      'ternspike eval glue --task sst2 --data GLUE -m spikingbert/ --log log',
+      'ternspike eval glue --task sst2 --data GLUE -m spikingbert/ --log log --resume',
     ],
   },
   async ({ values }, context) => {
     const { out, signal } = context;
-    const task = asUsage(() => glueTask(need(values.task, '--task TASK')));
-    const { split, file } = asUsage(() => glueSplit(task, values.split ?? 'dev'));
+    const task = glueTask(need(values.task, '--task TASK'));
+    const { split, file } = glueSplit(task, values.split ?? 'dev');
     const folder = need(values.data, '--data DIR');
     const options = classifyOptions(values);
     if (values.resume && values.log === undefined) throw new UsageError('--resume needs --log FILE');
@@ -211,15 +213,6 @@ function progressLine(
         `${each.toPrecision(3)} s each, ${clock(each * Math.max(total - done, 0))} left`,
     );
   };
-}
-
-/** 3725 → "1:02:05". */
-function clock(seconds: number): string {
-  const whole = Math.round(seconds);
-  const two = (n: number): string => String(n).padStart(2, '0');
-  const minutes = Math.floor(whole / 60);
-  const hours = Math.floor(minutes / 60);
-  return hours > 0 ? `${hours}:${two(minutes % 60)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
 function interrupted(done: number, log: LogFile | undefined): string {

@@ -29,7 +29,11 @@ export const inspect: Command = command(
     positionals: [{ name: 'FILE' }],
     options: CONTEXT_OPTIONS,
     notes: ['Weights are not loaded. Files that hold only a vocabulary have no description and no plan.'],
-    examples: ['ternspike inspect model.gguf', 'ternspike inspect model.gguf --ctx 4096 --json'],
+    examples: [
+      'ternspike inspect model.gguf',
+      'ternspike inspect model.gguf --ctx 4096 --json',
+      'ternspike inspect spikingbert/',
+    ],
   },
   async ({ values, positionals: [path] }, { out, signal }) => {
     const container = await withSource(path, signal, async (source) => {

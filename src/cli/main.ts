@@ -7,7 +7,8 @@ import process from 'node:process';
 import { TernspikeError } from '../errors.ts';
 import { columns, commandHelp, UsageError } from './args.ts';
 import { chosenCommand, COMMANDS } from './commands.ts';
-import { endOnClosedPipe, oneLine, processOutput } from './output.ts';
+import { oneLine, processOutput } from './output.ts';
+import { ClosedPipe, stdio } from './stdio.ts';
 import { version } from './package-folder.ts';
 
 /** Exit code of a process that was interrupted: 128 + SIGINT. */
@@ -48,6 +49,9 @@ async function main(args: readonly string[]): Promise<number> {
   return await interruptible(async (signal) => {
     try {
       await prepared.run({ out, signal });
+    } catch (error) {
+      if (signal.aborted) out.note('interrupted');
+      throw error;
     } finally {
       out.progress('');
     }
@@ -98,11 +102,12 @@ function overallHelp(): string {
     ...columns(COMMANDS.map(({ spec }) => [spec.name, spec.summary] as const)),
     '',
     'ternspike COMMAND --help explains a command; --version prints the version.',
-    'Every command takes --json. Exit codes: 0 success, 1 refusal, 2 wrong usage, 130 interrupted.',
+    'Every command takes --json, and - instead of a text reads stdin.',
+    'Exit codes: 0 success, 1 refusal, 2 wrong usage, 130 interrupted.',
     'TERNSPIKE_DEBUG=1 prints the stack of a refusal.',
     '',
     'Example:',
-    '  ternspike run -m stories260K.gguf "Once upon a time" -n 160 --temp 0',
+    '  ternspike run "Once upon a time"',
     '',
   ].join('\n');
 }
@@ -118,20 +123,24 @@ function report(error: unknown, args: readonly string[]): number {
     : error instanceof TernspikeError
     ? message
     : `INTERNAL: ${message}; this is a fault of ternspike, run again with TERNSPIKE_DEBUG=1 and report it`;
-  process.stderr.write(`ternspike: ${oneLine(line, 2000)}\n`);
-  if (process.env.TERNSPIKE_DEBUG === '1' && error instanceof Error) {
-    for (let at: unknown = error; at instanceof Error; at = at.cause) {
-      process.stderr.write(`${at.stack ?? at.message}\n`);
-    }
+  const lines = [`ternspike: ${oneLine(line, 2000)}`];
+  if (process.env.TERNSPIKE_DEBUG === '1') {
+    for (let at: unknown = error; at instanceof Error; at = at.cause) lines.push(at.stack ?? at.message);
+  }
+  try {
+    stdio(2).writeNow(`${lines.join('\n')}\n`);
+  } catch {
+    // the exit code is all that can still be said
   }
   return usage ? 2 : 1;
 }
 
-endOnClosedPipe();
 const args = process.argv.slice(2);
 // not process.exit(): what was written is still on its way
 try {
   process.exitCode = await main(args);
 } catch (error) {
+  // who reads no further, as in `ternspike … | head`, has what was wanted
+  if (error instanceof ClosedPipe) process.exit(process.exitCode ?? 0);
   process.exitCode = report(error, args);
 }

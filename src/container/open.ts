@@ -5,11 +5,12 @@
  */
 import { type ByteSource, readFully } from '../bytes/source.ts';
 import { type ErrorCode, IoError, ModelFileError } from '../errors.ts';
+import { checkOptions, SIGNAL } from '../options.ts';
 import type { GgufContainer } from './gguf.ts';
 import { readGguf, readShards } from './parts.ts';
 import type { HuggingFaceContainer } from './huggingface/translate.ts';
 import { readSafetensors, type SafetensorsContainer } from './safetensors.ts';
-import { readTorch, type TorchContainer } from './torch.ts';
+import type { TorchContainer } from './torch.ts';
 
 /** Any container that can be read; `format` tells which. */
 export type AnyContainer = GgufContainer | SafetensorsContainer | TorchContainer | HuggingFaceContainer;
@@ -30,7 +31,8 @@ const READERS: ReadonlyArray<
   readonly [Sign, (source: ByteSource, options: { signal?: AbortSignal }) => Promise<AnyContainer>]
 > = [
   [begins('GGUF'), readGguf],
-  [begins('PK\x03\x04', 'PK\x05\x06'), readTorch],
+  // a chunk of its own: most models are not checkpoints
+  [begins('PK\x03\x04', 'PK\x05\x06'), async (...args) => (await import('./torch.ts')).readTorch(...args)],
   [isSafetensors, readSafetensors],
   [(head) => /^\s*\{\s*"(metadata|weight_map)"/.test(head), readShards],
 ];
@@ -75,6 +77,7 @@ export async function openContainer(
   source: ByteSource,
   options: { signal?: AbortSignal } = {},
 ): Promise<AnyContainer> {
+  checkOptions('openContainer', options, { signal: SIGNAL });
   if (source.size < 4) {
     throw new IoError(
       'TRUNCATED',

@@ -45,6 +45,9 @@ export interface TensorInfo {
   readonly offset: number;
   /** Bytes in the source. */
   readonly byteLength: number;
+  /** For a tensor that is made of others when it is read: where the bytes are that it is made of. Weights are loaded in the
+   *  order of the file. */
+  readonly readFrom?: number;
 }
 
 /** A tensor of a type that weights can have. */

@@ -38,6 +38,8 @@ export interface DecoderBody {
   /** Whether the state forgets: a sum over everything that was read, or a ring. Such sessions cannot go back, and are cleared to
    *  begin anew. */
   readonly recurrent: boolean;
+  /** The largest context whose sessions can go back, where that depends on it. */
+  readonly rewindsUpTo?: number;
   /** Bytes of a session's memory. */
   readonly sessionBytes: number;
   /** Sessions that one pass serves at most, 1 … `PREFILL_BATCH`. */
@@ -49,6 +51,9 @@ export interface DecoderBody {
   /** The residual stream of the t-th token of the last batch, `streamWidth` f32. */
   streamAt(t: number): Ptr;
   readonly streamWidth: number;
+  /** The stream of token t of the last batch behind the last norm, valid until the next call; absent where the head reads
+   *  something else. */
+  stateAt?(t: number): Ptr;
   /** Bytes from one stream to the next, where they may be shown to callers; absent where they may not. */
   readonly streamStride?: number;
   /** The pieces that `length` positions fill, in an order that depends on `length` alone. */
@@ -84,7 +89,9 @@ export class SessionDecoder implements Decoder {
   readonly context: number;
   readonly kv: KvType;
   readonly canRewind: boolean;
+  readonly rewindsUpTo?: number;
   readonly streams: boolean;
+  readonly states: boolean;
   readonly blocks?: number;
   readonly spikes?: SpikeCounter;
   readonly #k: Kernels;
@@ -110,7 +117,9 @@ export class SessionDecoder implements Decoder {
     this.context = body.context;
     this.kv = body.kv;
     this.canRewind = !body.recurrent;
+    this.rewindsUpTo = body.rewindsUpTo;
     this.streams = body.streamStride !== undefined;
+    this.states = body.stateAt !== undefined;
     if (body.endsEarly) this.blocks = body.layers;
     if (body.spikeCounts) this.spikes = new SpikeCounter(body.spikeCounts[0].length);
     const run = (shares: readonly Share<SessionMemory>[]): void | Promise<void> =>
@@ -235,10 +244,13 @@ export class SessionDecoder implements Decoder {
       });
     }
     let counted: 0 | 1 = 1;
+    let row = 0;
     shares.forEach(({ pass, n }, slot) => {
+      row += n;
       if (damaged.includes(slot)) return;
       const { state } = pass;
       state.length += n;
+      this.#showStates(pass, n, row - n);
       if (!body.spikeCounts) return;
       this.spikes?.add(n, body.spikeCounts[slot], counted);
       state.spikes?.add(n, body.spikeCounts[slot]);
@@ -254,6 +266,18 @@ export class SessionDecoder implements Decoder {
     for (const { pass, n } of shares) {
       pass.first += n;
       pass.left -= n;
+    }
+  }
+
+  /** Hands what the head reads of n rows from `row` on to who asked for it. */
+  #showStates(pass: Pass<SessionMemory>, n: number, row: number): void {
+    const { reading: { seeState }, first } = pass;
+    const { stateAt } = this.#body;
+    if (!seeState || !stateAt) return;
+    try {
+      for (let i = 0; i < n; i++) seeState(stateAt(row + i), first + i);
+    } catch (error) {
+      pass.fault = { error };
     }
   }
 

@@ -3,8 +3,9 @@
  * special tokens and decoding are the same code as for every other format here, since they must stand any text.
  * @module
  */
-import { MAX_TEMPLATE_CHARS, MAX_VOCAB } from '../limits.ts';
+import { MAX_VOCAB } from '../limits.ts';
 import { listedMerges, spelledBytes } from './bytelevel.ts';
+import { configuredTemplates } from './chat-templates.ts';
 import { cutter, frame, normalizer } from './json-pipeline.ts';
 import { segmenter } from './spm.ts';
 import type { SpecialIds, Tokenizer } from './tokenizer.ts';
@@ -63,7 +64,6 @@ export function openTokenizerJson(text: string, name: string, config?: string): 
     )
   );
   const specials = findSpecials(vocabulary, model, prefix, settings);
-  const template = settings.chat_template;
   return new VocabularyTokenizer({
     vocabulary,
     family,
@@ -75,7 +75,7 @@ export function openTokenizerJson(text: string, name: string, config?: string): 
     strips: new Map(
       added.filter(({ left, right }) => left || right).map(({ id, left, right }) => [id, { left, right }]),
     ),
-    chatTemplate: typeof template === 'string' && template.length <= MAX_TEMPLATE_CHARS ? template : undefined,
+    ...configuredTemplates(settings.chat_template),
   });
 }
 

@@ -4,9 +4,11 @@
  */
 import type { MetadataValue } from '../container/tensor.ts';
 import { TokenizerError } from '../errors.ts';
-import { MAX_TEMPLATE_CHARS, MAX_TOKENIZER_BYTES } from '../limits.ts';
+import { MAX_TOKENIZER_BYTES } from '../limits.ts';
+import { checkOptions, type Rules, TEXT } from '../options.ts';
 import { ByteLevelFamily, listedMerges } from './bytelevel.ts';
 import { Charsmap } from './charsmap.ts';
+import { metadataTemplates } from './chat-templates.ts';
 import { openTokenizerJson } from './json.ts';
 import { type PreTokenizer, preTokenizer } from './pretokenize.ts';
 import { isSentencePiece, SENTENCEPIECE_KEY, sentencePieceMetadata } from './sentencepiece.ts';
@@ -80,14 +82,13 @@ export function tokenizerFromMetadata(metadata: Metadata): Tokenizer | null {
   const addEos = flag('add_eos_token', model === 't5');
   const begin = specials.bos;
   const end = addSep ? (separator ?? specials.eos) : addEos ? specials.eos : undefined;
-  const template = metadata.get('tokenizer.chat_template');
   return new VocabularyTokenizer({
     vocabulary,
     family: family(model, metadata, vocabulary, specials, way),
     specials,
     prefix: addBos && begin !== undefined ? [begin] : [],
     suffix: end === undefined ? [] : [end],
-    chatTemplate: typeof template === 'string' && template.length <= MAX_TEMPLATE_CHARS ? template : undefined,
+    ...metadataTemplates(metadata),
     notices: chosen?.notice === undefined ? [] : [chosen.notice],
   });
 
@@ -131,6 +132,8 @@ export interface OpenTokenizerOptions {
   readonly config?: string;
 }
 
+const TOKENIZER_RULES: Rules<OpenTokenizerOptions> = { config: TEXT };
+
 /**
  * Opens a tokenizer's own file: `tokenizer.json`, a SentencePiece `.model`, tiktoken ranks of Llama 3, or a
  * `vocab.txt` of BERT.
@@ -140,6 +143,7 @@ export interface OpenTokenizerOptions {
  * @example openTokenizer(await readFile('tokenizer.json'), 'tokenizer.json').encode('hello')
  */
 export function openTokenizer(bytes: Uint8Array | string, name: string, options: OpenTokenizerOptions = {}): Tokenizer {
+  checkOptions('openTokenizer', options, TOKENIZER_RULES);
   if (bytes.length > MAX_TOKENIZER_BYTES) {
     refuse(name, `the file has ${bytes.length} bytes, at most ${MAX_TOKENIZER_BYTES} are accepted`);
   }

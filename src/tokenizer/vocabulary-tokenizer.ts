@@ -5,6 +5,7 @@
  */
 import { TokenizerError } from '../errors.ts';
 import { MAX_TEXT_CHARS } from '../limits.ts';
+import { checkOptions, FLAG } from '../options.ts';
 import { Trie } from './pairs.ts';
 import type { DecodeOptions, EncodeOptions, SpecialIds, Tokenizer, TokenStream } from './tokenizer.ts';
 import { Utf8Stream } from './utf8.ts';
@@ -37,6 +38,7 @@ export interface TokenizerParts {
   readonly prefix: readonly number[];
   readonly suffix: readonly number[];
   readonly chatTemplate?: string;
+  readonly chatTemplates?: Readonly<Record<string, string>>;
   readonly notices?: readonly string[];
   /** Added tokens that take the white space to their left or right with them. */
   readonly strips?: ReadonlyMap<number, { readonly left: boolean; readonly right: boolean }>;
@@ -45,6 +47,8 @@ export interface TokenizerParts {
 const NOTHING = new Uint8Array(0);
 const SPACE = 0x20;
 
+const SPECIAL_RULES = { special: FLAG };
+
 /** A tokenizer over a checked vocabulary. */
 export class VocabularyTokenizer implements Tokenizer {
   readonly kind: string;
@@ -52,6 +56,7 @@ export class VocabularyTokenizer implements Tokenizer {
   readonly specials: SpecialIds;
   readonly addBos: boolean;
   readonly chatTemplate?: string;
+  readonly chatTemplates?: Readonly<Record<string, string>>;
   readonly notices?: readonly string[];
   readonly #parts: TokenizerParts;
   readonly #plain: Trie;
@@ -65,6 +70,7 @@ export class VocabularyTokenizer implements Tokenizer {
     this.specials = specials;
     this.addBos = specials.bos !== undefined && prefix[0] === specials.bos;
     this.chatTemplate = parts.chatTemplate;
+    this.chatTemplates = parts.chatTemplates;
     this.notices = parts.notices ?? [];
     const user: [string, number][] = [];
     const control: [string, number][] = [];
@@ -79,6 +85,7 @@ export class VocabularyTokenizer implements Tokenizer {
   }
 
   encode(text: string, options: EncodeOptions = {}): number[] {
+    checkOptions('encode', options, SPECIAL_RULES);
     if (text.length > MAX_TEXT_CHARS) {
       throw new TokenizerError(
         'TEXT_TOO_LONG',
@@ -93,6 +100,7 @@ export class VocabularyTokenizer implements Tokenizer {
   }
 
   decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
+    checkOptions('decode', options, SPECIAL_RULES);
     const chunks: Uint8Array[] = [];
     const edge = new LeadingSpace(this.#parts.family.leadingSpace);
     let length = 0;
@@ -120,6 +128,7 @@ export class VocabularyTokenizer implements Tokenizer {
   }
 
   stream(options: { readonly continues?: boolean } = {}): TokenStream {
+    checkOptions('stream', options, { continues: FLAG });
     const text = new Utf8Stream();
     const edge = new LeadingSpace(options.continues === true ? 'keep' : this.#parts.family.leadingSpace);
     return {

@@ -11,24 +11,18 @@ import type { TensorReader } from './tensor-reader.ts';
 import { refuseNotFinite, unpackRows } from './unpack-rows.ts';
 
 /** Reads a few rows at a time and writes them across the columns. */
-export async function fillColumns(
-  from: TensorReader,
-  info: TensorInfo,
-  m: Columns,
-  scales: TensorInfo | null,
-): Promise<void> {
+export async function fillColumns(from: TensorReader, info: TensorInfo, m: Columns): Promise<void> {
   const { rows, cols } = m;
   const rowBytes = info.type === 'I2_S' ? cols / 4 : info.byteLength / rows;
   const bytes = m.layout === 'f32col' || (m.layout === 'i8col' && info.type !== 'I8');
   const group = bytes ? ROW_GROUP : 2 * ROW_GROUP;
-  if (scales) await from.vector(scales, m.scales);
-  if (info.type === 'I2_S') await from.i2sScale(info, m);
   const shared = m.span < cols ? new Float32Array(rows) : null;
   await from.eachGroup(info, rows, rowBytes, group, (at, row, count) => {
     const run = { row, count, cols };
     if (m.layout === 'f32col') floatColumns(from, info, m, at, run);
     else codesToColumns(from, info, m, at, run, shared);
   });
+  if (info.type === 'I2_S') await from.i2sScale(info, m);
   if (shared?.some(Number.isNaN) !== false) return;
   from.arena.f32(m.scales, rows).set(shared);
   m.span = cols;

@@ -23,7 +23,6 @@ export async function fillQuarters(from: TensorReader, info: TensorInfo, m: Matr
       }`,
     );
   }
-  from.arena.f32(m.scales, rows).fill(await scaleOf(from, info));
   const stride = alignUp(cols, 16);
   await from.eachGroup(info, quarter, cols, ROW_GROUP, (at, row, count) => {
     for (let q = 0; q < 4; q++) {
@@ -35,6 +34,7 @@ export async function fillQuarters(from: TensorReader, info: TensorInfo, m: Matr
       from.k.pack_trit2(from.codes, stride, count, cols, m.units, data);
     }
   });
+  from.arena.f32(m.scales, rows).fill(await scaleOf(from, info));
 }
 
 /** What codes are multiplied by. */

@@ -28,10 +28,10 @@ export async function fillMatrix(
   const { rows: all, cols } = m;
   const rowBytes = info.type === 'I2_S' ? cols / 4 : info.byteLength / all;
   if (scales) await from.vector(scales, m.scales);
-  if (info.type === 'I2_S') await from.i2sScale(info, m);
   await from.eachGroup(info, all, rowBytes, ROW_GROUP, (at, row, count) => {
     packGroup(from, info, m, at, row, count, rowBytes, scales !== null);
   });
+  if (info.type === 'I2_S') await from.i2sScale(info, m);
 }
 
 /** Packs up to four rows that lie at `src` as the file has them. */

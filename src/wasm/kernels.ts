@@ -83,6 +83,7 @@ export interface Kernels {
   f32_gemm: DenseGemm;
   f16_gemm: DenseGemm;
   bf16_gemm: DenseGemm;
+  widen_f16: Convert;
   // grouped.ts, grouped-pack.ts
   /** n vectors of `quantize_grouped`, whatever n. */
   grouped_gemm_u4: GroupedGemm;

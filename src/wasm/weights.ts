@@ -27,7 +27,7 @@ export class WeightLoader {
   readonly #source: ByteSource;
   readonly #container: Container;
   readonly #options: LoadOptions;
-  readonly #jobs: ((from: TensorReader) => Promise<void>)[] = [];
+  readonly #jobs: { readonly from: number; run(from: TensorReader): Promise<void> }[] = [];
   readonly #sharing: Matrix[][] = [];
   #end: Ptr = 0;
 
@@ -59,7 +59,10 @@ export class WeightLoader {
     };
     const beside = rowScaled && isCodes(info.type) ? this.#container.tensors.get(scaleName(name)) : undefined;
     const scales = beside ?? rowScales(this.#container, info);
-    this.#jobs.push((from) => fillMatrix(from, info, matrix, scales));
+    // scales that are multiplied with those of the blocks are wanted first, others are read where they are
+    const first = scales && info.type !== 'I8' ? scales : null;
+    this.#job(info, (from) => fillMatrix(from, info, matrix, first));
+    if (scales && !first) this.#job(scales, (from) => from.vector(scales, matrix.scales));
     return matrix;
   }
 
@@ -76,7 +79,8 @@ export class WeightLoader {
     const data = this.#arena.alloc(size.dataBytes, `tensor "${name}"`);
     const columns: Columns = { ...size, name, data, scales: this.#arena.alloc(size.scaleBytes, `scales of "${name}"`) };
     const scales = rowScales(this.#container, info);
-    this.#jobs.push((from) => fillColumns(from, info, columns, scales));
+    this.#job(info, (from) => fillColumns(from, info, columns));
+    if (scales) this.#job(scales, (from) => from.vector(scales, columns.scales));
     return columns;
   }
 
@@ -91,7 +95,7 @@ export class WeightLoader {
     if (!this.#container.tensors.has(name)) return 0;
     const info = this.info(name);
     const at = this.#arena.alloc(vectorBytes(info.shape[0] ?? 1), `tensor "${name}"`);
-    this.#jobs.push((from) => from.vector(info, at));
+    this.#job(info, (from) => from.vector(info, at));
     return at;
   }
 
@@ -106,7 +110,8 @@ export class WeightLoader {
     this.#end = this.#arena.used;
     try {
       const reader = new TensorReader(this.#k, this.#arena, this.#source, this.#container, this.#options);
-      for (const job of this.#jobs) await job(reader);
+      // in the order of the file: a source that streams is then read from its beginning to its end, once
+      for (const { run } of this.#jobs.sort((a, b) => a.from - b.from)) await run(reader);
       for (const matrices of this.#sharing) {
         const threes = matrices.some((m) => m.threes);
         for (const m of matrices) m.threes = threes;
@@ -121,5 +126,9 @@ export class WeightLoader {
     const info = this.#container.tensors.get(name);
     if (info) return info;
     throw new DescriptionError('DESCRIPTION_TENSORS', `tensor "${name}" is missing`);
+  }
+
+  #job(info: TensorInfo, run: (from: TensorReader) => Promise<void>): void {
+    this.#jobs.push({ from: info.readFrom ?? info.offset, run });
   }
 }

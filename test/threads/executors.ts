@@ -19,6 +19,7 @@ import { symbolicLightWeights } from '../../src/architectures/symboliclight/weig
 import { type Executor, solo, STEP_WORDS } from '../../src/threads/executor.ts';
 import { PoolExecutor } from '../../src/threads/pool.ts';
 import { nodeThread, type StartThread, startThread } from '../../src/threads/port.ts';
+import { script } from '../../src/threads/script.generated.ts';
 import { describe } from '../describe.ts';
 import type { KvType } from '../../src/description/plan.ts';
 import { Session, type SessionOptions } from '../../src/session/session.ts';
@@ -29,7 +30,7 @@ import { instantiate } from '../../src/wasm/instantiate.ts';
 import { WeightLoader } from '../../src/wasm/weights.ts';
 import { checkout } from '../house/checkout.ts';
 
-/** The script of a thread as it is shipped: one file, which starts faster than its sources. */
+/** The script of a thread as a file, which hosts need that run none that is text. */
 export const WORKER: URL = pathToFileURL(join(checkout(), 'dist', 'thread.js'));
 
 /** What a thread can be told to do wrong; 64 and more: when it starts, otherwise in the next step. */
@@ -73,7 +74,7 @@ export interface Crewed {
 
 /** Loads a model for a executor; of one thread, on this thread. */
 export async function threaded(source: ByteSource | Uint8Array, choices: CrewChoices): Promise<Crewed> {
-  const { threads, waits = true, build, kv = 'f16', context = 256, slots, start = startThread(WORKER), fault = 0 } =
+  const { threads, waits = true, build, kv = 'f16', context = 256, slots, start = startThread(script), fault = 0 } =
     choices;
   const bytes = await resolveSource(source);
   const container = await openContainer(bytes);

@@ -12,7 +12,7 @@ import type { Arena } from '../../wasm/arena.ts';
 import type { Kernels } from '../../wasm/kernels.ts';
 import type { Gemma3Description } from './description.ts';
 import { forward, gemma3Program } from './forward.ts';
-import { gemma3Buffers, Gemma3State, gemma3StateBytes, keepsAll } from './state.ts';
+import { gemma3Buffers, Gemma3State, gemma3StateBytes, keepsUpTo } from './state.ts';
 import type { Gemma3Weights } from './weights.ts';
 
 /**
@@ -42,13 +42,19 @@ export function gemma3Decoder(
     layers: d.layers,
     layerName: 'layer',
     endsEarly: false,
-    recurrent: !keepsAll(d, context),
+    recurrent: context > keepsUpTo(d),
+    rewindsUpTo: keepsUpTo(d),
     sessionBytes: gemma3StateBytes(d, context, kv),
     slots,
     logits: b.logits,
     streamWidth: d.width,
     streamStride,
     streamAt: (t) => b.x + t * streamStride,
+    stateAt(t) {
+      const [{ x }] = b.threads;
+      k.rms_norm_f32(b.x + t * streamStride, w.outputNorm, x, d.width, d.normEps);
+      return x;
+    },
     runs: (base, length) => new Gemma3State(d, base, context, kv).runs(length),
     pass(step, afterLayer) {
       const segments = step.segments((base) => new Gemma3State(d, base, context, kv));
@@ -57,7 +63,9 @@ export function gemma3Decoder(
     slide() {
       throw new SessionError(
         'CONTEXT_OVERFLOW',
-        `the context of ${context} positions is full, and sessions of this architecture cannot slide: open the model with a larger context`,
+        `the context of ${context} positions is full, and sessions of this architecture cannot slide; open the model with a ` +
+          'larger contextLength',
+        { mentions: ['contextLength'] },
       );
     },
   };

@@ -82,9 +82,9 @@ function ringOf(d: Gemma3Description): number {
   return d.window + PREFILL_BATCH;
 }
 
-/** Whether sessions of so many positions keep all of them in every layer, so that they can go back. */
-export function keepsAll(d: Gemma3Description, context: number): boolean {
-  return context <= 2 * ringOf(d) || !d.local.includes(true);
+/** The largest context whose sessions keep all positions in every layer, so that they can go back. */
+export function keepsUpTo(d: Gemma3Description): number {
+  return d.local.includes(true) ? 2 * ringOf(d) : Infinity;
 }
 
 /** Rows of one head of a layer. */
@@ -125,7 +125,7 @@ export class Gemma3State {
     this.#d = d;
     this.kv = kv;
     this.#row = d.headDim * (kv === 'f16' ? 2 : 4);
-    this.#ring = keepsAll(d, context) ? context : ringOf(d);
+    this.#ring = context <= keepsUpTo(d) ? context : ringOf(d);
     this.#rows = d.local.map((_, l) => rowsOf(d, l, context));
     const keys: Ptr[] = [];
     const values: Ptr[] = [];

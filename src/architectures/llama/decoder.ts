@@ -50,6 +50,11 @@ export function llamaDecoder(
     streamWidth: d.width,
     streamStride,
     streamAt: (t) => b.x + t * streamStride,
+    stateAt(t) {
+      const [{ x }] = b.threads;
+      k.rms_norm_f32(b.x + t * streamStride, w.outputNorm, x, d.width, d.normEps);
+      return x;
+    },
     runs: (base, length) => new LlamaState(d, base, context, kv).runs(length),
     pass(step, afterLayer) {
       const segments = step.segments((base) => new LlamaState(d, base, context, kv));

@@ -22,6 +22,7 @@ import { TYPE_LAYOUTS } from '../../container/ggml-types.ts';
 import type { ByteSink, GgufEntry } from '../../container/gguf-write.ts';
 import type { Container, TensorInfo } from '../../container/tensor.ts';
 import { OptionError } from '../../errors.ts';
+import { wrongValue } from '../../options.ts';
 import type { SpikingBertDescription } from './description.ts';
 import { isCodes, scaleName } from '../../description/layout.ts';
 import { describeSpikingBert, SPIKINGBERT_KEYS, spikingBertShapes, withNumbers } from './description.ts';
@@ -85,14 +86,16 @@ export async function convertSpikingBert(
 function checkOptions({ type, head, embedding, scale, ternary }: ConvertOptions): void {
   const one = (name: string, value: string | undefined, known: readonly string[]): void => {
     if (value === undefined || known.includes(value)) return;
-    throw new OptionError('OPTION', `${name} is ${JSON.stringify(value)}, expected one of ${known.join(', ')}`);
+    throw wrongValue(name, value, `one of ${known.join(', ')}`);
   };
   one('type', type, SPIKING_TYPES);
   one('embedding', embedding, TABLE_TYPES);
   one('scale', scale, ['tensor', 'row']);
   one('ternary', ternary, ['absmean', 'spikelm']);
   if (head === undefined) return;
-  throw new OptionError('OPTION', 'head is for models that generate; the classifier of a spiking BERT stays f32');
+  throw new OptionError('OPTION', 'head is for models that generate; the classifier of a spiking BERT stays f32', {
+    mentions: ['head'],
+  });
 }
 
 /** Which type every tensor takes. The tables of tokens and positions are the model's real input, and stay as they are unless told. */

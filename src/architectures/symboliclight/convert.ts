@@ -15,7 +15,7 @@ import type { ByteSource } from '../../bytes/source.ts';
 import { TYPE_LAYOUTS } from '../../container/ggml-types.ts';
 import type { ByteSink, GgufEntry } from '../../container/gguf-write.ts';
 import type { Container, TensorInfo } from '../../container/tensor.ts';
-import { OptionError } from '../../errors.ts';
+import { wrongValue } from '../../options.ts';
 import type { SymbolicLightDescription } from './description.ts';
 import { rowScaleName } from '../../description/layout.ts';
 import { describeSymbolicLight, SYMBOLICLIGHT_KEYS, symbolicLightShapes } from './description.ts';
@@ -67,7 +67,7 @@ export async function convertSymbolicLight(
   refuseOptions(options, ['ternary', 'classifier']);
   checkTypes(options, SPIKING_TYPES);
   if (scale !== 'tensor' && scale !== 'row') {
-    throw new OptionError('OPTION', `scale is ${JSON.stringify(scale)}, expected "tensor" or "row"`);
+    throw wrongValue('scale', scale, 'one of tensor, row');
   }
   const description = describeSymbolicLight(container);
   const plan = planned(container, description, options);

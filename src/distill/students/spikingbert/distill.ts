@@ -20,7 +20,21 @@ import { diskFolder, type RunFolder } from '../../folder.ts';
 import type { EvaluationRecord } from '../../metrics.ts';
 import { pageOf } from '../../page.ts';
 import { type Measured, train, type TrainEvent } from '../../run.ts';
-import { boundedNumbers, type Bounds } from '../../settings.ts';
+import { checkedNumbers } from '../../settings.ts';
+import {
+  ANY,
+  CALL,
+  checkOptions,
+  FLAG,
+  LIST,
+  number,
+  OBJECT,
+  oneOf,
+  type Rules,
+  SIGNAL,
+  TEXT,
+  whole,
+} from '../../../options.ts';
 import type { TrainerState } from '../../types.ts';
 import { type Described, describeStudent, neuronLayers, type SpikingStudent } from './config.ts';
 import { batchOf, inBatches, type Sample, SampleFeed } from './data.ts';
@@ -72,24 +86,25 @@ export const CLASSIFIER_SETTINGS: ClassifierSettings = {
   seed: 1,
 };
 
-const BOUNDS: Bounds<ClassifierSettings> = {
-  minutes: [0, 1e6, false],
-  batch: [1, 4096, true],
-  tokens: [4, 65536, true],
-  accumulate: [1, 4096, true],
-  maxLength: [4, 8192, true],
-  clip: [1e-6, 1e6, false],
-  logEvery: [1, 1e9, true],
-  evalEvery: [1, 1e9, true],
-  evalSamples: [1, 1e6, true],
-  saveEvery: [0, 1e6, false],
-  calibrate: [2, 1e6, true],
-  seed: [0, Number.MAX_SAFE_INTEGER, true],
+/** Which values are right. */
+const RULES: Rules<ClassifierSettings> = {
+  minutes: number(0, 1e6),
+  batch: whole(1, 4096),
+  tokens: whole(4, 65536),
+  accumulate: whole(1, 4096),
+  maxLength: whole(4, 8192),
+  clip: number(1e-6, 1e6),
+  logEvery: whole(1, 1e9),
+  evalEvery: whole(1, 1e9),
+  evalSamples: whole(1, 1e6),
+  saveEvery: number(0, 1e6),
+  calibrate: whole(2, 1e6),
+  seed: whole(0, Number.MAX_SAFE_INTEGER),
 };
 
 /** The settings among options. @throws {OptionError} `OPTION` for a number out of range */
 export function classifierSettings(given: Partial<ClassifierSettings>): ClassifierSettings {
-  return boundedNumbers(BOUNDS, CLASSIFIER_SETTINGS, given);
+  return checkedNumbers(RULES, CLASSIFIER_SETTINGS, given);
 }
 
 export interface DistillClassifierOptions extends Partial<ClassifierSettings> {
@@ -119,6 +134,26 @@ export interface DistillClassifierOptions extends Partial<ClassifierSettings> {
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: ClassifierEvent) => void;
 }
+
+const OPTION_RULES: Rules<DistillClassifierOptions> = {
+  ...RULES,
+  teacher: ANY,
+  task: OBJECT,
+  train: LIST,
+  dev: LIST,
+  student: OBJECT,
+  out: TEXT,
+  dir: TEXT,
+  resume: FLAG,
+  init: TEXT,
+  vocabulary: ANY,
+  type: oneOf('tq2_0', 'tq1_0'),
+  name: TEXT,
+  license: TEXT,
+  threads: whole(1),
+  signal: SIGNAL,
+  onEvent: CALL,
+};
 
 export type ClassifierEvent =
   | TrainEvent
@@ -164,8 +199,9 @@ interface Kept {
  *   run, `NOT_FINITE`, `TRAINER`; what the teacher's file throws; the signal's reason, after a checkpoint was written
  */
 export async function distillClassifier(options: DistillClassifierOptions): Promise<ClassifierResult> {
+  checkOptions('distillClassifier', options, OPTION_RULES, ['teacher', 'task', 'train', 'dev', 'out', 'dir']);
   const { signal, onEvent, task, out, dir } = options;
-  const folder = await diskFolder(dir);
+  const folder = diskFolder(dir);
   const from = await begin(folder, options);
   const earlier = from ?? (await earlierRun(options));
   const before = earlier?.run.options as unknown as Kept | undefined;
@@ -265,7 +301,7 @@ export async function distillClassifier(options: DistillClassifierOptions): Prom
 }
 
 function givenSettings(options: DistillClassifierOptions): Partial<ClassifierSettings> {
-  const names = Object.keys(BOUNDS) as (keyof ClassifierSettings)[];
+  const names = Object.keys(RULES) as (keyof ClassifierSettings)[];
   return Object.fromEntries(names.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]])));
 }
 
@@ -282,7 +318,7 @@ async function begin(folder: RunFolder, { resume, onEvent }: DistillClassifierOp
 
 async function earlierRun({ init, onEvent }: DistillClassifierOptions): Promise<Checkpoint | null> {
   if (init === undefined) return null;
-  const folder = await diskFolder(init, false);
+  const folder = diskFolder(init);
   return ofKind(await loadCheckpoint(folder, (text) => onEvent?.({ kind: 'note', text })), folder);
 }
 
@@ -324,8 +360,9 @@ function describedStudent(
 ): Described {
   const { width, hidden, heads, segments, classes, layers, trainedContext } = d;
   const context = Math.min(trainedContext, maxLength);
-  const shape = { width, hidden, heads, segments, classes, layers, context, vocab: tokenizer.vocabSize };
-  const fresh = describeStudent(given, shape);
+  // pairs have two segments, whether the teacher tells them apart or not
+  const shape = { width, hidden, heads, segments: Math.max(2, segments), classes, layers, context };
+  const fresh = describeStudent(given, { ...shape, vocab: tokenizer.vocabSize });
   if (!before) return fresh;
   const kept = before.described;
   for (const [name, value] of Object.entries(kept.student)) {

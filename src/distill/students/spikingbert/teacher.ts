@@ -75,7 +75,8 @@ async function readWeights(
   const slots = slotsOf(rest.map(({ name, shape }) => [name, [...shape]]));
   const flat = sharedFloats(slots.reduce((end, { at, size }) => Math.max(end, at + size), 0));
   for (const { key, at, size } of slots) await read(key, flat.subarray(at, at + size));
-  const [words, positions, segments] = [d.vocab, d.trainedContext, d.segments].map((n) => sharedFloats(n * d.width));
+  const rows = [d.vocab, d.trainedContext, Math.max(2, d.segments)]; // a teacher without segments adds 0 for both
+  const [words, positions, segments] = rows.map((n) => sharedFloats(n * d.width));
   for (const [i, table] of [words, positions, segments].entries()) await read(TABLES[i], table);
   return { d, slots, flat, words, positions, segments };
 }
@@ -183,16 +184,17 @@ export class DenseTeacher {
     return { ...states, logits: this.#logits(x, texts, length) };
   }
 
-  /** Wc · tanh(Wp · x[CLS] + bp) + bc; without a pooler Wc · x[CLS] + bc. */
+  /** Wc · tanh(Wp · x[CLS] + bp) + bc, or relu in place of tanh; without a pooler Wc · x[CLS] + bc. */
   #logits(x: Ptr, texts: number, length: number): Float32Array {
     const { arena } = this.#t;
-    const { width, classes } = this.#w.d;
+    const { width, classes, headActivation } = this.#w.d;
+    const bend = headActivation === 'relu' ? (x: number) => Math.max(x, 0) : Math.tanh;
     const tensor = (name: string): Float32Array | null => teacherTensor(this.#w, name);
     const [wp, bp, wc, bc] = ['cls.weight', 'cls.bias', 'cls.output.weight', 'cls.output.bias'].map(tensor);
     const logits = new Float32Array(texts * classes);
     for (let b = 0; b < texts; b++) {
       const first = arena.f32(x + b * length * width * 4, width);
-      const pooled = wp ? Float32Array.from(first, (_, r) => Math.tanh(dot(wp, r, first) + (bp?.[r] ?? 0))) : first;
+      const pooled = wp ? Float32Array.from(first, (_, r) => bend(dot(wp, r, first) + (bp?.[r] ?? 0))) : first;
       for (let c = 0; c < classes; c++) {
         logits[b * classes + c] = dot(wc as Float32Array, c, pooled) + (bc?.[c] ?? 0);
       }
