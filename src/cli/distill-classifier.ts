@@ -16,7 +16,7 @@ import { readGlue } from '../eval/glue-read.ts';
 import { glueSplit, type GlueTask, glueTask } from '../eval/glue-tasks.ts';
 import { need } from './command.ts';
 import { UsageError } from './args.ts';
-import { findData } from './eval-glue.ts';
+import { glueFile } from './compare-data.ts';
 import { withSource } from './files.ts';
 import { bytesText, rounded } from './output.ts';
 
@@ -167,7 +167,7 @@ function customTask(labels: string | undefined): GlueTask {
 }
 
 async function readSplit(folder: string, task: GlueTask, split: string, signal: AbortSignal): Promise<LabelledText[]> {
-  const path = await findData(folder, task, glueSplit(task, split).file);
+  const path = await glueFile(folder, task, glueSplit(task, split).file);
   return await withSource(path, signal, async (source) => {
     const texts: LabelledText[] = [];
     for await (const { text, pair, label } of readGlue(source, task, { signal })) texts.push({ text, pair, label });

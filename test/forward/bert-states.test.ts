@@ -133,9 +133,9 @@ sharedTest(
 );
 
 sharedTest(test, 'attention that does not fit is refused, and the model goes on', minilm, async (folder) => {
-  const all = text(400, 30522);
+  const all = text(200, 30522);
   const { plan } = await open(folder, { threads: 1 });
-  await using model = await open(folder, { threads: 1, maxMemoryBytes: plan.totalBytes + (8 << 20) });
+  await using model = await open(folder, { threads: 1, maxMemoryBytes: plan.totalBytes + (4 << 20) });
   const before = (await model.classify(all)).logits;
   await refuses(model.encode(all, KEPT), 'MEMORY_LIMIT', 'the texts');
   assert.equal((await model.classify(all)).logits, before);

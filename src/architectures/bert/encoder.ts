@@ -157,7 +157,7 @@ export class BertEncoder implements Embedder, Classifier {
       let input: BertInput;
       try {
         await pace.breathe();
-        input = bertInput(this.#m.d, this.#tokenizer, each, work.maxLength);
+        input = await bertInput(this.#m.d, this.#tokenizer, each, work.maxLength, () => pace.breathe());
       } catch (error) {
         fault = { error };
         break;

@@ -5,6 +5,7 @@
 import { OptionError, SessionError, TokenizerError } from '../../errors.ts';
 import type { ClassifyIds, ClassifyInput } from '../../forward/classifier.ts';
 import { encodeSegments } from '../../tokenizer/bert-pair.ts';
+import { encodeLong } from '../../tokenizer/long-text.ts';
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import type { BertDescription } from './description.ts';
 
@@ -15,16 +16,17 @@ export interface BertInput {
 }
 
 /**
- * @param maxLength cut texts to this many tokens
+ * @param maxLength cut texts to this many tokens @param breathe awaited between two pieces of a long text
  * @throws {OptionError} for an input or a `maxLength` of another kind; {TokenizerError} `TOKENIZER_MISSING`, `TEXT_TOO_LONG`
  * @throws {SessionError} `CONTEXT_OVERFLOW` for more tokens than the model has positions, `TOKEN` for ids or segments it has not
  */
-export function bertInput(
+export async function bertInput(
   d: BertDescription,
   tokenizer: Tokenizer | null,
   input: ClassifyInput,
   maxLength: number | undefined,
-): BertInput {
+  breathe: () => Promise<void>,
+): Promise<BertInput> {
   const texts: readonly unknown[] | null = typeof input === 'string' ? [input] : Array.isArray(input) ? input : null;
   if (!texts) return checked(d, given(input as ClassifyIds | null | undefined));
   if (texts.length < 1 || texts.length > 2) {
@@ -43,7 +45,7 @@ export function bertInput(
     throw new OptionError('OPTION', `maxLength is ${maxLength}, the model has ${d.trainedContext} positions`);
   }
   const [first, second] = texts as string[];
-  if (!second) return checked(d, single(tokenizer, first, maxLength));
+  if (!second) return checked(d, await single(d, tokenizer, first, maxLength, breathe));
   const { ids, typeIds } = encodeSegments(tokenizer, first, second, maxLength, d.separators);
   // a model without segments tells texts apart by their separator alone
   return checked(d, { ids, typeIds: d.segments > 1 ? typeIds : typeIds.map(() => 0) });
@@ -70,11 +72,17 @@ function given(input: Partial<ClassifyIds> | null | undefined): BertInput {
 }
 
 /** `[CLS] text [SEP]`; special tokens that the text spells are read as such, as transformers does. */
-function single(tokenizer: Tokenizer, text: string, maxLength: number | undefined): BertInput {
+async function single(
+  d: BertDescription,
+  tokenizer: Tokenizer,
+  text: string,
+  maxLength: number | undefined,
+  breathe: () => Promise<void>,
+): Promise<BertInput> {
   if (maxLength !== undefined && (!Number.isInteger(maxLength) || maxLength < 3)) {
     throw new OptionError('OPTION', `maxLength is ${String(maxLength)}, expected a whole number of at least 3`);
   }
-  const ids = tokenizer.encode(text, { special: true });
+  const ids = await encodeLong(tokenizer, text, (maxLength ?? d.trainedContext) + 1, breathe);
   if (maxLength !== undefined && ids.length > maxLength) ids.splice(maxLength - 1, ids.length - maxLength);
   return { ids, typeIds: new Array<number>(ids.length).fill(0) };
 }
@@ -85,7 +93,7 @@ function checked({ vocab, segments, trainedContext }: BertDescription, input: Be
   if (ids.length > trainedContext) {
     throw new SessionError(
       'CONTEXT_OVERFLOW',
-      `the text has ${ids.length} tokens, the model ${trainedContext} positions; shorten it, or pass maxLength`,
+      `the text has ${ids.length} tokens or more, the model ${trainedContext} positions; shorten it, or pass maxLength`,
     );
   }
   const within = (id: number, end: number): boolean => Number.isInteger(id) && id >= 0 && id < end;

@@ -197,6 +197,7 @@ export async function distill(options: DistillOptions): Promise<DistillResult> {
     const end = documentEnd(teacher.tokenizer, options.documentEnd);
     const answers = new Teacher(teacher, vocab, pairs.map((pair) => pair.teacher), {
       id: end,
+      begin: teacher.tokenizer.specials.bos,
       bias: settings.endBias,
     });
     const name = options.name ?? `${teacherName || 'teacher'}-spiking`;
@@ -211,7 +212,8 @@ export async function distill(options: DistillOptions): Promise<DistillResult> {
       options: { student: config, settings },
       from: from ?? undefined,
       sample: (state) => sampleOf(teacher, config, state, options),
-      page: (records, state) => pageOf(records, {
+      page: (records, state) =>
+        pageOf(records, {
           ...state,
           settings,
           config,

@@ -24,9 +24,13 @@ export interface TeacherModel {
   ): AsyncIterable<{ readonly id: number | null; readonly finishReason?: string | null }>;
 }
 
-/** The token that ends documents, and what is added to the teacher's logit of it. */
+/**
+ * The token that ends documents, and what is added to the teacher's logit of it; not so where `begin` is in the window, so that
+ * documents become shorter and none ends where it has hardly begun.
+ */
 export interface DocumentEnd {
   readonly id: number | undefined;
+  readonly begin: number | undefined;
   readonly bias: number;
 }
 
@@ -46,7 +50,7 @@ export class Teacher {
     model: TeacherModel,
     vocab: number,
     layers: readonly number[] = [],
-    end: DocumentEnd = { id: undefined, bias: 0 },
+    end: DocumentEnd = { id: undefined, begin: undefined, bias: 0 },
   ) {
     const own = model.describe().vocab;
     if (vocab < own) throw new OptionError('OPTION', `the student has ${vocab} tokens, the teacher ${own}`);
@@ -76,10 +80,13 @@ export class Teacher {
       };
       const read = Array.from(ids.subarray(b * row, b * row + length));
       const rows = await this.#model.logits(read, { signal, ...(hidden.length > 0 && { onHidden: see }) });
+      const { id, begin, bias } = this.#end;
+      let begun = false;
       for (let t = 0; t < length; t++) {
         const at = (b * length + t) * this.#vocab;
         teacherLogits.set(rows[t], at);
-        if (this.#end.id !== undefined) teacherLogits[at + this.#end.id] += this.#end.bias;
+        begun ||= read[t] === begin;
+        if (id !== undefined && !begun) teacherLogits[at + id] += bias;
       }
     }
     const teacherHidden = hidden.filter((values) => values !== undefined);
