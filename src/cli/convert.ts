@@ -50,6 +50,7 @@ export const convert: Command = command(
       steps: { kind: 'integer', least: 1, value: 'T', help: 'time steps of a spiking BERT, to stand in the file' },
       'v-th': { kind: 'number', value: 'V', help: 'its threshold, likewise' },
       leak: { kind: 'number', least: 0, value: 'L', help: 'what is left of its membranes after a step, likewise' },
+      'v-init': { kind: 'number', value: 'V', help: 'its membranes before the first step, likewise' },
       task: { kind: 'text', value: 'NAME', help: 'its task, such as sst-2, likewise' },
       labels: { kind: 'text', value: 'A,B', help: 'names of its classes, likewise' },
     } as const,
@@ -123,16 +124,17 @@ export const convert: Command = command(
 
 /** Numbers of a classifier that were given, or nothing. */
 function numbersOf(
-  { steps, leak, task, labels, 'v-th': threshold }: {
+  { steps, leak, task, labels, 'v-th': threshold, 'v-init': initial }: {
     readonly steps?: number;
     readonly leak?: number;
     readonly task?: string;
     readonly labels?: string;
     readonly 'v-th'?: number;
+    readonly 'v-init'?: number;
   },
 ): ClassifierNumbers | undefined {
-  if ([steps, leak, task, labels, threshold].every((value) => value === undefined)) return undefined;
-  return { steps, leak, task, threshold, labels: labels?.split(',') };
+  if ([steps, leak, task, labels, threshold, initial].every((value) => value === undefined)) return undefined;
+  return { steps, leak, task, threshold, initial, labels: labels?.split(',') };
 }
 
 /** What lost something when IN was made, and lost more now. */
