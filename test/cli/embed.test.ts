@@ -67,7 +67,9 @@ test('the pooling of a folder is obeyed, and --pooling overrides it', async () =
 test('a folder converted to GGUF has its vocabulary, its pooling and its vectors', async () => {
   const to = join(files.path, 'converted.gguf');
   await jsonHere(['convert', model, to, '--type', 'f32']);
-  const said = await jsonHere<Embedded>(['embed', '-m', to, ...TEXTS, 'A, B!']);
+  const ran = await here(['embed', '-m', to, '--json', ...TEXTS, 'A, B!']);
+  assert.not.ok(ran.stderr.includes('not read'), 'every key that convert writes is known');
+  const said = JSON.parse(ran.stdout) as Embedded;
   await using opened = await open(model, { threads: 1 });
   assert.equal(said.embeddings, numbers(await opened.embed([...TEXTS, 'A, B!'])));
   const pairs = await here(['classify', '-m', to, '--text', 'a b', '--pair', 'c', '--json']);
@@ -103,7 +105,7 @@ test('what cannot be is refused', async () => {
       [2, ['embed', '-m', model], 'TEXT', '--lines'],
       [2, ['embed', '-m', model, '--pooling', 'sum', 'a'], 'sum', 'max'],
       [1, ['embed', '-m', model, long], 'CONTEXT_OVERFLOW', '40'],
-      [1, ['embed', '-m', model, '--max-length', '41', 'a'], 'maxLength is 41'],
+      [2, ['embed', '-m', model, '--max-length', '41', 'a'], '41', '40 positions'],
     ] as const
   ) refused(await here([...args]), status, ...words);
   assert.is((await jsonHere<Embedded>(['embed', '-m', model, '--max-length', '40', long])).dims, 16);
