@@ -7,6 +7,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { memorySource } from '../../src/bytes/memory.ts';
 import { resolveSource } from '../../src/bytes/resolve.ts';
+import type { TensorType } from '../../src/container/tensor.ts';
 import { readGguf } from '../../src/container/parts.ts';
 import type { MetadataValue } from '../../src/container/tensor.ts';
 import type { ErrorCode } from '../../src/errors.ts';
@@ -249,7 +250,7 @@ async function gguf(type: 'tq2_0' | 'q1_0' | 'i8'): Promise<Parts> {
     metadata: [...metadata].map(([key, value]): MetaEntry => [key, metadataTypes.get(key)!, value]),
     tensors: [...tensors.values()].map(({ name, type, shape, offset, byteLength }) => ({
       name,
-      type,
+      type: type as TensorType,
       shape,
       data: bytes.slice(offset, offset + byteLength),
     })),

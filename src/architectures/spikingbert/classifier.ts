@@ -202,7 +202,8 @@ export class SpikingBertClassifier implements Classifier {
       if (!this.#tokenizer) {
         throw new TokenizerError(
           'TOKENIZER_MISSING',
-          'this model came without a vocabulary; pass its vocab.txt as the option tokenizer of open, or pass ids',
+          'this model came without a vocabulary; pass its vocab.txt by the option tokenizer, or pass ids',
+          { mentions: ['tokenizer', 'ids'] },
         );
       }
       if (maxLength !== undefined && maxLength > d.trainedContext) {

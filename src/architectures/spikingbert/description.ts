@@ -15,6 +15,7 @@ import type { Container, MetadataValue, TensorInfo } from '../../container/tenso
 import { DescriptionError, ModelFileError } from '../../errors.ts';
 import { MAX_CLASSES, MAX_CONTEXT, MAX_HEADS, MAX_LAYERS, MAX_STEPS, MAX_VOCAB, MAX_WIDTH } from '../../limits.ts';
 import { Metadata, type ModelDescription } from '../../description/description.ts';
+import { checkKeys } from '../../description/keys.ts';
 import { isCodes, rowScales, scaleName } from '../../description/layout.ts';
 import type { ClassifierNumbers } from '../../convert/types.ts';
 import { SPIKINGBERT, SPIKINGBERT_WORDS } from './recognise.ts';
@@ -128,7 +129,7 @@ export function describeSpikingBert(container: Container): SpikingBertDescriptio
     throw new DescriptionError('DESCRIPTION', `the classifier has ${classes} outputs, expected 1 to ${MAX_CLASSES}`);
   }
   const task = taskName(meta.string(name('task'), ''));
-  const description: SpikingBertDescription = {
+  const numbers: SpikingBertDescription = {
     kind: 'spikingbert',
     architecture: SPIKINGBERT,
     name: gguf ? meta.string('general.name', '') : '',
@@ -146,10 +147,12 @@ export function describeSpikingBert(container: Container): SpikingBertDescriptio
     initial: meta.number(name('initial'), -1e6, 1e6, 0),
     steps: whole('steps', 1, MAX_STEPS, DEFAULT_STEPS),
     classes,
-    labels: labelsOf(container.metadata, name('labels'), task, classes),
+    labels: labelsOf(meta, name('labels'), task, classes),
     task,
     parameters: 0,
   };
+  const notices = checkKeys(meta, SPIKINGBERT, { neutral: {}, idle: [] });
+  const description = notices.length > 0 ? { ...numbers, notices } : numbers;
   checkTensors(container, description);
   const sizes = [...spikingBertShapes(description).values()].map((shape) => shape.reduce((a, b) => a * b, 1));
   return Object.freeze({ ...description, parameters: sizes.reduce((a, b) => a + b, 0) });
@@ -174,7 +177,7 @@ function taskName(text: string): string {
 
 /** Stated labels; else those of the task, or the numbers of the classes. */
 function labelsOf(
-  metadata: ReadonlyMap<string, MetadataValue>,
+  metadata: Metadata,
   key: string,
   task: string,
   classes: number,

@@ -151,7 +151,6 @@ export async function pairedWindows(
   const { contextLength, signal, onProgress } = options;
   const { ids, bos } = scoredIds(tokenizer, text, contextLength);
   const total = Math.min(Math.floor(ids.length / contextLength), options.chunks ?? Infinity);
-  if (!(total >= 1)) throw new OptionError('OPTION', `chunks is ${options.chunks}, expected a whole number from 1 on`);
   const first = Math.floor(contextLength / 2);
   const windows: PairedWindow[] = [];
   let [sumA, sumB, tokens] = [0, 0, 0];
