@@ -9,7 +9,7 @@ import type { GgufContainer } from './gguf.ts';
 import { readGguf, readShards } from './parts.ts';
 import type { HuggingFaceContainer } from './huggingface/translate.ts';
 import { readSafetensors, type SafetensorsContainer } from './safetensors.ts';
-import { readTorch, type TorchContainer } from './torch.ts';
+import type { TorchContainer } from './torch.ts';
 
 /** Any container that can be read; `format` tells which. */
 export type AnyContainer = GgufContainer | SafetensorsContainer | TorchContainer | HuggingFaceContainer;
@@ -30,7 +30,8 @@ const READERS: ReadonlyArray<
   readonly [Sign, (source: ByteSource, options: { signal?: AbortSignal }) => Promise<AnyContainer>]
 > = [
   [begins('GGUF'), readGguf],
-  [begins('PK\x03\x04', 'PK\x05\x06'), readTorch],
+  // archives and pickles are a chunk of their own, which only a PyTorch checkpoint loads
+  [begins('PK\x03\x04', 'PK\x05\x06'), async (...given) => (await import('./torch.ts')).readTorch(...given)],
   [isSafetensors, readSafetensors],
   [(head) => /^\s*\{\s*"(metadata|weight_map)"/.test(head), readShards],
 ];

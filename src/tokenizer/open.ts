@@ -7,7 +7,7 @@ import { TokenizerError } from '../errors.ts';
 import { MAX_TEMPLATE_CHARS, MAX_TOKENIZER_BYTES } from '../limits.ts';
 import { ByteLevelFamily, listedMerges } from './bytelevel.ts';
 import { Charsmap } from './charsmap.ts';
-import { openTokenizerJson } from './json.ts';
+import { openTokenizerJson } from './json/open.ts';
 import { type PreTokenizer, preTokenizer } from './pretokenize.ts';
 import { isSentencePiece, SENTENCEPIECE_KEY, sentencePieceMetadata } from './sentencepiece.ts';
 import { SpmFamily } from './spm.ts';

@@ -19,8 +19,9 @@ const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
 const KERNELS = /^dist\/chunks\/kernels\.generated-/;
 const TEMPLATE = /^dist\/chunks\/template-/;
-/** Loaded by conversions and benchmarks, for folders of checkpoints, by threads, and one for each architecture. */
-const APART = /^dist\/chunks\/(template|convert|requantise|translate|random|forward|architecture)-/;
+/** Loaded by conversions and benchmarks, for folders of checkpoints and those of PyTorch, by threads, and one for each
+ *  architecture. */
+const APART = /^dist\/chunks\/(template|torch|convert|requantise|translate|random|forward|architecture)-/;
 const ARCHITECTURE = /^dist\/chunks\/architecture-/;
 
 // Bundles are minified: no white space is certain.
