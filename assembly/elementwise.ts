@@ -63,17 +63,6 @@ export function gelu_f32(x: usize, n: i32): void {
 }
 
 /**
- * gate[i] = gelu(gate[i]) · up[i]                                                                          0 ≤ i < n
- * gate (n) f32, in place    up (n) f32
- * layout: plain vectors
- * needs: nothing of alignment or length.   range: finite
- * equals: gelu_f32, then reference.mul, bit for bit.   cost: 12 bytes, about 41 vector operations per 4
- */
-export function gelu_mul_f32(gate: usize, up: usize, n: i32): void {
-  for (; n > 0; n -= 4, gate += 16, up += 16) store4(gate, f32x4.mul(gelu4(load4(gate, n)), load4(up, n)), n);
-}
-
-/**
  * gate[i] = gelu(gate[i]) · up[i],   gelu(x) = x / 2 · (1 + tanh(√(2/π) · (x + 0.044715 x³)))              0 ≤ i < n
  * gate (n) f32, in place    up (n) f32
  * layout: plain vectors

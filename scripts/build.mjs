@@ -45,50 +45,96 @@ function checkConstants(path, end) {
   }
 }
 
+/** Lines are short, because an uncaught error prints one of them; stacks are read by the source maps, which name files of src/. */
+const SHARED = {
+  outdir: 'dist',
+  bundle: true,
+  platform: 'neutral',
+  mainFields: ['module', 'main'],
+  conditions: ['import'],
+  external: ['node:*', '@jax-js/jax'],
+  target: 'es2022',
+  minifySyntax: true,
+  minifyWhitespace: true,
+  minifyIdentifiers: true,
+  lineLimit: 400,
+  sourcemap: 'linked',
+  sourcesContent: false,
+  legalComments: 'none',
+  logLevel: 'warning',
+};
+
+/** Writes a module that nobody keeps in git; one that has not changed stays, so that what depends on it is not built anew. */
+function generate(path, from, text) {
+  const whole = `// Written by scripts/build.mjs from ${from}. Not kept in git.\n${text}\n`;
+  if (!existsSync(path) || readFileSync(path, 'utf8') !== whole) writeFileSync(path, whole);
+}
+
+/** A string literal in lines of moderate length. */
+const literal = (text) => `'${text.replace(/.{120}(?=.)/g, '$&\\\n')}'`;
+
+/** A thread runs a model and never loads, describes or makes one. */
+const WITHOUT_LOADING = {
+  name: 'without loading',
+  setup(build) {
+    build.onResolve({ filter: /\/(architecture|random)\.ts$/ }, ({ path }) => ({ path, namespace: 'left-out' }));
+    build.onLoad({ filter: /./, namespace: 'left-out' }, () => ({ contents: 'export {};' }));
+  },
+};
+
+/** dist/NAME.js as a module that exports it as text. */
+function script(name, folder) {
+  const text = JSON.stringify(readFileSync(`dist/${name}.js`, 'utf8').trimEnd()).replaceAll('\\n', '\\n\\\n');
+  generate(`src/${folder}/script.generated.ts`, `src/${name}.ts`, `export const script: string =\n  ${text};`);
+}
+
+/** What travels inside bundles as text, so that no bundler has to find a file: the script of a thread, and the model. */
+async function embedded(build) {
+  // the script of a thread is one file, which runs as a module and as a classic script
+  await build({
+    ...SHARED,
+    format: 'iife',
+    sourcemap: false, // it is loaded as text, and what is thrown in it is told by its message
+    entryPoints: { thread: 'src/thread.ts' },
+    plugins: [WITHOUT_LOADING],
+  });
+  script('thread', 'threads');
+  // the worker of a page is the whole engine, with the script of a thread in it
+  await build({ ...SHARED, format: 'iife', sourcemap: false, entryPoints: { 'worker-host': 'src/worker-host.ts' } });
+  script('worker-host', 'worker');
+  const model = readFileSync('models/stories-spiking.gguf').toString('base64');
+  generate(
+    'src/entries/stories.generated.ts',
+    'models/stories-spiking.gguf',
+    `export const stories: string =\n  ${literal(model)};`,
+  );
+}
+
 /** Bundles for users: one file per entry and shared chunks, dependencies inlined, no node-only import at the top. */
 async function bundles() {
   const { build } = await import('esbuild');
   rmSync('dist', { recursive: true, force: true });
-  const shared = {
-    outdir: 'dist',
-    bundle: true,
-    format: 'esm',
-    platform: 'neutral',
-    mainFields: ['module', 'main'],
-    conditions: ['import'],
-    external: ['node:*', '@jax-js/jax'],
-    target: 'es2022',
-    minifySyntax: true,
-    minifyWhitespace: true,
-    minifyIdentifiers: true,
-    legalComments: 'none',
-    logLevel: 'warning',
-  };
-  // the script of a thread is one file: it starts in half the time, and can be copied beside another bundle; the address of
-  // the model is told from where the file lies
+  await embedded(build);
+  const split = { ...SHARED, format: 'esm', splitting: true, chunkNames: 'chunks/[name]-[hash]' };
+  // a page that has its model in a worker loads nothing of the engine; apart, as it would cut the chunks of the others small
+  await build({ ...split, entryPoints: { worker: 'src/entries/worker.ts' } });
   await build({
-    ...shared,
-    entryPoints: { thread: 'src/thread.ts', 'default-model': 'src/entries/default-model.ts' },
-    // a thread runs a model and never loads, describes or makes one
-    external: [...shared.external, '*/architecture.ts', '*/random.ts'],
-  });
-  await build({
-    ...shared,
+    ...split,
     entryPoints: {
       index: 'src/entries/index.ts',
       edge: 'src/entries/edge.ts',
       random: 'src/entries/random.ts',
+      'default-model': 'src/entries/default-model.ts',
       eval: 'src/entries/eval.ts',
       distill: 'src/entries/distill.ts',
       cli: 'src/cli/main.ts',
       // a thread of the trainer, which looks for it beside its own chunk
       'chunks/gradient-worker': 'src/distill/gradient-worker.ts',
     },
-    splitting: true,
-    chunkNames: 'chunks/[name]-[hash]',
   });
   cpSync('build/wasm/base.wasm', 'dist/wasm/base.wasm');
   cpSync('build/wasm/relaxed.wasm', 'dist/wasm/relaxed.wasm');
+  cpSync('src/eval/suite.schema.json', 'dist/suite.schema.json');
   node(bin('typescript/bin/tsc'), '-p', 'tsconfig.types.json');
 }
 

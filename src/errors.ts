@@ -59,6 +59,7 @@ export type ErrorCode =
   | 'MEMORY'
   | 'MEMORY_LIMIT'
   | 'WASM_UNSUPPORTED'
+  | 'WASM_FORBIDDEN'
   | 'WASM_MODULE'
   // session: running a model
   | 'CONTEXT_OVERFLOW'
@@ -86,67 +87,127 @@ export type ErrorCode =
   | 'DATASET_LABELS'
   | 'DATASET_LINE'
   | 'EVAL_LOG'
+  | 'GATE'
+  | 'SUITE'
   // the caller's arguments
   | 'OPTION';
+
+/** What an error carries besides its code and its reason. */
+export interface ErrorDetails {
+  readonly cause?: unknown;
+  /** Names of options that the reason mentions, as the library spells them. */
+  readonly mentions?: readonly string[];
+}
+
+/** Names a class whatever a bundler made of its name. On the prototype a name is in the first line of a stack. */
+function named(of: { readonly prototype: Error }, name: string): void {
+  Object.defineProperty(of, 'name', { value: name, configurable: true });
+  Object.defineProperty(of.prototype, 'name', { value: name, configurable: true, writable: true });
+}
 
 /** Base class of every error thrown on purpose by ternspike. */
 export class TernspikeError extends Error {
   /** Stable identifier of the refusal. */
   readonly code: ErrorCode;
+  /** The message without its code. */
+  readonly reason: string;
+  /** Options of the library that the reason names, so that other surfaces can put their own names in their place. */
+  readonly mentions: readonly string[];
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
-    super(`${code}: ${message}`, options);
+  static {
+    named(this, 'TernspikeError');
+  }
+
+  constructor(code: ErrorCode, reason: string, { cause, mentions = [] }: ErrorDetails = {}) {
+    super(`${code}: ${reason}`, cause === undefined ? undefined : { cause });
     this.code = code;
-    this.name = new.target.name;
+    this.reason = reason;
+    this.mentions = mentions;
   }
 }
 
 /** Bytes could not be read: disk, network, a short or changed file. */
 export class IoError extends TernspikeError {
-  override readonly name = 'IoError';
+  static {
+    named(this, 'IoError');
+  }
+
+  /** The status that a web server answered with, for errors that came of it. */
+  declare readonly status?: number;
+
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; status?: number } = {}) {
+    super(code, message, 'cause' in options ? { cause: options.cause } : undefined);
+    if (options.status !== undefined) this.status = options.status;
+  }
 }
 
 /** The container (GGUF and others) is malformed or beyond a stated limit. */
 export class ModelFileError extends TernspikeError {
-  override readonly name = 'ModelFileError';
+  static {
+    named(this, 'ModelFileError');
+  }
 }
 
 /** The container is well formed, but what it describes is not a model that can run. */
 export class DescriptionError extends TernspikeError {
-  override readonly name = 'DescriptionError';
+  static {
+    named(this, 'DescriptionError');
+  }
 }
 
 /** Memory: the plan does not fit, or the host refused it. */
 export class MemoryError extends TernspikeError {
-  override readonly name = 'MemoryError';
+  static {
+    named(this, 'MemoryError');
+  }
 }
 
 /** A call on a model or session that cannot be carried out in its present state. */
 export class SessionError extends TernspikeError {
-  override readonly name = 'SessionError';
+  static {
+    named(this, 'SessionError');
+  }
 }
 
 /** Vocabulary, merges, normaliser or text that cannot be tokenised. */
 export class TokenizerError extends TernspikeError {
-  override readonly name = 'TokenizerError';
+  static {
+    named(this, 'TokenizerError');
+  }
 }
 
 /** A chat template that does not parse, raises, or exceeds its budget. */
 export class TemplateError extends TernspikeError {
-  override readonly name = 'TemplateError';
+  static {
+    named(this, 'TemplateError');
+  }
 }
 
 /** A training that cannot begin, go on, or be taken up again. */
 export class DistillError extends TernspikeError {
-  override readonly name = 'DistillError';
+  static {
+    named(this, 'DistillError');
+  }
 }
 
-/** A data set that cannot be evaluated on, or a log that is not of this run. */
+/** A data set that cannot be evaluated on, a log of another run, or a gate or suite that makes no sense. */
 export class DatasetError extends TernspikeError {
-  override readonly name = 'DatasetError';
+  static {
+    named(this, 'DatasetError');
+  }
 }
 
 /** An option or argument of the wrong type or out of its range. */
 export class OptionError extends TernspikeError {
-  override readonly name = 'OptionError';
+  static {
+    named(this, 'OptionError');
+  }
+
+  /** The option whose name or value is refused, whatever the model; undefined for other refusals. */
+  readonly option: string | undefined;
+
+  constructor(code: 'OPTION', reason: string, details: ErrorDetails & { readonly option?: string } = {}) {
+    super(code, reason, { ...details, mentions: details.mentions ?? (details.option ? [details.option] : []) });
+    this.option = details.option;
+  }
 }

@@ -7,6 +7,17 @@
 /** wasm32 addresses 4 GiB; the last 64 KiB page is left unused so that no end pointer wraps to 0. */
 export const MAX_MEMORY_BYTES: number = 65535 * 65536;
 
+/** Bytes of a download that are kept after they were read: parsers go back a little, and a tensor's scales come after it. */
+export const HTTP_WINDOW_BYTES: number = 8 << 20;
+/** A file of a server without ranges is kept whole up to this size, as going back in it means to download it again. */
+export const MAX_HELD_DOWNLOAD_BYTES: number = 64 << 20;
+/** Downloads of a larger one after the first: checkpoints are read at their end, then from the beginning. */
+export const MAX_RESTARTS: number = 2;
+/** A file whose length the server does not say is kept whole, and a server may send for ever. */
+export const MAX_UNSIZED_BYTES: number = 1 << 30;
+/** The longest wait that a server may ask for (`Retry-After`); who is to wait longer is told so. */
+export const MAX_RETRY_AFTER_SECONDS: number = 60;
+
 /** Metadata and tensor table of a GGUF file. Real headers with a 256 k vocabulary take about 12 MB. */
 export const MAX_HEADER_BYTES: number = 50_000_000;
 /** One GGUF string. Vocabulary pieces are under 1 KB and chat templates under 100 KB; ggml itself allows 1 GiB. */
@@ -53,6 +64,8 @@ export const MAX_LAYERS: number = 1024;
 export const MAX_WIDTH: number = 1 << 17;
 /** Attention heads. */
 export const MAX_HEADS: number = 1024;
+/** Sessions that a model is opened for; a server on one machine has far fewer slots. */
+export const MAX_PARALLEL: number = 1024;
 /** Positions in a context. */
 export const MAX_CONTEXT: number = 1 << 20;
 
@@ -97,7 +110,7 @@ export const MAX_NORMAL_GROWTH: number = 32;
 
 /** Characters of a chat template. */
 export const MAX_TEMPLATE_CHARS: number = 256 << 10;
-/** Interpreter steps of one rendering; an evaluation takes 4, a round of a loop 128. */
+/** Interpreter steps of one rendering; an evaluation takes 1, a round of a loop 6, and 128 characters 1. About 0.1 s. */
 export const MAX_TEMPLATE_STEPS: number = 1_000_000;
 /** Characters that one rendering may produce. */
 export const MAX_TEMPLATE_OUTPUT_CHARS: number = 4 << 20;
@@ -116,3 +129,11 @@ export const MAX_LOGIT_BIAS: number = 1024;
 
 /** One line of a data set or of the log of an evaluation. The longest of GLUE, pairs with their parses, have about 20 kB. */
 export const MAX_DATA_LINE_BYTES: number = 1 << 20;
+/** One answer of a server that models are compared with. A window of 4096 tokens with five alternatives each takes about 1 MB. */
+export const MAX_REMOTE_BYTES: number = 64 << 20;
+/** One result, baseline or suite. Results keep what both sides said of every sample: QQP's 40 000 take about 3 MB. */
+export const MAX_RESULT_BYTES: number = 64 << 20;
+/** One line of the journal of a comparison: the figures of a window, about 60 bytes for each of its tokens. */
+export const MAX_JOURNAL_LINE_BYTES: number = 64 << 20;
+/** Comparisons of one suite. */
+export const MAX_COMPARISONS: number = 1000;

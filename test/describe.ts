@@ -1,5 +1,4 @@
 /** Descriptions, plans and spike layers of the architectures at hand, without the detour over chunks. */
-import type { PlanOptions } from '../src/architectures/architecture.ts';
 import { gemma3 } from '../src/architectures/gemma3/architecture.ts';
 import type { Gemma3Description } from '../src/architectures/gemma3/description.ts';
 import { isGemma3 } from '../src/architectures/gemma3/recognise.ts';
@@ -14,7 +13,7 @@ import { isSymbolicLight } from '../src/architectures/symboliclight/recognise.ts
 import { symbolicLightLayers } from '../src/architectures/symboliclight/spikes.ts';
 import type { Container } from '../src/container/tensor.ts';
 import type { ModelDescription } from '../src/description/description.ts';
-import type { MemoryPlan } from '../src/description/plan.ts';
+import type { MemoryPlan, PlanOptions } from '../src/description/plan.ts';
 import type { SpikeLayer, SpikeLayerOptions } from '../src/forward/spike-report.ts';
 
 type Described = LlamaDescription | Gemma3Description | SymbolicLightDescription | SpikingBertDescription;

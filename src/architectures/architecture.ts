@@ -8,7 +8,7 @@ import type { ByteSource } from '../bytes/source.ts';
 import type { Container } from '../container/tensor.ts';
 import type { ConvertOptions, ConvertResult } from '../convert/types.ts';
 import type { ModelDescription } from '../description/description.ts';
-import type { KvType, MemoryPlan } from '../description/plan.ts';
+import type { KvType, MemoryPlan, PlanOptions } from '../description/plan.ts';
 import type { Classifier } from '../forward/classifier.ts';
 import type { Decoder } from '../forward/decoder.ts';
 import type { Embedder } from '../forward/embedder.ts';
@@ -23,19 +23,6 @@ import type { Kernels } from '../wasm/kernels.ts';
 import type { ActivationType } from '../wasm/load-options.ts';
 import type { WeightLoader } from '../wasm/weights.ts';
 
-/** What the size of a model in memory depends on besides its description. */
-export interface PlanOptions {
-  /** Positions of a session, and how it keeps keys and values, for models whose state grows with it. */
-  readonly context: number;
-  readonly kv: KvType;
-  /** Threads that there are buffers for. */
-  readonly threads: number;
-  /** Bytes that are allowed in all. */
-  readonly maxBytes: number;
-  /** Bytes that are taken already. */
-  readonly base: number;
-}
-
 /** What a model is loaded with. */
 export interface LoadMeans {
   readonly kernels: Kernels;
@@ -47,6 +34,8 @@ export interface LoadMeans {
   readonly tokenizer: Tokenizer | null;
   readonly context: number;
   readonly kv: KvType;
+  /** Sessions that one pass serves at most. */
+  readonly slots: number;
   /** How int8 matrices take their inputs. */
   readonly activations: ActivationType;
   /** See `OpenOptions.forcedSparsity`. */

@@ -105,9 +105,13 @@ export async function openModelContainer(
   if (!found) return container;
   const configured = withConfig(container, found);
   if (entry) return configured;
-  const { isHuggingFace, translated } = await import('../container/huggingface/translate.ts');
+  const { isHuggingFace, sentenceModules, translated } = await import('../container/huggingface/translate.ts');
   const json = parseConfig(found);
   if (!isHuggingFace(json)) return configured;
-  const generation = await source.beside?.('generation_config.json', MAX_CONFIG_BYTES, signal) ?? null;
-  return translated(configured, container.source ?? source, json, generation);
+  const beside = (name: string, most: number): Promise<Uint8Array | null> =>
+    source.beside?.(name, most, signal) ?? Promise.resolve(null);
+  return translated(configured, container.source ?? source, json, {
+    generation: await beside('generation_config.json', MAX_CONFIG_BYTES),
+    sentence: await sentenceModules(beside),
+  });
 }

@@ -1,253 +1,239 @@
 /**
- * Files on a web server, read by range requests, so that a model is never downloaded twice or held whole.
+ * Files on a web server, streamed: one request brings everything that is read in the order of the file, as a plain download
+ * would, and nothing is held but the last megabytes. A read elsewhere is another request, for a range.
  *
- * A range is only believed when the answer proves it: status 206, exactly the bytes that were asked for in
- * `Content-Range`, no content encoding, the length and the validator (`ETag`, else `Last-Modified`) of the first
- * answer. Bytes of two versions of a file are never put together. A server that sends neither validator is held to
- * the length.
+ * A server without ranges serves as well: what is skipped then is downloaded too, and going back begins anew.
  * @module
  */
 import { IoError, OptionError } from '../errors.ts';
+import { HTTP_WINDOW_BYTES, MAX_HELD_DOWNLOAD_BYTES, MAX_RESTARTS, MAX_UNSIZED_BYTES } from '../limits.ts';
+import { judge, type Version } from './http-answer.ts';
+import { Body, Run } from './http-body.ts';
+import { type HttpOptions, locate, networkError, Patience, type Place, send } from './http-request.ts';
 import type { ByteSource } from './source.ts';
 
-/** How a URL is read. */
-export interface HttpOptions {
-  /** Used instead of the global `fetch`. */
-  fetch?: typeof fetch;
-  /** Sent with every request, for example `{ authorization: 'Bearer …' }`. */
-  headers?: Readonly<Record<string, string>>;
-  /** Accept an answer that a redirect brought from another origin; refused unless true. Model hubs need it. */
-  allowRedirect?: boolean;
-  /** Smaller reads that follow one another fetch up to this much and are served from it: 1 KiB to 64 MiB, 512 KiB unless
-   *  told. A small read anywhere else fetches 16 KiB. */
-  readAheadBytes?: number;
-  /** How often a failed request is repeated (network errors, 429, 502, 503, 504): 0 to 10, 2 unless told. */
-  retries?: number;
-  /** Ends opening; each read takes its own. */
-  signal?: AbortSignal;
-}
-
-/** Where the file is. The name in errors leaves out the query, which may hold a signature. */
-interface Place {
-  readonly href: string;
-  readonly name: string;
-}
-
-/** Which version of the file is being read, by the first answer. */
-interface Version {
-  readonly size: number;
-  readonly validator: string | null;
-}
+export type { HttpOptions } from './http-request.ts';
 
 const READ_AHEAD_BYTES = 512 << 10;
-/** Fetched for a small read that goes on from no other: the headers in a checkpoint lie megabytes apart. */
+/** Fetched for a small read that goes on from no other: the headers in a checkpoint are megabytes apart. */
 const GLANCE_BYTES = 16 << 10;
-const RETRIES = 2;
-const RETRY_MILLIS = 250;
-/** Answers that ask to come back later. */
-const PASSING_STATUS: readonly number[] = [429, 502, 503, 504];
+/** What a read that goes on fetches, next to the one before. */
+const GROWTH = 4;
+/** So many bytes are read past rather than asked for again: about what comes in the time that a request takes. */
+const PASS_BYTES = 4 << 20;
+/** A download that has come so far since it last broke off may break off as often again. */
+const PROGRESS_BYTES = 1 << 20;
+
+/** A file on a web server. */
+export interface HttpSource extends ByteSource {
+  /** The header `content-type`; empty where there is none. */
+  readonly contentType: string;
+  close(): Promise<void>;
+}
+
+/** Another file of a model, which is opened for its header: its weights are read later, when those of others are done. */
+export interface PartOptions extends HttpOptions {
+  /** First bytes to ask for; by default all, as they are read. */
+  readonly headBytes?: number;
+}
 
 /**
- * Opens a file on a web server with one ranged GET, whose bytes serve the first reads.
- * @throws {IoError} `HTTP` for a failed request; `HTTP_RANGE` when the server does not serve plain byte ranges, or a
- *   redirect leads to another origin. Reads of the source throw these too, and `CHANGED` when the file has changed.
+ * Opens a file on a web server with one GET, whose bytes serve the reads that follow.
+ * @throws {IoError} `HTTP` for a failed request, with its `status` or `cause`; `HTTP_RANGE` when the server's answer does not
+ *   hold what was asked for, when a redirect leads to another origin, and for a file without a length beyond the limit.
+ *   Reads of the source throw these too, and `CHANGED` when the file has changed.
  * @example
  * const source = await httpSource('https://example.org/stories.gguf', { signal });
  */
-export async function httpSource(url: string | URL, options: HttpOptions = {}): Promise<ByteSource> {
+export async function httpSource(url: string | URL, options: PartOptions = {}): Promise<HttpSource> {
   const ahead = inRange('readAheadBytes', options.readAheadBytes ?? READ_AHEAD_BYTES, 1 << 10, 64 << 20);
-  inRange('retries', options.retries ?? RETRIES, 0, 10);
-  const place = locate(url);
-
-  let block = new Uint8Array(ahead);
-  let blockStart = 0;
-  let span = ahead;
-  const first = await fetchRange(place, block, 0, null, options, options.signal);
-  const version = first.version;
-  block = block.subarray(0, first.bytes);
-
+  inRange('retries', options.retries ?? 0, 0, 10);
+  inRange('timeoutMs', options.timeoutMs ?? 1, 1, 600_000);
+  const file = new HttpFile(locate(url, options), options, ahead);
+  const size = await file.open(options.headBytes ?? null, options.signal);
   return {
-    size: version.size,
-    name: place.name,
-    async read(into, offset, signal) {
-      const wanted = Math.min(into.length, version.size - offset);
-      if (wanted <= 0) return 0;
-      if (offset < blockStart || offset >= blockStart + block.length) {
-        if (wanted >= ahead) {
-          return (await fetchRange(place, into.subarray(0, wanted), offset, version, options, signal)).bytes;
-        }
-        // who reads on is read ahead of, each time further
-        span = offset === blockStart + block.length ? Math.min(2 * span, ahead) : Math.min(GLANCE_BYTES, ahead);
-        const next = new Uint8Array(Math.min(Math.max(wanted, span), version.size - offset));
-        const { bytes } = await fetchRange(place, next, offset, version, options, signal);
-        block = next.subarray(0, bytes);
-        blockStart = offset;
-      }
-      // A second read may have moved the block meanwhile; then this one comes up short and is asked again.
-      const part = block.subarray(offset - blockStart, offset - blockStart + wanted);
-      into.set(part);
-      return part.length;
-    },
+    size,
+    name: file.name,
+    contentType: file.contentType,
+    read: (into, offset, signal) => file.read(into, offset, signal),
+    close: () => Promise.resolve(file.close()),
   };
 }
 
-function locate(url: string | URL): Place {
-  let parsed: URL;
-  try {
-    parsed = new URL(url);
-  } catch (cause) {
-    throw new OptionError('OPTION', `${String(url)} is not an absolute URL`, { cause });
-  }
-  return { href: parsed.href, name: parsed.origin + parsed.pathname };
-}
+class HttpFile {
+  readonly #place: Place;
+  readonly #options: HttpOptions;
+  readonly #ahead: number;
+  #version: Version | null = null;
+  #run: Run = new Run(0);
+  /** Goes on from the end of the run; null where that was not asked for. */
+  #body: Body | null = null;
+  /** What the last bounded request asked for. */
+  #span = 0;
+  #restarts = 0;
+  #closed = false;
+  /** Settles after the last of the reads that take turns. */
+  #turn: Promise<unknown> = Promise.resolve();
+  contentType = '';
 
-/** Fills `into` from `offset` on; fewer bytes only at the end of the file or when the connection ends early. */
-async function fetchRange(
-  place: Place,
-  into: Uint8Array,
-  offset: number,
-  known: Version | null,
-  options: HttpOptions,
-  signal: AbortSignal | undefined,
-): Promise<{ version: Version; bytes: number }> {
-  const { href, name } = place;
-  const request = options.fetch ?? fetch;
-  const last = offset + into.length - 1;
-  const headers = { 'accept-encoding': 'identity', ...options.headers, range: `bytes=${offset}-${last}` };
-  for (let left = options.retries ?? RETRIES, millis = RETRY_MILLIS;; left--, millis *= 2) {
-    signal?.throwIfAborted();
+  constructor(place: Place, options: HttpOptions, ahead: number) {
+    this.#place = place;
+    this.#options = options;
+    this.#ahead = ahead;
+  }
+
+  get name(): string {
+    return this.#place.name;
+  }
+
+  /** @returns the size */
+  async open(headBytes: number | null, signal?: AbortSignal): Promise<number> {
+    const patience = new Patience(this.#options);
+    await this.#connect(0, headBytes, signal, patience);
+    // without a length the end of the file is known when it has come
+    while (this.#version!.size === null) await this.#collect(signal, patience);
+    this.#body?.park();
+    return this.#version!.size;
+  }
+
+  /** Reads take turns: they go on from one another. */
+  async read(into: Uint8Array, offset: number, signal?: AbortSignal): Promise<number> {
+    const before = this.#turn;
+    let over = (): void => {};
+    this.#turn = new Promise<void>((resolve) => void (over = resolve));
     try {
-      const response = await request(href, { headers, signal });
+      await before;
+      signal?.throwIfAborted();
+      if (this.#closed) throw new IoError('IO', `${this.name} was closed; open it again`);
+      const wanted = Math.min(into.length, this.#version!.size! - offset);
+      return wanted > 0 ? await this.#fill(into.subarray(0, wanted), offset, signal) : 0;
+    } finally {
+      this.#body?.park();
+      over();
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#leave();
+  }
+
+  #leave(): void {
+    this.#body?.close();
+    this.#body = null;
+  }
+
+  async #fill(into: Uint8Array, offset: number, signal?: AbortSignal): Promise<number> {
+    let patience = new Patience(this.#options);
+    let progress = 0;
+    let done = this.#run.copy(into, offset);
+    while (done < into.length) {
+      const at = offset + done;
+      const end = this.#run.end;
       try {
-        if (left === 0 || !PASSING_STATUS.includes(response.status)) {
-          const version = checkAnswer(place, response, offset, last, known, options.allowRedirect === true);
-          const part = into.subarray(0, Math.min(into.length, version.size - offset));
-          return { version, bytes: await readBody(name, response, part, offset) };
+        await this.#reach(at, into.length - done, signal, patience);
+        const piece = await this.#body?.next(this.#options, signal);
+        if (!piece) {
+          this.#body = null;
+          continue;
         }
-      } finally {
-        // Whatever of the body is left is not wanted: that of a 200 may be gigabytes long.
-        await response.body?.cancel().catch(() => {});
+        this.#run.push(piece, this.#kept());
+        progress += piece.length;
+      } catch (cause) {
+        if (signal?.aborted) throw signal.reason;
+        if (cause instanceof IoError || this.#closed) throw cause;
+        if (progress >= PROGRESS_BYTES) patience = new Patience(this.#options);
+        progress = 0;
+        await patience.wait(networkError(this.#place, `reading byte ${Math.max(at, end)} on failed`, cause), signal);
+        continue;
       }
-    } catch (cause) {
-      if (signal?.aborted || cause instanceof IoError) throw cause;
-      if (left === 0) {
-        const what = `the request for bytes ${offset}..${last} failed`;
-        throw new IoError('HTTP', `${name}: ${what}: ${String(cause)}`, { cause });
+      done += this.#run.copy(into.subarray(done), at);
+    }
+    return done;
+  }
+
+  /** Sees to it that the body goes on to the byte at `at`, of which `wanted` are wanted. */
+  async #reach(at: number, wanted: number, signal: AbortSignal | undefined, patience: Patience): Promise<void> {
+    const { ranges } = this.#version!;
+    const { end } = this.#run;
+    const past = at - end;
+    if (this.#body?.open && past >= 0 && (!ranges || past <= PASS_BYTES)) return;
+    this.#leave();
+    if (!ranges) return await this.#restart(signal, patience);
+    // who reads on is read ahead of, each time further
+    this.#span = past === 0 ? Math.max(this.#span, GLANCE_BYTES) * GROWTH : GLANCE_BYTES;
+    const most = this.#version!.size! - at;
+    const span = Math.max(wanted, Math.min(this.#span, this.#ahead));
+    await this.#connect(at, span >= Math.min(this.#ahead, most) ? null : span, signal, patience);
+  }
+
+  /** The whole file anew, from its first byte: the server has no ranges. */
+  async #restart(signal: AbortSignal | undefined, patience: Patience): Promise<void> {
+    if (this.#restarts++ < MAX_RESTARTS) return await this.#connect(0, null, signal, patience);
+    throw new IoError(
+      'HTTP_RANGE',
+      `${this.name}: the server ignores ranges, and the file was downloaded ${MAX_RESTARTS + 1} times to read it in ` +
+        'another order; use a server that serves ranges, or download the file and pass it as a Blob or Uint8Array',
+    );
+  }
+
+  /** Asks for `span` bytes from `at` on, null for all. */
+  async #connect(at: number, span: number | null, signal: AbortSignal | undefined, patience: Patience): Promise<void> {
+    const known = this.#version;
+    const last = span === null ? null : at + span - 1;
+    for (let range: string | null = known?.ranges === false ? null : `bytes=${at}-${last ?? ''}`;; range = null) {
+      const answer = await send(this.#place, range, this.#options, signal, patience);
+      let held: ReturnType<typeof judge>;
+      try {
+        held = judge(this.#place, answer.response, range, [at, last], known);
+      } catch (error) {
+        answer.cancel();
+        throw error;
       }
+      if (held === null) {
+        answer.cancel();
+        continue;
+      }
+      if (at !== this.#run.end || held.start !== at) this.#run = new Run(held.start);
+      this.#version = held.version;
+      this.#span = span ?? this.#ahead;
+      this.#body = new Body(answer, this.name, held.start, held.end ?? held.version.size);
+      this.contentType = answer.response.headers.get('content-type') ?? '';
+      return;
     }
-    await pause(millis, signal);
   }
-}
 
-function checkAnswer(
-  { href, name }: Place,
-  response: Response,
-  first: number,
-  last: number,
-  known: Version | null,
-  allowRedirect: boolean,
-): Version {
-  const asked = `bytes ${first}..${last}`;
-  // `url` is empty for answers that did not come from the network.
-  if (!allowRedirect && response.url !== '' && new URL(response.url).origin !== new URL(href).origin) {
-    throw new IoError(
-      'HTTP_RANGE',
-      `${name} redirects to another origin, ${new URL(response.url).origin}; pass allowRedirect: true if that is meant`,
-    );
+  /** Bytes of the run that are kept: small files of a server without ranges whole, as going back is dear. */
+  #kept(): number {
+    const { size, ranges } = this.#version!;
+    return !ranges && size! <= MAX_HELD_DOWNLOAD_BYTES ? size! : HTTP_WINDOW_BYTES;
   }
-  const range = response.headers.get('content-range');
-  if (response.status === 416) {
-    const total = /^bytes \*\/(\d{1,15})$/.exec(range ?? '')?.[1];
-    if (known !== null && total !== undefined && Number(total) !== known.size) {
-      throw changed(name, `${total} bytes`, known);
-    }
-    const why = total === '0' ? 'the file is empty' : 'the server refuses this range';
-    throw new IoError('HTTP_RANGE', `${name}: status 416 for ${asked}: ${why}`);
-  }
-  if (response.status === 200) {
-    const validator = validatorOf(response);
-    if (known !== null && known.validator !== validator) throw changed(name, `validator ${validator}`, known);
-    throw new IoError(
-      'HTTP_RANGE',
-      `${name}: status 200 instead of 206 for ${asked}: the server ignores ranges; use one that serves them, ` +
-        'or download the file and pass it as a Blob or Uint8Array',
-    );
-  }
-  if (response.status !== 206) {
-    throw new IoError('HTTP', `${name}: status ${response.status} ${response.statusText} for ${asked}`);
-  }
-  const encoding = response.headers.get('content-encoding');
-  if (encoding !== null && encoding.toLowerCase() !== 'identity') {
-    throw new IoError('HTTP_RANGE', `${name}: content encoding ${encoding}; ranges must be served unencoded`);
-  }
-  const parts = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(range ?? '');
-  if (parts === null) {
-    throw new IoError(
-      'HTTP_RANGE',
-      `${name}: status 206 for ${asked} with Content-Range ${range ?? 'missing'}, expected bytes A-B/TOTAL; ` +
-        'across origins the server must list it in Access-Control-Expose-Headers',
-    );
-  }
-  const [from, to, size] = parts.slice(1).map(Number);
-  if (known !== null && size !== known.size) throw changed(name, `${size} bytes`, known);
-  if (from !== first || to !== Math.min(last, size - 1)) {
-    throw new IoError('HTTP_RANGE', `${name}: asked for ${asked}, Content-Range is ${range}`);
-  }
-  const validator = validatorOf(response);
-  if (known !== null && known.validator !== validator) throw changed(name, `validator ${validator}`, known);
-  return known ?? { size, validator };
-}
 
-function changed(name: string, now: string, known: Version): IoError {
-  return new IoError(
-    'CHANGED',
-    `${name} changed while it was read: now ${now}, at first ${known.size} bytes and validator ${known.validator}; ` +
-      'open it again',
-  );
-}
-
-function validatorOf(response: Response): string | null {
-  return response.headers.get('etag') ?? response.headers.get('last-modified');
-}
-
-/** Copies the body into `into` as it arrives and refuses one that is longer. */
-async function readBody(name: string, response: Response, into: Uint8Array, offset: number): Promise<number> {
-  const reader = response.body?.getReader();
-  let done = 0;
-  try {
-    for (;;) {
-      const chunk = await reader?.read();
-      if (chunk === undefined || chunk.done) break;
-      if (done + chunk.value.length > into.length) {
+  /** Downloads a file whose length the server does not say, which is kept whole. */
+  async #collect(signal: AbortSignal | undefined, patience: Patience): Promise<void> {
+    try {
+      for (;;) {
+        const piece = await this.#body!.next(this.#options, signal);
+        if (piece === null) break;
+        this.#run.push(piece, Infinity);
+        if (this.#run.end <= MAX_UNSIZED_BYTES) continue;
+        this.#leave();
         throw new IoError(
           'HTTP_RANGE',
-          `${name}: more than the ${into.length} bytes that Content-Range announced at ${offset}; is the body encoded?`,
+          `${this.name}: the server does not say how long the file is, and more than ${MAX_UNSIZED_BYTES} bytes came; ` +
+            'use a server that sends Content-Length, or download the file and pass it as a Blob or Uint8Array',
         );
       }
-      into.set(chunk.value, done);
-      done += chunk.value.length;
+      this.#version = { ...this.#version!, size: this.#run.end };
+    } catch (cause) {
+      if (signal?.aborted) throw signal.reason;
+      if (cause instanceof IoError) throw cause;
+      await patience.wait(networkError(this.#place, `byte ${this.#run.end} did not come`, cause), signal);
+      this.#version = null;
+      this.#run = new Run(0);
+      await this.#connect(0, null, signal, patience);
     }
-  } finally {
-    reader?.releaseLock();
   }
-  if (done === 0) {
-    throw new IoError('HTTP_RANGE', `${name}: an empty body where ${into.length} bytes at ${offset} were announced`);
-  }
-  return done;
-}
-
-function pause(millis: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', end);
-      resolve();
-    }, millis);
-    signal?.addEventListener('abort', end, { once: true });
-  });
 }
 
 function inRange(option: string, value: number, low: number, high: number): number {

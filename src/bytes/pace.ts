@@ -4,6 +4,8 @@
  * @module
  */
 
+import { POSITIVE, type Rules, SIGNAL } from '../options.ts';
+
 /** What every long-running call takes. */
 export interface CallOptions {
   readonly signal?: AbortSignal;
@@ -11,6 +13,9 @@ export interface CallOptions {
    *  a page may stand still. A longer stretch reads a prompt in larger batches, which is faster for large models. */
   readonly stretchMs?: number;
 }
+
+/** Which values are right. */
+export const CALL_RULES: Rules<CallOptions> = { signal: SIGNAL, stretchMs: POSITIVE };
 
 /** Aim for the longest stretch of work without a look at events. An abort must be seen within 100 ms. */
 const MAX_STRETCH_MS = 40;
@@ -21,7 +26,7 @@ const FIRST_BATCH = 4;
 const CHEAPER = 3;
 
 /** Resolves after the host has handled waiting events. */
-function turn(): Promise<void> {
+export function turn(): Promise<void> {
   const immediate = (globalThis as { setImmediate?: (run: () => void) => unknown }).setImmediate;
   if (immediate) return new Promise((resolve) => void immediate(resolve));
   if (typeof MessageChannel === 'undefined') return new Promise((resolve) => setTimeout(resolve, 0));

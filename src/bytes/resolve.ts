@@ -3,15 +3,17 @@
  * @module
  */
 import { IoError, OptionError } from '../errors.ts';
+import { CALL, checkOptions, FLAG, OBJECT, type Rules, SIGNAL, whole } from '../options.ts';
 import { blobSource } from './blob.ts';
 import { type FileHandleLike, fileHandleSource, openFile } from './file.ts';
 import { type HttpOptions, httpSource } from './http.ts';
+import { hasFiles, isPath, parseUrl } from './location.ts';
 import { memorySource } from './memory.ts';
 import { besideBy, type ByteSource, WEIGHT_FILES } from './source.ts';
 
 /**
- * Where a model may come from. A string with the scheme `http:`, `https:`, `blob:` or `file:` is a URL; any other
- * string is a path, for hosts that have files.
+ * Where a model may come from. A string with the scheme `http:`, `https:`, `blob:`, `data:` or `file:` is a URL. Any other
+ * string is a path where the host has files, and in a page a URL relative to the page, in a worker to its script.
  */
 export type ModelSource =
   | string
@@ -26,6 +28,17 @@ export type ModelSource =
 /** How sources are opened. Only URLs have options. */
 export type SourceOptions = HttpOptions;
 
+/** Which values are right. */
+export const SOURCE_RULES: Rules<SourceOptions> = {
+  fetch: CALL,
+  headers: OBJECT,
+  allowRedirect: FLAG,
+  readAheadBytes: whole(1 << 10, 64 << 20),
+  retries: whole(0, 10),
+  timeoutMs: whole(1, 600_000),
+  signal: SIGNAL,
+};
+
 /**
  * Opens a source. `close()` of the result closes what was opened here, and nothing that the caller handed in: a file
  * handle or a ByteSource stays the caller's to close.
@@ -36,11 +49,9 @@ export type SourceOptions = HttpOptions;
  * const source = await resolveSource('https://example.org/model.gguf', { signal });
  */
 export async function resolveSource(source: ModelSource, options: SourceOptions = {}): Promise<ByteSource> {
+  checkOptions('a source', options, SOURCE_RULES);
   options.signal?.throwIfAborted();
-  if (typeof source === 'string') {
-    const scheme = /^(https?|blob|file):/i.exec(source)?.[1].toLowerCase();
-    return scheme === undefined ? openFile(source) : openUrl(parseUrl(source), options);
-  }
+  if (typeof source === 'string') return isPath(source) ? openFile(source) : openUrl(parseUrl(source), options);
   if (source instanceof URL) return openUrl(source, options);
   if (ArrayBuffer.isView(source) || isBuffer(source)) return memorySource(source);
   if (isBlob(source)) return blobSource(source);
@@ -70,31 +81,40 @@ async function openUrl(url: URL, options: SourceOptions): Promise<ByteSource> {
     case 'file:':
       return openFile(url);
     case 'blob:':
+    case 'data:':
       return openBlobUrl(url.href, options);
     default:
-      throw new IoError('SOURCE', `${url.protocol} URLs cannot be opened; use http:, https:, blob: or file:`);
+      // pages of extensions and of apps have schemes of their own, which their host fetches
+      if (!hasFiles()) return openHttp(url, options);
+      throw new IoError('SOURCE', `${url.protocol} URLs cannot be opened; use http:, https:, blob:, data: or file:`);
   }
 }
 
+/** First bytes of another file of a model: what a parser looks at first, and the header of most. */
+const HEAD_BYTES = 256 << 10;
+
 /** A file on a web server; of a URL that ends with a slash, the weights in that folder. */
 async function openHttp(url: URL, options: SourceOptions): Promise<ByteSource> {
-  const ifThere = async (file: string): Promise<ByteSource | null> => {
+  const ifThere = async (file: string, headBytes?: number, signal = options.signal): Promise<ByteSource | null> => {
     try {
-      return await httpSource(new URL(file, url), options);
+      const found = await httpSource(new URL(file, url), { ...options, signal, headBytes });
+      if (!/^text\/html\b/.test(found.contentType)) return found;
+      await found.close(); // servers of pages answer with their own page where a file is missing
     } catch (error) {
-      if (error instanceof IoError && / status 4\d\d /.test(error.message)) return null; // not there, or not for us
-      throw error;
+      const { status = 0 } = error as IoError;
+      if (!(status >= 400 && status < 500) || status === 408 || status === 429) throw error;
     }
+    return null; // not there, or not for us
   };
-  let source = url.pathname.endsWith('/') ? null : await httpSource(url, options);
+  let source: ByteSource | null = url.pathname.endsWith('/') ? null : await httpSource(url, options);
   for (const file of WEIGHT_FILES) source ??= await ifThere(file);
   if (source === null) {
     throw new IoError('HTTP', `${url.origin}${url.pathname} is a folder without ${WEIGHT_FILES.join(' or ')}`);
   }
   return {
     ...source,
-    sibling: ifThere,
-    beside: besideBy(ifThere),
+    sibling: (file, signal) => ifThere(file, HEAD_BYTES, signal),
+    beside: besideBy((file, signal) => ifThere(file, undefined, signal)),
   };
 }
 
@@ -123,18 +143,11 @@ function openFiles(files: Iterable<File>): ByteSource {
 async function openBlobUrl(url: string, options: SourceOptions): Promise<ByteSource> {
   try {
     const response = await (options.fetch ?? fetch)(url, { signal: options.signal });
-    return blobSource(await response.blob(), url);
+    return blobSource(await response.blob(), url.startsWith('data:') ? 'data URL' : url);
   } catch (cause) {
     if (options.signal?.aborted) throw cause;
-    throw new IoError('IO', `${url} cannot be opened: ${String(cause)}; has it been revoked?`, { cause });
-  }
-}
-
-function parseUrl(text: string): URL {
-  try {
-    return new URL(text);
-  } catch (cause) {
-    throw new OptionError('OPTION', `${text} is not a valid URL`, { cause });
+    const name = url.length > 80 ? `${url.slice(0, 80)}…` : url;
+    throw new IoError('IO', `${name} cannot be opened: ${String(cause)}; has it been revoked?`, { cause });
   }
 }
 

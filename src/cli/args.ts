@@ -3,6 +3,8 @@
  * @module
  */
 import { parseArgs } from 'node:util';
+import { nearest } from '../options.ts';
+import { terminalWidth } from './output.ts';
 
 /** Wrong usage: the command line itself, before anything was opened. Ends with exit code 2. */
 export class UsageError extends Error {
@@ -96,7 +98,7 @@ export function parse<T extends OptionTable>(spec: CommandSpec<T>, args: readonl
     found = parseArgs({ args: joined([...args], table), options, allowPositionals: true, strict: true });
   } catch (cause) {
     if (!(cause instanceof TypeError)) throw cause;
-    throw new UsageError(cause.message.split('. ')[0], { cause });
+    throw new UsageError(unknown(cause, Object.keys(options)) ?? cause.message.split('. ')[0], { cause });
   }
   const values: Record<string, unknown> = {};
   for (const [key, given] of Object.entries(found.values) as [string, (string | boolean)[]][]) {
@@ -112,6 +114,15 @@ export function parse<T extends OptionTable>(spec: CommandSpec<T>, args: readonl
   const help = values.help === true;
   if (!help) checkPositionals(spec, found.positionals);
   return { values: values as Values<T>, positionals: found.positionals, json: values.json === true, help };
+}
+
+/** What is said of an option that the command does not have; undefined for other errors. */
+function unknown(cause: TypeError, names: readonly string[]): string | undefined {
+  if ((cause as NodeJS.ErrnoException).code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION') return undefined;
+  const given = /'(-[^']{1,60})/.exec(cause.message)?.[1] ?? '';
+  const near = given.startsWith('--') ? nearest(given, names) : undefined;
+  const dashed = given.startsWith('--') ? '' : '; text that begins with a dash goes after --';
+  return `unknown option ${given}${near === undefined ? dashed : `; did you mean --${near}?`}`;
 }
 
 /** Ties a number with a minus sign to the option before it: `--repeat-last-n -1` is no mistake. */
@@ -148,19 +159,19 @@ function convert(name: string, { kind, choices, least = -Infinity }: OptionSpec,
       if (choices?.includes(text)) return text;
       throw wrong(`one of ${choices?.join(', ')}`);
     case 'ids':
-      return parseIds(name, text);
+      return parseIds(`--${name}`, text);
     default:
       return text;
   }
 }
 
 /** `1,2,3` or `1 2 3`. @throws {UsageError} */
-function parseIds(name: string, text: string): number[] {
+export function parseIds(name: string, text: string): number[] {
   const parts = text.split(/[\s,]+/).filter((part) => part !== '');
   return parts.map((part, i) => {
     const id = /^\d{1,15}$/.test(part) ? Number(part) : NaN;
     if (Number.isSafeInteger(id)) return id;
-    throw new UsageError(`--${name}: element ${i} is ${JSON.stringify(part.slice(0, 60))}, expected ids such as 1,2,3`);
+    throw new UsageError(`${name}: element ${i} is ${JSON.stringify(part.slice(0, 60))}, expected ids such as 1,2,3`);
   });
 }
 
@@ -173,8 +184,8 @@ function checkPositionals({ name, positionals }: CommandSpec, given: readonly st
   }
 }
 
-/** The help of one command. */
-export function commandHelp(spec: CommandSpec): string {
+/** The help of one command. @param width characters of a line */
+export function commandHelp(spec: CommandSpec, width: number = helpWidth()): string {
   const words = spec.positionals.map(({ name, optional, repeated }) =>
     (optional ? `[${name}]` : name) + (repeated ? ' …' : '')
   );
@@ -189,11 +200,11 @@ export function commandHelp(spec: CommandSpec): string {
   return [
     `ternspike ${[spec.name, ...words].join(' ')} [OPTIONS]`,
     '',
-    spec.summary,
+    ...wrapped(spec.summary, width),
     '',
     'Options:',
-    ...columns(rows),
-    ...(spec.notes ?? []).flatMap((note) => ['', ...wrapped(note, WIDTH)]),
+    ...columns(rows, width),
+    ...(spec.notes ?? []).flatMap((note) => ['', ...wrapped(note, width)]),
     '',
     'Examples:',
     ...spec.examples.map((line) => `  ${line}`),
@@ -205,14 +216,16 @@ function defaultPlaceholder({ kind }: OptionSpec): string {
   return kind === 'number' ? 'X' : kind === 'integer' ? 'N' : kind === 'ids' ? 'IDS' : 'TEXT';
 }
 
-/** Characters of a line of help. */
-const WIDTH = 128;
+/** Longer lines are hard to read, however wide the terminal is. */
+const MOST_WIDTH = 120;
+
+const helpWidth = (): number => Math.min(terminalWidth(1), MOST_WIDTH);
 
 /** Two columns; a row whose first is too wide begins with a line of its own. */
-export function columns(rows: readonly (readonly [string, string])[]): string[] {
+export function columns(rows: readonly (readonly [string, string])[], most: number = helpWidth()): string[] {
   const width = Math.min(34, Math.max(...rows.map(([left]) => left.length)));
   return rows.flatMap(([left, right]) => {
-    const lines = wrapped(right, WIDTH - width - 4);
+    const lines = wrapped(right, most - width - 4);
     const beside = left.length <= width ? lines.shift() : '';
     const rest = lines.map((line) => `  ${' '.repeat(width)}  ${line}`);
     return [`  ${left.padEnd(width)}  ${beside}`.trimEnd(), ...rest];

@@ -4,7 +4,6 @@
  */
 import { availableParallelism, cpus, loadavg } from 'node:os';
 import type { ByteSource } from '../bytes/source.ts';
-import { OptionError } from '../errors.ts';
 import { RANDOM_SHAPES, randomModel, randomTypes } from '../model/random.ts';
 import { RANDOM_TYPES } from '../architectures/llama/random.ts';
 import type { Model } from '../model/model.ts';
@@ -29,12 +28,16 @@ const OPTIONS = {
     value: 'N,…',
     help: 'threads, each number measured in turn; default what is fastest',
   },
-  shape: { kind: 'text', value: RANDOM_SHAPES.join('|'), help: 'a random model of this shape, made in memory' },
+  shape: {
+    kind: 'text',
+    value: 'SHAPE',
+    help: `a random model of this shape, made in memory: ${RANDOM_SHAPES.join(', ')}`,
+  },
   type: {
     kind: 'text',
-    value: Object.keys(RANDOM_TYPES).join('|'),
-    help:
-      'type of its matrices; default tq2_0 (gemma3 q8_0, symboliclight f32); with -m: quantise float matrices to it',
+    value: 'TYPE',
+    help: `type of its matrices: ${Object.keys(RANDOM_TYPES).join(', ')}; ` +
+      'default tq2_0 (gemma3 q8_0, symboliclight f32); with -m: quantise float matrices to it',
   },
   head: {
     kind: 'text',
@@ -64,8 +67,9 @@ export const bench: Command = command(
       'Sampling is left out: fixed ids are fed. bytesPerToken counts the weights, keys and values that a token reads.',
     ],
     examples: [
-      'ternspike bench --shape tinyllama --type tq2_0 -p 512 -n 64',
-      'ternspike bench -m model.gguf --rounds 5 --json',
+      'ternspike bench -p 128 -n 32',
+      'ternspike bench --shape tiny --type tq2_0 -p 64 -n 16 --json',
+      'ternspike bench -m model.gguf -p 64 -n 16 --rounds 5',
     ],
   },
   async ({ values }, context) => {
@@ -92,11 +96,13 @@ export const bench: Command = command(
       ),
       fileBytes: source.size,
     });
-    const type = path === undefined ? values.type ?? await firstType(shape ?? '') : undefined;
+    const type = path === undefined ? values.type ?? (await randomTypes(shape ?? ''))[0] : undefined;
     const { model, fileBytes } = type === undefined
       ? await withSource(path ?? '', signal, open)
-      : await open(await randomSource(shape ?? '', type, values.layers, values.head));
-    const speeds = await measure(model, numbers ?? [model.stats().threads], counts, rounds, context);
+      : await open(await randomModel(shape ?? '', type, values.layers, values.head));
+    const { speeds, done } = await measure(model, numbers ?? [model.stats().threads], counts, rounds, context);
+    const complete = done === rounds;
+    if (!complete) out.note(`interrupted: ${done} of ${rounds} rounds are measured`);
     const bytesPerToken = await bytesRead(model, values.kv ?? 'f16', counts);
     const { loadMs, build: used, spikes } = model.stats(); // of the last round's decoding
     const lines = speeds.map(({ threads, prefillTps, decodeTps }) => ({
@@ -116,7 +122,8 @@ export const bench: Command = command(
         build: used,
         runtime: runtime(),
         ...counts,
-        rounds,
+        rounds: done,
+        complete,
         threads: lines,
         sparsity,
         spikes,
@@ -151,21 +158,6 @@ interface Counts {
   readonly tokens: number;
 }
 
-/** Refuses a shape or type that does not exist as wrong usage, before anything is made. */
-async function asUsage<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (cause) {
-    if (!(cause instanceof OptionError)) throw cause;
-    throw new UsageError(`--${cause.message.replace(/^OPTION: /, '')}`, { cause });
-  }
-}
-
-const firstType = async (shape: string): Promise<string> => (await asUsage(randomTypes(shape)))[0];
-
-const randomSource = (shape: string, type: string, layers?: number, head?: string): Promise<ByteSource> =>
-  asUsage(randomModel(shape, type, layers, head));
-
 /** The types to load the matrices of a file in; `open` refuses those that it does not have. */
 function typesToLoad(
   { type, head, embedding }: Readonly<Record<string, unknown>>,
@@ -189,28 +181,29 @@ interface Speed {
   readonly decodeTps: number;
 }
 
-/** Medians over the rounds, after a short one that lets the host compile; every round takes all numbers of threads in turn. */
+/** Medians over the rounds, after a short one that lets the host compile; every round takes all numbers of threads in turn. An
+ *  interrupt ends it after the rounds that are whole. @throws the signal's reason where none is */
 async function measure(
   model: Model,
   numbers: readonly number[],
   { prompt, tokens }: Counts,
   rounds: number,
   { out, signal }: Context,
-): Promise<Speed[]> {
+): Promise<{ readonly speeds: readonly Speed[]; readonly done: number }> {
   const { vocab } = model.describe();
   // spread over the vocabulary and the same in every run
   const ids = Array.from({ length: prompt + tokens }, (_, i) => Math.imul(i + 1, 2654435761) % vocab).map(Math.abs);
   using session = model.session();
   await session.prefill(ids.slice(0, Math.min(8, prompt)), { signal });
-  const measured = new Map<number, { prefill: number[]; decode: number[] }>();
+  const measured = new Map<number, { prefill: number; decode: number }[]>();
   const ignore = (): void => {};
-  for (let round = 0; round < rounds; round++) {
-    out.progress(`round ${round + 1} of ${rounds}`);
+  let done = 0;
+  const once = async (round: number): Promise<void> => {
+    const all: (readonly [number, { prefill: number; decode: number }])[] = [];
     for (const number of numbers) {
+      out.progress(`round ${round + 1} of ${rounds}`);
       model.useThreads(number);
       const { threads } = model.stats(); // as many as there are
-      const { prefill, decode } = measured.get(threads) ?? { prefill: [], decode: [] };
-      measured.set(threads, { prefill, decode });
       session.reset();
       const start = performance.now();
       await session.read(ids.slice(0, prompt), { signal, stretchMs: STRETCH_MS }, prompt - 1, ignore);
@@ -220,15 +213,21 @@ async function measure(
         await session.read([ids[i]], { signal }, 0, ignore);
       }
       const end = performance.now();
-      prefill.push((prompt / (middle - start)) * 1000);
-      decode.push((tokens / (end - middle)) * 1000);
+      all.push([threads, { prefill: (prompt / (middle - start)) * 1000, decode: (tokens / (end - middle)) * 1000 }]);
     }
+    for (const [threads, speed] of all) measured.set(threads, [...(measured.get(threads) ?? []), speed]);
+  };
+  try {
+    for (; done < rounds; done++) await once(done);
+  } catch (error) {
+    if (!signal.aborted || done === 0) throw error;
   }
-  return [...measured].map(([threads, { prefill, decode }]) => ({
+  const speeds = [...measured].map(([threads, found]) => ({
     threads,
-    prefillTps: median(prefill),
-    decodeTps: median(decode),
+    prefillTps: median(found.map(({ prefill }) => prefill)),
+    decodeTps: median(found.map(({ decode }) => decode)),
   }));
+  return { speeds, done };
 }
 
 function median(values: readonly number[]): number {

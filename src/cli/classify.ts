@@ -5,25 +5,27 @@
 import type { Classification, ClassifyInput, ClassifyOptions } from '../forward/classifier.ts';
 import { memorySource } from '../bytes/memory.ts';
 import type { ByteSource } from '../bytes/source.ts';
-import { DatasetError, OptionError } from '../errors.ts';
+import { DatasetError } from '../errors.ts';
 import { readLines } from '../eval/glue-lines.ts';
 import type { Model } from '../model/model.ts';
 import { type OptionTable, UsageError, type Values } from './args.ts';
 import { classifyOptions, openClassifier, STEP_OPTIONS } from './classify-options.ts';
 import { type Command, command, type Context } from './command.ts';
-import { readStdin, withSource } from './files.ts';
-import { classifierPath, memoryOf, MODEL_OPTIONS } from './load.ts';
+import { readStdin, textArgument, withSource } from './files.ts';
+import { CLASSIFIER_MODEL, classifierPath, memoryOf, MODEL_OPTIONS } from './load.ts';
 import { oneLine, rounded } from './output.ts';
 
 const OPTIONS = {
   ...MODEL_OPTIONS,
-  text: { kind: 'text', help: 'the text' },
-  pair: { kind: 'text', help: 'the second text of a pair; with --text' },
+  model: CLASSIFIER_MODEL,
+  text: { kind: 'text', help: 'the text, instead of TEXT' },
+  pair: { kind: 'text', help: 'the second text of a pair; with TEXT' },
   file: { kind: 'text', short: 'f', help: 'a text on each line, or two with a tab between them; - reads stdin' },
   ids: { kind: 'ids', value: '1,2,3', help: 'ids instead of a text, [CLS] first' },
   'type-ids': { kind: 'ids', value: '0,0,1', help: 'segment of each id; default 0' },
   mask: { kind: 'ids', value: '1,1,0', help: '1 for each id, 0 for padding behind them; default 1' },
   ...STEP_OPTIONS,
+  quiet: { kind: 'flag', short: 'q', help: 'no statistics' },
   'spike-counts': { kind: 'flag', help: 'with --json: how often each neuron fired, layers × tokens × features' },
 } as const satisfies OptionTable;
 
@@ -41,21 +43,23 @@ export const classify: Command = command(
   {
     name: 'classify',
     summary: 'Classify a text with a spiking or a dense BERT.',
-    positionals: [],
+    positionals: [{ name: 'TEXT', optional: true }],
     options: OPTIONS,
     notes: [
+      'TEXT of - reads stdin. Statistics go to stderr.',
       'A checkpoint is opened with the config.json and the vocab.txt beside it; -m may be their folder.',
       'Padding is run and counted, and no token sees it: scores are those of the ids before it.',
     ],
     examples: [
-      'ternspike classify -m spikingbert/ --text "a charming and often affecting journey" --steps 100',
-      'ternspike classify -m model.gguf --ids 101,1037,11951,102 --v-th 1 --leak 1 --json',
-      'ternspike classify -m model.gguf --file reviews.txt --early-exit 0.5',
+      'ternspike classify -m spikingbert/ "a charming and often affecting journey"',
+      'echo "a mess" | ternspike classify -m spikingbert/ - --steps 20 --json',
+      'ternspike classify -m spikingbert/ --ids 2,5,6,3 --v-th 1 --leak 1 --json',
+      'ternspike classify -m spikingbert/ --file reviews.txt --early-exit 0.5',
     ],
   },
-  async ({ values }, context) => {
+  async ({ values, positionals: [text] }, context) => {
     const { out, signal } = context;
-    const input = inputOf(values);
+    const input = await inputOf(values, text, signal);
     const counts = values['spike-counts'];
     const options: ClassifyOptions = { ...classifyOptions(values), counts, signal, stretchMs: STRETCH_MS };
     if (counts && (values.rate || input === null)) {
@@ -65,7 +69,7 @@ export const classify: Command = command(
     using model = await openClassifier(path, values, context);
     if (input === null) return await lines(model, path, values.file as string, options, context);
     const start = performance.now();
-    const said = await asked(model, input, options);
+    const said = await model.classify(input, options);
     const ms = performance.now() - start;
     const { spikeCounts, ...rest } = said;
     await out.result(
@@ -79,23 +83,32 @@ export const classify: Command = command(
       },
       () => byScore(model, said),
     );
-    if (!out.json) out.note(whatItTook(said, ms));
+    if (!out.json && !values.quiet) out.note(whatItTook(said, ms));
   },
 );
+
+/** Lines of a file that are classified together. */
+const LINES_AT_A_TIME = 64;
 
 /** How late an interrupt may be seen. */
 const STRETCH_MS = 300;
 
 /** What is classified; null for the lines of a file. @throws {UsageError} */
-function inputOf(values: ClassifyValues): ClassifyInput | null {
-  const { text, pair, file, ids, 'type-ids': typeIds, mask } = values;
-  if ([text, file, ids].filter((given) => given !== undefined).length !== 1) {
-    throw new UsageError('give one of --text, --ids and --file');
+async function inputOf(
+  values: ClassifyValues,
+  argument: string | undefined,
+  signal: AbortSignal,
+): Promise<ClassifyInput | null> {
+  const { pair, file, ids, 'type-ids': typeIds, mask } = values;
+  if ([argument, values.text, file, ids].filter((given) => given !== undefined).length !== 1) {
+    throw new UsageError('give one of TEXT, --text, --ids and --file');
   }
-  if (pair !== undefined && text === undefined) throw new UsageError('--pair needs --text');
+  if (pair !== undefined && (argument ?? values.text) === undefined) throw new UsageError('--pair needs --text');
   if (!ids) {
     if (typeIds || mask) throw new UsageError('--type-ids and --mask belong to --ids');
-    return text === undefined ? null : pair === undefined ? text : [text, pair];
+    if (file !== undefined) return null;
+    const text = argument === undefined ? values.text as string : await textArgument(argument, 'TEXT', signal);
+    return pair === undefined ? text : [text, pair];
   }
   if (ids.length === 0) throw new UsageError('--ids is empty');
   for (const [name, list] of Object.entries({ 'type-ids': typeIds, mask })) {
@@ -104,16 +117,6 @@ function inputOf(values: ClassifyValues): ClassifyInput | null {
     }
   }
   return { ids, typeIds, mask };
-}
-
-/** What the library refuses of an option is wrong usage. */
-async function asked(model: Model, input: ClassifyInput, options: ClassifyOptions): Promise<Classification> {
-  try {
-    return await model.classify(input, options);
-  } catch (cause) {
-    if (!(cause instanceof OptionError)) throw cause;
-    throw new UsageError(cause.message.replace(/^OPTION: /, ''), { cause });
-  }
 }
 
 /** Every line of a file. @throws {DatasetError} `DATASET_LINE` for a line that is no text */
@@ -125,31 +128,52 @@ async function lines(
   { out, signal }: Context,
 ): Promise<void> {
   const results: LineResult[] = [];
+  // a dense BERT runs several together
+  const most = model.defaultPooling === null ? 1 : LINES_AT_A_TIME;
+  let waiting: { readonly number: number; readonly text: string; readonly input: ClassifyInput }[] = [];
+  const run = async (): Promise<void> => {
+    const group = waiting;
+    waiting = [];
+    const answers: Classification[] = [];
+    const start = performance.now();
+    try {
+      for await (const said of model.classifyAll(group.map(({ input }) => input), options)) answers.push(said);
+    } finally {
+      const ms = rounded((performance.now() - start) / Math.max(answers.length, 1));
+      for (const [i, said] of answers.entries()) {
+        const { label, labelId, logits, scores, tokens, steps, spikes } = said;
+        const { number, text } = group[i];
+        const took = spikes && { totalSpikes: spikes.spikes, microjoules: rounded(spikes.energy.compute.effective) };
+        results.push({ line: number, label, labelId, logits, scores, tokens, steps, ...took, ms });
+        out.progress(`line ${number}`);
+        if (!out.json) await out.text(`${bestOf(said)}\t${oneLine(text, 1000)}\n`);
+      }
+    }
+  };
   const each = async (source: ByteSource): Promise<void> => {
     for await (const { number, text, problem } of readLines(source, signal)) {
       if (text === '') continue;
-      if (text === null) throw new DatasetError('DATASET_LINE', `${file}: line ${number} ${problem}`);
+      if (text === null) {
+        await run();
+        throw new DatasetError('DATASET_LINE', `${file}: line ${number} ${problem}`);
+      }
       const [first, second, ...more] = text.split('\t');
       if (more.length > 0) {
+        await run();
         throw new DatasetError(
           'DATASET_LINE',
           `${file}: line ${number} has ${more.length + 1} tabs, expected 1 at most`,
         );
       }
-      const start = performance.now();
-      const said = await asked(model, second === undefined ? first : [first, second], options);
-      const { label, labelId, logits, scores, tokens, steps, spikes } = said;
-      const ms = rounded(performance.now() - start);
-      const took = spikes && { totalSpikes: spikes.spikes, microjoules: rounded(spikes.energy.compute.effective) };
-      results.push({ line: number, label, labelId, logits, scores, tokens, steps, ...took, ms });
-      out.progress(`line ${number}`);
-      if (!out.json) await out.text(`${bestOf(said)}\t${oneLine(text, 1000)}\n`);
+      waiting.push({ number, text, input: second === undefined ? first : [first, second] });
+      if (waiting.length === most) await run();
     }
+    await run();
   };
   let complete = false;
   try {
     await (file === '-'
-      ? each(memorySource(new TextEncoder().encode(await readStdin()), 'stdin'))
+      ? each(memorySource(new TextEncoder().encode(await readStdin(signal)), 'stdin'))
       : withSource(file, signal, each));
     complete = true;
   } catch (error) {

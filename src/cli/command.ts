@@ -3,7 +3,7 @@
  * @module
  */
 import { type CommandSpec, type OptionTable, parse, type Parsed, UsageError, type Values } from './args.ts';
-import { OptionError } from '../errors.ts';
+import { spoken } from './flags.ts';
 import type { Output } from './output.ts';
 
 /** A command whose types are closed over. */
@@ -12,7 +12,7 @@ export interface Command {
   /** Reads the arguments. @throws {UsageError} */
   prepare(
     args: readonly string[],
-  ): { readonly json: boolean; readonly help: boolean; run(context: Context): Promise<void> };
+  ): { readonly json: boolean; readonly help: boolean; run(context: Context): Promise<number | void> };
 }
 
 /** What a body is given besides its values. */
@@ -28,16 +28,23 @@ export interface Arguments<T extends OptionTable> {
   readonly positionals: readonly string[];
 }
 
-/** Ties a description to its body. */
+/** Ties a description to its body, which may return an exit code of its own. */
 export function command<T extends OptionTable>(
   spec: CommandSpec<T>,
-  body: (args: Arguments<T>, context: Context) => Promise<void>,
+  body: (args: Arguments<T>, context: Context) => Promise<number | void>,
 ): Command {
   return {
     spec,
     prepare(args) {
       const parsed: Parsed<T> = parse(spec, args);
-      return { json: parsed.json, help: parsed.help, run: (context) => body(parsed, context) };
+      const run = async (context: Context): Promise<number | void> => {
+        try {
+          return await body(parsed, context);
+        } catch (error) {
+          throw spoken(error, spec.options);
+        }
+      };
+      return { json: parsed.json, help: parsed.help, run };
     },
   };
 }
@@ -46,14 +53,4 @@ export function command<T extends OptionTable>(
 export function need<V>(value: V | undefined, option: string): V {
   if (value !== undefined) return value;
   throw new UsageError(`${option} is missing`);
-}
-
-/** Checks of the library that concern the command line alone: what they refuse is wrong usage. @throws {UsageError} */
-export function asUsage<V>(check: () => V): V {
-  try {
-    return check();
-  } catch (cause) {
-    if (!(cause instanceof OptionError)) throw cause;
-    throw new UsageError(cause.message.replace(/^OPTION: /, ''), { cause });
-  }
 }

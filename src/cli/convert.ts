@@ -60,10 +60,10 @@ export const convert: Command = command(
       'OUT appears when it is whole; until then it is OUT.part.',
     ],
     examples: [
-      'ternspike convert model-f16.gguf model-tq2_0.gguf --type tq2_0',
-      'ternspike convert in.gguf out.gguf --type q8_0 --json',
-      'ternspike convert checkpoint.pt symboliclight-i8.gguf --type i8 --tokenizer sl_tokenizer.model',
-      'ternspike convert spikingbert-sst2/ sst2.gguf --type tq2_0 --embedding i8 --steps 16',
+      'ternspike convert model.gguf model-q8_0.gguf --type q8_0',
+      'ternspike convert model.gguf model-f16.gguf --type f16 --json',
+      'ternspike convert checkpoint.pt sl.gguf --type i8 --tokenizer tokenizer.model',
+      'ternspike convert spikingbert/ sst2.gguf --type tq2_0 --embedding i8',
     ],
   },
   async ({ values, positionals: [from, to] }, { out, signal }) => {

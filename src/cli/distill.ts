@@ -3,13 +3,15 @@
  * @module
  */
 import process from 'node:process';
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { diskFolder } from '../distill/folder.ts';
 import type { DistillEvent, DistillOptions, DistillResult } from '../distill/distill.ts';
 import { type TrainSettings, trainSettings, UNLIMITED_STEPS } from '../distill/settings.ts';
 import { OptionError, TernspikeError } from '../errors.ts';
-import { asUsage, type Command, command, type Context, need } from './command.ts';
+import { type Command, command, type Context, need } from './command.ts';
 import { UsageError, type Values } from './args.ts';
+import { checkValue, number } from '../options.ts';
 import { readText } from './files.ts';
 import { bytesText, oneLine, rounded } from './output.ts';
 
@@ -20,7 +22,7 @@ const OPTIONS = {
   out: { kind: 'text', value: 'FILE', help: 'the student, as GGUF' },
   dir: { kind: 'text', value: 'DIR', help: 'folder of the run; default: --out with .run instead of .gguf' },
   resume: { kind: 'text', value: 'DIR', help: 'go on with the run in this folder; options given now replace its own' },
-  init: { kind: 'text', value: 'DIR', help: 'begin with the student of the run in this folder; for other text' },
+  init: { kind: 'text', value: 'DIR', help: 'begin with the student of the run in this folder, or with FILE.gguf' },
   steps: { kind: 'integer', least: 1, help: 'updates; default 2000' },
   minutes: { kind: 'number', least: 0, help: 'end after this time; the learning rate then follows the clock' },
   batch: { kind: 'integer', least: 1, help: 'windows of a pass; default 8' },
@@ -52,6 +54,16 @@ const OPTIONS = {
     choices: ['marker', 'line', 'whole'],
     help: 'documents end at <|endoftext|>, at a line feed, or with the file; default marker if any',
   },
+  'document-end': {
+    kind: 'choice',
+    choices: ['bos', 'eos'],
+    help: 'the token that ends a document: bos of the next, or an eos; the file names it as eos; default bos',
+  },
+  'end-bias': {
+    kind: 'number',
+    least: -100,
+    help: "added to the teacher's logit of that token; above 0 for shorter documents; default 0",
+  },
   'eval-data': { kind: 'text', value: 'FILES', help: 'texts to measure on instead of the end of --data' },
   holdout: { kind: 'number', least: 0, help: 'share of each text, at its end, that is measured on; default 0.2' },
   'eval-every': { kind: 'integer', least: 1, help: 'updates between two measurements; default 200' },
@@ -74,12 +86,12 @@ export const distillCommand: Command = command(
     positionals: [],
     options: OPTIONS,
     notes: [
-      'Needs the package @jax-js/jax and Node from 22 on. The folder of the run holds checkpoints, metrics.jsonl',
-      'and index.html with curves and samples. An interrupt saves; --resume DIR goes on to the same numbers.',
+      'Needs the package @jax-js/jax and Node 22 or later. The folder of the run holds checkpoints, metrics.jsonl and ' +
+      'index.html with curves and samples. An interrupt saves a checkpoint; --resume DIR continues to the same numbers.',
     ],
     examples: [
-      'ternspike distill --teacher stories260K.gguf --data stories.txt --student student.json --out student.gguf --minutes 90',
-      'ternspike distill --resume student.run',
+      'ternspike distill --teacher model.gguf --data story.txt --out student.gguf',
+      'ternspike distill --resume student.run --steps 20',
     ],
   },
   async ({ values }, context) => {
@@ -88,41 +100,36 @@ export const distillCommand: Command = command(
       throw new UsageError('--resume goes on with a run, --init begins another; give one of them');
     }
     const given = values.resume === undefined ? values : await resumed(values.resume, values);
-    checkNumbers(given);
+    trainSettings(settingsOf(given)); // out of range: refused before any file is read
+    checkValue('holdout', given.holdout, number(0, 0.9));
     const options = await read(given, values.resume !== undefined, context);
-    if (values.resume === undefined) await begin(options.dir, given);
     let kept: Promise<void> | undefined;
     const onEvent = (event: DistillEvent): void => {
-      // a run that refuses the options given now keeps its own
-      if (event.kind === 'begin' && values.resume !== undefined) {
-        kept = keep(options.dir, given).catch((error: Error) =>
+      // only now: a run that is refused leaves no folder, or, when it is resumed, the options it was begun with
+      if (event.kind === 'evaluation' || event.kind === 'step') {
+        kept ??= keep(options.dir, given).catch((error: Error) =>
           context.out.note(`the options are not written down: ${error.message}`)
         );
       }
       options.onEvent?.(event);
     };
-    const result = await distill({ ...options, onEvent });
-    await kept;
-    await context.out.result(jsonOf(result), () => lines(result));
+    try {
+      const result = await distill({ ...options, onEvent });
+      await context.out.result(jsonOf(result), () => lines(result));
+    } finally {
+      await kept;
+    }
   },
 );
 
 /** File in which the options of a run are kept. */
 const COMMAND_FILE = 'command.json';
 
-/** Keeps the options of a new run; a folder that holds a run already keeps its own, and is refused soon. */
-async function begin(dir: string, given: Given): Promise<void> {
-  await mkdir(dir, { recursive: true });
-  const files = await readdir(dir);
-  if (!files.some((name) => name.startsWith('checkpoint.'))) await keep(dir, given);
-}
-
-/** Writes options down for whoever goes on; on a full disk the old ones stay. */
+/** Writes options down for whoever resumes the run; on a full disk the old ones stay. */
 async function keep(dir: string, given: Given): Promise<void> {
   const { resume: _, ...kept } = { ...given, ...absolute(given) };
-  const file = join(dir, COMMAND_FILE);
-  await writeFile(`${file}.new`, `${JSON.stringify(kept, null, 2)}\n`);
-  await rename(`${file}.new`, file);
+  const text = new TextEncoder().encode(`${JSON.stringify(kept, null, 2)}\n`);
+  await diskFolder(dir).replace(COMMAND_FILE, [text]);
 }
 
 /** The paths among the options as they are from any folder; URLs stay. */
@@ -161,6 +168,7 @@ function settingsOf(given: Given): Partial<TrainSettings> {
     weightDecay: given['weight-decay'],
     alpha: given.alpha,
     temperature: given.temperature,
+    endBias: given['end-bias'],
     hidden: given.hidden,
     alphaEnd: given['alpha-end'],
     hiddenEnd: given['hidden-end'],
@@ -181,14 +189,6 @@ function pairsOf(text: string): DistillOptions['hiddenPairs'] {
     if (!found) throw new UsageError(`--hidden-pairs has ${JSON.stringify(part.slice(0, 40))}, expected BLOCK:LAYER`);
     return { student: Number(found[1]), teacher: Number(found[2]) };
   });
-}
-
-/** @throws {UsageError} for a number out of range */
-function checkNumbers(given: Given): void {
-  asUsage(() => trainSettings(settingsOf(given)));
-  if (given.holdout !== undefined && given.holdout > 0.9) {
-    throw new UsageError(`--holdout is ${given.holdout}, expected a share in 0 … 0.9`);
-  }
 }
 
 /** Options of the library. */
@@ -213,6 +213,7 @@ async function read(given: Given, resume: boolean, { out, signal }: Context): Pr
     generateTemperature: given['generate-temp'],
     cache: given.cache,
     documents: given.documents,
+    documentEnd: given['document-end'],
     holdout: given.holdout,
     threads: given.threads,
     perplexityContext: given.ctx,

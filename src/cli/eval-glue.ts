@@ -2,9 +2,6 @@
  * `eval glue`: a classifier over a task of GLUE.
  * @module
  */
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { IoError } from '../errors.ts';
 import {
   evaluateGlue,
   GLUE_MAX_LENGTH,
@@ -23,12 +20,13 @@ import type { Model } from '../model/model.ts';
 import type { SpikingBertDescription } from '../architectures/spikingbert/description.ts';
 import { type OptionTable, UsageError } from './args.ts';
 import { classifyOptions, openClassifier, STEP_OPTIONS, type StepValues } from './classify-options.ts';
-import { asUsage, type Command, command, type Context, need } from './command.ts';
+import { type Command, command, type Context, need } from './command.ts';
+import { glueFile } from './compare-data.ts';
 import { withSource } from './files.ts';
 import { modelSum, sampleFile, surveyText } from './fingerprint.ts';
 import { type LogFile, openLog } from './glue-log-file.ts';
-import { classifierPath, memoryOf, MODEL_OPTIONS, runtime } from './load.ts';
-import { rounded } from './output.ts';
+import { CLASSIFIER_MODEL, classifierPath, memoryOf, MODEL_OPTIONS, runtime } from './load.ts';
+import { clock, rounded } from './output.ts';
 
 /** Malformed lines that are named; the others are counted. */
 const NAMED = 10;
@@ -39,6 +37,7 @@ const BAR = 24;
 
 const OPTIONS = {
   ...MODEL_OPTIONS,
+  model: CLASSIFIER_MODEL,
   task: { kind: 'text', value: 'TASK', help: 'cola, sst2, mrpc, qqp, stsb, mnli, qnli, rte or wnli' },
   data: { kind: 'text', value: 'DIR', help: "folder of the task's files, or the folder of GLUE that holds its folder" },
   split: { kind: 'text', help: 'train, dev, or of mnli dev-matched and dev-mismatched; default dev' },
@@ -66,18 +65,19 @@ export const evalGlue: Command = command(
     ],
     examples: [
       'ternspike eval glue --task sst2 --data GLUE/SST-2 -m spikingbert/',
-      'ternspike eval glue --task mnli --split dev-mismatched --data GLUE -m model.gguf --log mm.jsonl --resume --json',
+      'ternspike eval glue --task sst2 --data GLUE -m spikingbert/ --log log',
+      'ternspike eval glue --task sst2 --data GLUE -m spikingbert/ --log log --resume',
     ],
   },
   async ({ values }, context) => {
     const { out, signal } = context;
-    const task = asUsage(() => glueTask(need(values.task, '--task TASK')));
-    const { split, file } = asUsage(() => glueSplit(task, values.split ?? 'dev'));
+    const task = glueTask(need(values.task, '--task TASK'));
+    const { split, file } = glueSplit(task, values.split ?? 'dev');
     const folder = need(values.data, '--data DIR');
     const options = classifyOptions(values);
     if (values.resume && values.log === undefined) throw new UsageError('--resume needs --log FILE');
     const path = classifierPath(values.model);
-    const data = await findData(folder, task, file);
+    const data = await glueFile(folder, task, file);
     const { sum, lines } = await withSource(data, signal, async (source) => {
       // what is wrong with the file shall be known before a model is loaded
       for await (const _ of readGlue(source, task, { malformed: values.malformed, signal })) break;
@@ -164,15 +164,6 @@ export const evalGlue: Command = command(
   },
 );
 
-/** Where the file of the split lies. @throws {IoError} `IO` where it lies in none of the usual places */
-async function findData(folder: string, task: GlueTask, file: string): Promise<string> {
-  const places = [join(folder, file), join(folder, task.title, file)];
-  for (const place of places) {
-    if ((await stat(place).catch(() => null))?.isFile()) return place;
-  }
-  throw new IoError('IO', `${task.title} has no file ${places.join(' nor ')}; --data is the folder of its .tsv files`);
-}
-
 /** What a run depends on, by option or by model. */
 function effective(model: Model, values: StepValues & { readonly activations?: string }): GlueRun {
   const d = model.describe() as SpikingBertDescription; // there would be no classifier of any other
@@ -208,15 +199,6 @@ function progressLine(
         `${each.toPrecision(3)} s each, ${clock(each * Math.max(total - done, 0))} left`,
     );
   };
-}
-
-/** 3725 → "1:02:05". */
-function clock(seconds: number): string {
-  const whole = Math.round(seconds);
-  const two = (n: number): string => String(n).padStart(2, '0');
-  const minutes = Math.floor(whole / 60);
-  const hours = Math.floor(minutes / 60);
-  return hours > 0 ? `${hours}:${two(minutes % 60)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
 function interrupted(done: number, log: LogFile | undefined): string {

@@ -4,11 +4,13 @@
  */
 import { stat } from 'node:fs/promises';
 import process from 'node:process';
+import { isatty } from 'node:tty';
 import { resolveSource } from '../bytes/resolve.ts';
 import { partPath } from '../bytes/sink.ts';
 import { type ByteSource, readFully } from '../bytes/source.ts';
 import { IoError, OptionError } from '../errors.ts';
 import { MAX_TEXT_CHARS } from '../limits.ts';
+import { UsageError } from './args.ts';
 
 /** UTF-8 takes up to four bytes a character. */
 const MAX_STDIN_BYTES = 4 * MAX_TEXT_CHARS;
@@ -64,15 +66,42 @@ export async function refuseSame(inputs: readonly string[], to: string, what: st
   }
 }
 
-/** Everything on stdin. @throws {IoError} */
-export async function readStdin(): Promise<string> {
+/**
+ * A text from the command line; `-` stands for stdin, and so does no text at all where a pipe or a file is on stdin. The line
+ * break at the end of what `echo` prints is no part of the text.
+ * @param name of the argument
+ * @throws {UsageError} where there is none; {IoError}
+ */
+export async function textArgument(given: string | undefined, name: string, signal: AbortSignal): Promise<string> {
+  if (given !== undefined && given !== '-') return given;
+  if (given === undefined && isatty(0)) throw new UsageError(`${name} is missing`);
+  const text = (await readStdin(signal)).replace(/\r?\n$/, '');
+  if (text !== '') return text;
+  throw new UsageError(`${name} is missing, and stdin is empty`);
+}
+
+/** Everything on stdin. @throws {IoError} the signal's reason */
+export async function readStdin(signal: AbortSignal): Promise<string> {
   const parts: Uint8Array[] = [];
   let size = 0;
-  for await (const part of process.stdin as AsyncIterable<Uint8Array>) {
-    size += part.length;
-    if (size > MAX_STDIN_BYTES) throw new IoError('IO', `stdin has more than ${MAX_STDIN_BYTES} bytes; give less text`);
-    parts.push(part);
+  const end = (): void => void process.stdin.destroy();
+  signal.addEventListener('abort', end, { once: true });
+  try {
+    for await (const part of process.stdin as AsyncIterable<Uint8Array>) {
+      size += part.length;
+      if (size > MAX_STDIN_BYTES) {
+        throw new IoError('IO', `stdin has more than ${MAX_STDIN_BYTES} bytes; give less text`);
+      }
+      parts.push(part);
+    }
+  } catch (cause) {
+    signal.throwIfAborted();
+    if (cause instanceof IoError) throw cause;
+    throw new IoError('IO', `stdin cannot be read: ${String(cause)}`, { cause });
+  } finally {
+    signal.removeEventListener('abort', end);
   }
+  signal.throwIfAborted();
   const all = new Uint8Array(size);
   let at = 0;
   for (const part of parts) {

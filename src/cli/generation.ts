@@ -3,18 +3,17 @@
  * @module
  */
 import type { FileSink } from '../bytes/sink.ts';
-import { OptionError, SessionError } from '../errors.ts';
+import { SessionError } from '../errors.ts';
 import type { SpikeReport } from '../forward/spike-report.ts';
 import type { FinishReason, Model } from '../model/model.ts';
 import type { SamplerOptions } from '../sample/options.ts';
 import type { Overflow, Session } from '../session/session.ts';
-import { UsageError } from './args.ts';
 import type { Context } from './command.ts';
 import { memoryOf } from './load.ts';
-import { type Output, rounded } from './output.ts';
+import { clock, type Output, rounded } from './output.ts';
 import { type Prompt, promptIds } from './prompt.ts';
 import { saveSession } from './session-file.ts';
-import { spikeLines } from './spikes.ts';
+import { spikeLines, spikeSummary } from './spikes.ts';
 
 /** How late an interrupt may be seen while a prompt is read; see `CallOptions`. */
 const STRETCH_MS = 500;
@@ -31,16 +30,20 @@ export interface Task {
   /** Continued, or to be kept; else a session of the generation alone serves. */
   readonly session?: Session;
   readonly sink?: FileSink;
+  /** Those of speed and spikes on stderr: in three lines at most, all, or none. */
+  readonly statistics: 'short' | 'all' | 'none';
 }
 
 /** Generates to stdout, and keeps the session where that was asked for. @throws what `Model.generate` throws */
 export async function generate(model: Model, task: Task, { out, signal }: Context): Promise<void> {
-  const { path, prompt, sampler, maxTokens, overflow, stop, session, sink } = task;
+  const { path, prompt, sampler, maxTokens, overflow, stop, session, sink, statistics } = task;
   const held = session?.position ?? 0;
   const ids = prompt.ids ?? promptIds(prompt, model.tokenizer, held);
   const keeps = session !== undefined && sink !== undefined;
   if (keeps) checkRoom(session, ids.length, maxTokens);
   const answer: number[] = [];
+  // a user reads text after the prompt; in a pipe it is what was generated, and nothing else
+  const before = out.terminal && !out.json ? prompt.text ?? '' : '';
   let text = '';
   let read = false;
   let unread: number | null = null;
@@ -49,6 +52,12 @@ export async function generate(model: Model, task: Task, { out, signal }: Contex
   const start = performance.now();
   let first = 0;
   let end = 0;
+  let warned = statistics === 'none';
+  const begun = (): void => {
+    if (!warned) noteTrained(model, held + ids.length, maxTokens, out); // only now: a refusal stands alone
+    warned = true;
+  };
+  const onRead = prefillProgress(ids.length, out, begun);
   try {
     const chunks = model.generate(ids, {
       stretchMs: STRETCH_MS,
@@ -58,14 +67,19 @@ export async function generate(model: Model, task: Task, { out, signal }: Contex
       maxTokens,
       stop,
       signal,
+      joined: before !== '',
+      onPrefill: ({ read }) => onRead(read),
     });
     // a generation of no tokens reads nothing
-    if (keeps && maxTokens === 0) await session.read(ids, { signal, stretchMs: STRETCH_MS }, ids.length, () => {});
+    if (keeps && maxTokens === 0) {
+      await session.read(ids, { signal, stretchMs: STRETCH_MS, onRead }, ids.length, () => {});
+    }
     for await (const chunk of chunks) {
       if (first === 0) {
         first = performance.now();
         read = true;
-        noteTrained(model, held + ids.length, maxTokens, out); // only now: a refusal stands alone
+        out.progress('');
+        if (maxTokens > 0) await out.text(before);
       }
       if (chunk.id !== null) answer.push(chunk.id);
       unread = chunk.usage ? chunk.usage.unread : chunk.id;
@@ -75,13 +89,13 @@ export async function generate(model: Model, task: Task, { out, signal }: Contex
       if (maxTokens > 0) spikes = chunk.usage?.spikes;
     }
   } catch (error) {
-    if (!signal.aborted) {
-      throw error instanceof OptionError ? new UsageError(error.message.replace(/^OPTION: /, '')) : error;
-    }
+    if (!signal.aborted) throw error;
   } finally {
     end = performance.now();
-    if (!out.json && text !== '') await out.text('\n');
+    out.progress('');
+    if (!out.json && (text !== '' || (first > 0 && before !== ''))) await out.text('\n');
   }
+  if (signal.aborted) out.note(`interrupted after ${answer.length} tokens`);
   const saved = keeps ? await save(session, sink, { unread, read }, out) : null;
   const prefillMs = (first || end) - start;
   const decodeMs = first ? end - first : 0;
@@ -112,6 +126,7 @@ export async function generate(model: Model, task: Task, { out, signal }: Contex
     }, () => []);
     return;
   }
+  if (statistics === 'none') return;
   const speed = (tps: number): string => `${tps.toPrecision(4)} tokens/s`;
   out.note(
     `prompt ${ids.length} tokens, ${speed(timings.prefillTps)}; ` +
@@ -119,8 +134,25 @@ export async function generate(model: Model, task: Task, { out, signal }: Contex
       (first ? `, first token after ${Math.round(loadMs + prefillMs)} ms` : '') +
       (threads > 1 ? `; ${threads} threads` : ''),
   );
-  if (saved !== null) out.note(`session kept: ${saved} positions`);
-  if (spikes) { for (const line of spikeLines(spikes)) out.note(line); }
+  if (spikes) { for (const line of statistics === 'all' ? spikeLines(spikes) : [spikeSummary(spikes)]) out.note(line); }
+  if (saved !== null) out.note(`session saved: ${saved} positions`);
+}
+
+/** Milliseconds between two lines of progress, and before the first: most prompts are read by then. */
+const PROGRESS_MS = 100;
+
+/** Shows how far the reading of a long prompt is, and how long it will take. @param begun called before the first line */
+function prefillProgress(total: number, out: Output, begun: () => void): (read: number) => void {
+  const start = performance.now();
+  let shown = start;
+  return (read) => {
+    begun();
+    const now = performance.now();
+    if (now - shown < PROGRESS_MS || read === total) return;
+    shown = now;
+    const left = (((now - start) / read) * (total - read)) / 1000;
+    out.progress(`reading the prompt: ${Math.floor((100 * read) / total)} % of ${total} tokens, ${clock(left)} left`);
+  };
 }
 
 /** What is kept has read the last id too, which a generation leaves unread. @throws {SessionError} */
@@ -159,7 +191,7 @@ function noteTrained(model: Model, prompt: number, tokens: number, out: Output):
   if (prompt + tokens <= trainedContext) return;
   out.note(
     `${prompt} tokens of prompt and ${tokens} to generate pass the ${trainedContext} positions ` +
-      'that the model was trained for; text behind them may be worse',
+      'that the model was trained for; text beyond them may be worse',
   );
 }
 

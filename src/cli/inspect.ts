@@ -29,7 +29,11 @@ export const inspect: Command = command(
     positionals: [{ name: 'FILE' }],
     options: CONTEXT_OPTIONS,
     notes: ['Weights are not loaded. Files that hold only a vocabulary have no description and no plan.'],
-    examples: ['ternspike inspect model.gguf', 'ternspike inspect model.gguf --ctx 4096 --json'],
+    examples: [
+      'ternspike inspect model.gguf',
+      'ternspike inspect model.gguf --ctx 4096 --json',
+      'ternspike inspect spikingbert/',
+    ],
   },
   async ({ values, positionals: [path] }, { out, signal }) => {
     const container = await withSource(path, signal, async (source) => {
@@ -37,9 +41,10 @@ export const inspect: Command = command(
       await opened.source?.close?.();
       return opened;
     });
-    const tensors = [...container.tensors.values()].map(({ name, type, shape, byteLength }) => ({
+    const tensors = [...container.tensors.values()].map(({ name, type, stored, shape, byteLength }) => ({
       name,
       type,
+      ...(stored && { stored }),
       shape,
       bytes: byteLength,
     }));
@@ -72,8 +77,8 @@ export const inspect: Command = command(
         '',
         ...Object.entries(metadata).map(([key, value]) => `${oneLine(key)} = ${text(value)}`),
         '',
-        ...tensors.map(({ name, type, shape, bytes }) =>
-          `${oneLine(name)}  ${type}  ${shape.join(' × ')}  ${bytesText(bytes)}`
+        ...tensors.map(({ name, type, stored, shape, bytes }) =>
+          `${oneLine(name)}  ${stored ? `${stored} as ${type}` : type}  ${shape.join(' × ')}  ${bytesText(bytes)}`
         ),
         '',
         ...(description === null ? [] : [summary(description)]),

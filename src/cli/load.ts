@@ -15,7 +15,7 @@ import type { ActivationType } from '../wasm/load-options.ts';
 import { UsageError } from './args.ts';
 import type { Context } from './command.ts';
 import { bytesText } from './output.ts';
-import { defaultModel } from './package-folder.ts';
+import { bundledModel, DEFAULT_CLASSIFIER } from './package-folder.ts';
 
 /** Options of every command that loads a model. */
 export const MODEL_OPTIONS = {
@@ -24,7 +24,7 @@ export const MODEL_OPTIONS = {
     short: 'm',
     value: 'FILE',
     help:
-      'model: a path or a URL of a GGUF, safetensors or PyTorch file; default the one of the package, which tells stories',
+      'model: a path or a URL of a GGUF, safetensors or PyTorch file, or a folder; default: the bundled story model',
   },
   build: { kind: 'choice', choices: ['base', 'relaxed'], help: 'kernels to use; default the best this host has' },
   activations: {
@@ -40,6 +40,20 @@ interface TypeOption {
   readonly choices: readonly GgufType[];
   readonly help: string;
 }
+
+/** `--model` of commands that classify. */
+export const CLASSIFIER_MODEL: {
+  readonly kind: 'text';
+  readonly short: 'm';
+  readonly value: string;
+  readonly help: string;
+} = {
+  kind: 'text',
+  short: 'm',
+  value: 'FILE',
+  help: 'classifier: the folder, file or URL of a spiking or a dense BERT; ' +
+    (DEFAULT_CLASSIFIER === null ? 'must be given, for none is bundled' : 'default: the bundled one'),
+};
 
 /** Options of commands that run decoders: types to load matrices in. */
 export const TYPE_OPTIONS: Readonly<Record<'type' | 'embedding' | 'head', TypeOption>> = {
@@ -58,7 +72,11 @@ export const TYPE_OPTIONS: Readonly<Record<'type' | 'embedding' | 'head', TypeOp
 
 /** Options of commands whose session length matters. */
 export const CONTEXT_OPTIONS = {
-  ctx: { kind: 'integer', least: 1, help: 'positions of the context' },
+  ctx: {
+    kind: 'integer',
+    least: 1,
+    help: 'tokens of prompt and answer together; default: as trained, 512 to 4096, more for a long prompt',
+  },
   kv: { kind: 'choice', choices: ['f16', 'f32'], help: 'how keys and values are kept; default f16' },
 } as const;
 
@@ -75,25 +93,32 @@ export interface LoadOptions {
   readonly threads?: number;
 }
 
-/** The model's path; without one, that of the model that travels with the package. @throws {TernspikeError} `OPTION` */
+/** The model's path; without one, that of the bundled model. @throws {TernspikeError} `OPTION` */
 export function modelPath(path: string | undefined): string {
-  return path ?? defaultModel();
+  return path ?? bundledModel();
 }
 
-/** The path of a classifier: none travels with the package. @throws {UsageError} */
+/** The path of a classifier. @throws {UsageError} where none is given and none is bundled */
 export function classifierPath(path: string | undefined): string {
   if (path !== undefined) return path;
-  throw new UsageError('give -m MODEL: the folder or file of a spiking BERT; the built-in model tells stories');
+  if (DEFAULT_CLASSIFIER !== null) return bundledModel(DEFAULT_CLASSIFIER);
+  throw new UsageError(
+    'give -m MODEL: the folder or file of a spiking or a dense BERT; the bundled model tells stories',
+  );
 }
+
+/** Most models are there before anyone wonders. */
+const PROGRESS_AFTER_MS = 300;
 
 /** Opens with a progress line. @throws what `open` throws */
 export async function load(source: ByteSource, options: LoadOptions, { out, signal }: Context): Promise<Model> {
+  const start = performance.now();
   const model = await open(source, {
     ...options,
     signal,
     onNotice: (notice) => out.note(notice),
     onProgress: ({ phase, loaded, total, fraction }) => {
-      if (phase === 'weights') {
+      if (phase === 'weights' && performance.now() - start > PROGRESS_AFTER_MS) {
         out.progress(`loading ${Math.round(fraction * 100)} %  ${bytesText(loaded)} of ${bytesText(total)}`);
       }
     },

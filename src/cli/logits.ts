@@ -37,9 +37,9 @@ export const logits: Command = command(
     } as const,
     notes: ['JSON has one row of logits for each position; without --json the likeliest tokens are printed.'],
     examples: [
-      'ternspike logits -m stories260K.gguf --ids 1,403,407,261,378',
-      'ternspike logits -m stories260K.gguf --ids 1,403,407,261,378 --prefill 3 --json',
-      'ternspike logits -m symboliclight-194m.gguf --ids 7767,413,3027 --entropy-exit 0.3 --json',
+      'ternspike logits --ids 1,403,407,261,378',
+      'ternspike logits -m model.gguf --ids 1,5,9 --prefill 2 --json',
+      'ternspike logits --ids 1,403,407 --entropy-exit 0.3 --json',
     ],
   },
   async ({ values }, context) => {

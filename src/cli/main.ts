@@ -1,13 +1,14 @@
 #!/usr/bin/env node
 /**
- * The command line. Exit codes: 0 success, 2 wrong usage, 1 any refusal, 130 interrupted.
+ * The command line. Exit codes: 0 success, 2 wrong usage, 1 any refusal, 3 a regression, 4 a changed golden item, 130 interrupted.
  * @module
  */
 import process from 'node:process';
 import { TernspikeError } from '../errors.ts';
 import { columns, commandHelp, UsageError } from './args.ts';
 import { chosenCommand, COMMANDS } from './commands.ts';
-import { endOnClosedPipe, oneLine, processOutput } from './output.ts';
+import { oneLine, processOutput } from './output.ts';
+import { ClosedPipe, stdio } from './stdio.ts';
 import { version } from './package-folder.ts';
 
 /** Exit code of a process that was interrupted: 128 + SIGINT. */
@@ -47,7 +48,10 @@ async function main(args: readonly string[]): Promise<number> {
   const out = processOutput(prepared.json);
   return await interruptible(async (signal) => {
     try {
-      await prepared.run({ out, signal });
+      return await prepared.run({ out, signal });
+    } catch (error) {
+      if (signal.aborted) out.note('interrupted');
+      throw error;
     } finally {
       out.progress('');
     }
@@ -55,21 +59,22 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 /** Runs with a signal that the first interrupt aborts; the second one ends the process at once. */
-async function interruptible(body: (signal: AbortSignal) => Promise<void>): Promise<number> {
+async function interruptible(body: (signal: AbortSignal) => Promise<number | void>): Promise<number> {
   const controller = new AbortController();
   const onInterrupt = (): void => {
     if (controller.signal.aborted) process.exit(INTERRUPTED);
     controller.abort();
   };
   process.on('SIGINT', onInterrupt);
+  let code: number | void = 0;
   try {
-    await body(controller.signal);
+    code = await body(controller.signal);
   } catch (error) {
     if (!controller.signal.aborted) throw error;
   } finally {
     process.off('SIGINT', onInterrupt);
   }
-  return controller.signal.aborted ? INTERRUPTED : 0;
+  return controller.signal.aborted ? INTERRUPTED : code ?? 0;
 }
 
 /** Help about a command, about those that begin with a word, or about all. */
@@ -98,11 +103,12 @@ function overallHelp(): string {
     ...columns(COMMANDS.map(({ spec }) => [spec.name, spec.summary] as const)),
     '',
     'ternspike COMMAND --help explains a command; --version prints the version.',
-    'Every command takes --json. Exit codes: 0 success, 1 refusal, 2 wrong usage, 130 interrupted.',
+    'Every command takes --json, and - instead of a text reads stdin.',
+    'Exit codes: 0 success, 1 refusal, 2 wrong usage, 130 interrupted; of gates also 3 regression, 4 golden item changed.',
     'TERNSPIKE_DEBUG=1 prints the stack of a refusal.',
     '',
     'Example:',
-    '  ternspike run -m stories260K.gguf "Once upon a time" -n 160 --temp 0',
+    '  ternspike run "Once upon a time"',
     '',
   ].join('\n');
 }
@@ -118,20 +124,24 @@ function report(error: unknown, args: readonly string[]): number {
     : error instanceof TernspikeError
     ? message
     : `INTERNAL: ${message}; this is a fault of ternspike, run again with TERNSPIKE_DEBUG=1 and report it`;
-  process.stderr.write(`ternspike: ${oneLine(line, 2000)}\n`);
-  if (process.env.TERNSPIKE_DEBUG === '1' && error instanceof Error) {
-    for (let at: unknown = error; at instanceof Error; at = at.cause) {
-      process.stderr.write(`${at.stack ?? at.message}\n`);
-    }
+  const lines = [`ternspike: ${oneLine(line, 2000)}`];
+  if (process.env.TERNSPIKE_DEBUG === '1') {
+    for (let at: unknown = error; at instanceof Error; at = at.cause) lines.push(at.stack ?? at.message);
+  }
+  try {
+    stdio(2).writeNow(`${lines.join('\n')}\n`);
+  } catch {
+    // the exit code is all that can still be said
   }
   return usage ? 2 : 1;
 }
 
-endOnClosedPipe();
 const args = process.argv.slice(2);
 // not process.exit(): what was written is still on its way
 try {
   process.exitCode = await main(args);
 } catch (error) {
+  // who reads no further, as in `ternspike … | head`, has what was wanted
+  if (error instanceof ClosedPipe) process.exit(process.exitCode ?? 0);
   process.exitCode = report(error, args);
 }

@@ -3,12 +3,18 @@
  * @module
  */
 import process from 'node:process';
+import { ClosedPipe, stdio } from './stdio.ts';
+import { oneLine, visible, visibleJson } from './visible.ts';
+
+export { oneLine } from './visible.ts';
 
 /** Writes results and notices. */
 export interface Output {
   /** Whether one JSON object is wanted on stdout, and nothing else. */
   readonly json: boolean;
-  /** Text to stdout; waits while the reader is slow. */
+  /** Whether a user looks at stdout: control characters are shown then, not sent. */
+  readonly terminal?: boolean;
+  /** Text to stdout; waits while the reader is slow. @throws {IoError} {ClosedPipe} */
   text(text: string): Promise<void>;
   /** The result: the object with `--json`, else the lines. */
   result(object: object, lines: () => readonly string[]): Promise<void>;
@@ -18,47 +24,51 @@ export interface Output {
   progress(line: string): void;
 }
 
+/** Characters of a note, which may hold the name of a file. */
+const NOTE_CHARS = 4000;
+
 /** The output of this process. */
 export function processOutput(json: boolean): Output {
+  const [out, err] = [stdio(1), stdio(2)];
   let shown = false;
+  const aside = (text: string): void => {
+    try {
+      err.writeNow(text);
+    } catch (error) {
+      if (!(error instanceof ClosedPipe)) throw error; // nobody listens: what counts is on stdout
+    }
+  };
   const progress = (line: string): void => {
-    if (!process.stderr.isTTY || (line === '' && !shown)) return;
-    process.stderr.write(`\r\x1b[K${line}`);
+    if (!err.terminal || (line === '' && !shown)) return;
+    aside(`\r\x1b[K${oneLine(line, terminalWidth(2) - 1)}`);
     shown = line !== '';
   };
-  const text = (part: string): Promise<void> => (part === '' ? Promise.resolve() : written(part));
+  const text = (part: string): Promise<void> => {
+    if (part === '') return Promise.resolve();
+    return out.write(out.terminal ? visible(part) : part);
+  };
   return {
     json,
+    terminal: out.terminal,
     text,
     progress,
     note(line) {
       progress('');
-      process.stderr.write(`${line}\n`);
+      aside(`${oneLine(line, NOTE_CHARS)}\n`);
     },
     result(object, lines) {
       progress('');
-      return text(json ? `${toJson(object)}\n` : lines().map((line) => `${line}\n`).join(''));
+      if (!json) return text(lines().map((line) => `${line}\n`).join(''));
+      const line = `${toJson(object)}\n`;
+      return out.write(out.terminal ? visibleJson(line) : line);
     },
   };
 }
 
-/** Ends the process quietly once nobody reads stdout any more, as in `ternspike … | head`. */
-export function endOnClosedPipe(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
-    process.stderr.write(`ternspike: IO: stdout cannot be written: ${error.message}\n`);
-    process.exit(1);
-  });
-}
-
-/** Resolves when the text has been taken over by the system, so that a slow reader slows the writer. */
-function written(text: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    process.stdout.write(text, (error) => {
-      if (error) reject(error);
-      else resolve();
-    });
-  });
+/** Columns of a terminal; of anything else 80. */
+export function terminalWidth(fd: 1 | 2): number {
+  const { columns } = fd === 1 ? process.stdout : process.stderr;
+  return columns !== undefined && columns >= 40 ? columns : 80;
 }
 
 /** JSON in which big integers are strings and typed arrays are arrays. */
@@ -83,9 +93,11 @@ export function rounded(value: number, digits: number = 6): number {
   return Number.isFinite(value) ? Number(value.toPrecision(digits)) : 0;
 }
 
-/** Text from a file or a user, made fit for one line of a terminal. */
-export function oneLine(text: string, most: number = 100): string {
-  // control characters could move the cursor or colour the terminal
-  const clean = text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ');
-  return clean.length > most ? `${clean.slice(0, most)}…` : clean;
+/** 3725 → "1:02:05". */
+export function clock(seconds: number): string {
+  const whole = Math.round(seconds);
+  const two = (n: number): string => String(n).padStart(2, '0');
+  const minutes = Math.floor(whole / 60);
+  const hours = Math.floor(minutes / 60);
+  return hours > 0 ? `${hours}:${two(minutes % 60)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }

@@ -7,8 +7,10 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TernspikeError } from '../errors.ts';
 
-/** The model that runs where none is named: a student of stories260K, see models/README.md. */
+/** The model that generates where none is named: a student of stories260K, see models/README.md. */
 const DEFAULT_MODEL = 'models/stories-spiking.gguf';
+/** The same for commands that classify; null while none is in the package. */
+export const DEFAULT_CLASSIFIER: string | null = null;
 
 interface Package {
   readonly folder: string;
@@ -34,12 +36,12 @@ export function version(): string {
   return findPackage()?.version ?? 'unknown';
 }
 
-/** Path of the model that travels with the package. @throws {TernspikeError} `OPTION` where it was taken away */
-export function defaultModel(): string {
-  const path = join(findPackage()?.folder ?? '', DEFAULT_MODEL);
+/** Path of a model that comes with the package. @throws {TernspikeError} `OPTION` where it was taken away */
+export function bundledModel(name: string = DEFAULT_MODEL): string {
+  const path = join(findPackage()?.folder ?? '', name);
   if (existsSync(path)) return path;
   throw new TernspikeError(
     'OPTION',
-    `no model is given, and ${DEFAULT_MODEL} of the package is not there; pass a GGUF file or its URL with -m`,
+    `no model is given, and ${name} of the package is not there; pass a GGUF file or its URL with -m`,
   );
 }

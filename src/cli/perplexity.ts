@@ -5,8 +5,9 @@
 import { perplexity } from '../eval/perplexity.ts';
 import { type Command, command, need } from './command.ts';
 import { readText, withSource } from './files.ts';
-import { CONTEXT_OPTIONS, load, MODEL_OPTIONS, modelPath, TYPE_OPTIONS } from './load.ts';
+import { CONTEXT_OPTIONS, load, memoryOf, MODEL_OPTIONS, modelPath, TYPE_OPTIONS } from './load.ts';
 import { rounded } from './output.ts';
+import { spikeSummary } from './spikes.ts';
 import { tokenizerOfFile } from './tokenizer-file.ts';
 
 /** Tokens of a window unless told; llama.cpp's. */
@@ -28,7 +29,10 @@ export const perplexityCommand: Command = command(
       tokenizer: { kind: 'text', value: 'FILE', help: "a tokenizer instead of the model's" },
     } as const,
     notes: ['Windows of --ctx tokens, bos first; the second half of each is scored.'],
-    examples: ['ternspike perplexity -m stories260K.gguf -f sample.txt --ctx 256 --bytes 60000'],
+    examples: [
+      'ternspike perplexity -f story.txt --ctx 64',
+      'ternspike perplexity -m model.gguf -f story.txt --ctx 32 --bytes 2000 --json',
+    ],
   },
   async ({ values }, context) => {
     const { out, signal } = context;
@@ -54,12 +58,31 @@ export const perplexityCommand: Command = command(
       signal,
       onProgress: ({ chunk, chunks: all, ppl }) => out.progress(`window ${chunk} of ${all}: ${ppl.toFixed(4)}`),
     });
+    const { ppl, stderr, tokens, bytes: scored, nll, bitsPerByte, windows } = result;
+    const { spikes } = model.stats();
     await out.result(
-      { ...result, ppl: rounded(result.ppl, 9), stderr: rounded(result.stderr) },
+      {
+        ppl: rounded(ppl, 9),
+        stderr: rounded(stderr),
+        tokens,
+        chunks: result.chunks,
+        bytes: scored,
+        nll: rounded(nll, 12),
+        bitsPerByte: rounded(bitsPerByte, 9),
+        contextLength,
+        windows: windows.map((window) => ({ ...window, nll: rounded(window.nll, 9) })),
+        spikes: spikes ?? null,
+        energy: spikes?.energy ?? null,
+        model: path,
+        digest: model.digest,
+        memory: memoryOf(model),
+      },
       () => [
-        `perplexity ${result.ppl.toFixed(4)} ± ${
-          result.stderr.toFixed(4)
-        } (${result.tokens} tokens, ${result.chunks} windows)`,
+        `perplexity ${ppl.toFixed(4)} ± ${
+          stderr.toFixed(4)
+        } (${tokens} tokens, ${result.chunks} windows of ${contextLength})`,
+        `${bitsPerByte.toFixed(4)} bits per byte (${scored} bytes)`,
+        ...(spikes ? [spikeSummary(spikes)] : []),
       ],
     );
   },

@@ -5,6 +5,7 @@
  */
 import type { ByteSource } from '../bytes/source.ts';
 import { openContainer } from '../container/open.ts';
+import { SessionError } from '../errors.ts';
 import { architectureOf } from '../architectures/index.ts';
 import { defaultContext } from '../description/plan.ts';
 import { tokenizerFromMetadata } from '../tokenizer/open.ts';
@@ -37,10 +38,15 @@ export function promptIds(prompt: Prompt, tokenizer: Tokenizer | null, held: num
   return ids.slice(twice + goesOn);
 }
 
+/** A prompt of more than so many times the positions that a model was trained on is hardly meant: its answer would be noise,
+ *  and comes after minutes. */
+const MOST_TIMES_TRAINED = 16;
+
 /**
  * A context for prompt and answer where the default would be too small, else undefined.
  * @param held positions of the session that is continued
  * @param given a tokenizer instead of the file's
+ * @throws {SessionError} `CONTEXT_OVERFLOW` for a prompt far beyond what the model was trained on
  */
 export async function contextFor(
   source: ByteSource,
@@ -56,9 +62,16 @@ export async function contextFor(
   if (held + most + tokens <= defaultContext(1)) return undefined;
   const container = await openContainer(source, { signal });
   const architecture = await architectureOf(container);
-  if (!architecture.grows) return undefined; // its sessions take any length
   const { trainedContext: trained } = architecture.describe(container);
   const ids = promptIds(prompt, given ?? tokenizerFromMetadata(container.metadata), held);
   const contextLength = held + ids.length + tokens;
+  if (ids.length > MOST_TIMES_TRAINED * trained) {
+    throw new SessionError(
+      'CONTEXT_OVERFLOW',
+      `the prompt has ${ids.length} tokens, the model was trained on ${trained} positions: what it says after such a prompt ` +
+        `means little; shorten it, or read it all the same with --ctx ${contextLength}`,
+    );
+  }
+  if (!architecture.grows) return undefined; // its sessions take any length
   return contextLength > defaultContext(trained) ? contextLength : undefined;
 }

@@ -7,8 +7,8 @@ import { symbolicLightSampling } from '../architectures/symboliclight/sampling.t
 import { checkSamplerOptions, type SamplerOptions } from '../sample/options.ts';
 import { randomSeed } from '../sample/rng.ts';
 import { type OptionTable, UsageError, type Values } from './args.ts';
-import { asUsage, type Command, command, type Context } from './command.ts';
-import { withSource } from './files.ts';
+import { type Command, command, type Context } from './command.ts';
+import { textArgument, withSource } from './files.ts';
 import { generate } from './generation.ts';
 import { CONTEXT_OPTIONS, load, MODEL_OPTIONS, modelPath, TYPE_OPTIONS } from './load.ts';
 import { contextFor, type Prompt } from './prompt.ts';
@@ -78,6 +78,8 @@ const OPTIONS = {
   chat: { kind: 'flag', help: "take PROMPT as a user's message, by the model's chat template" },
   system: { kind: 'text', help: 'system message; with --chat' },
   ids: { kind: 'ids', value: '1,2,3', help: 'the prompt as ids, instead of PROMPT' },
+  verbose: { kind: 'flag', help: 'all statistics: what every block spiked, where the model spikes' },
+  quiet: { kind: 'flag', short: 'q', help: 'no statistics, no warnings' },
 } as const satisfies OptionTable;
 
 type RunValues = Values<typeof OPTIONS>;
@@ -89,22 +91,25 @@ export const run: Command = command(
     positionals: [{ name: 'PROMPT', optional: true }],
     options: OPTIONS,
     notes: [
-      'The text is streamed to stdout; counts and speeds stand on stderr.',
+      'PROMPT of - reads stdin, and so does a pipe without PROMPT; one line break at its end is left out. Text is streamed ' +
+      'to stdout, statistics go to stderr. A terminal shows the prompt before the text, and control characters as ^[.',
       'A session keeps what the model has read, not how it draws: options and seed are those of each run. A prompt goes on ' +
       'where the session ended, without bos. -n 0 --save-session only reads. FILE appears when it is whole.',
     ],
     examples: [
-      'ternspike run -m stories260K.gguf "Once upon a time" -n 160 --temp 0',
-      'ternspike run -m falcon3-1b.gguf --chat "Why is the sky blue?" --seed 1 --stop "</s>"',
-      'ternspike run -m stories260K.gguf --ids 1,403,407,261,378 --json',
-      'ternspike run -m falcon3-1b.gguf --chat "Hello" --save-session chat.session',
-      'ternspike run -m falcon3-1b.gguf --chat "And now?" --load-session chat.session --save-session chat.session',
+      'ternspike run "Once upon a time"',
+      'ternspike run "Once upon a time" -n 160 --temp 0 --json',
+      'echo "One day, Tom" | ternspike run --seed 1 --stop "The end"',
+      'ternspike run "Lily had a dog." -n 40 --save-session lily.session',
+      'ternspike run "Then" --load-session lily.session --overflow slide',
+      'ternspike run -m chat.gguf --chat "Why is the sky blue?" --system "Be brief."',
     ],
   },
   async ({ values, positionals }, context) => {
-    const prompt = promptOf(values, positionals[0]);
+    if (values.verbose && values.quiet) throw new UsageError('give --verbose or --quiet, not both');
+    const prompt = await promptOf(values, positionals[0], context.signal);
     const sampler: SamplerOptions = { ...samplerOptions(values), seed: values.seed ?? randomSeed() };
-    asUsage(() => checkSamplerOptions(sampler));
+    checkSamplerOptions(sampler);
     const path = modelPath(values.model);
     const [from, to] = [values['load-session'], values['save-session']];
     const loaded = from === undefined ? undefined : await lookAtSession(from, context.signal);
@@ -114,21 +119,26 @@ export const run: Command = command(
       using model = await openFor(path, prompt, loaded, values, context);
       using session = loaded || sink ? await openSession(model, loaded, values.overflow, context.signal) : undefined;
       const { tokens: maxTokens = DEFAULT_TOKENS, overflow, stop } = values;
-      await generate(model, { path, prompt, sampler, maxTokens, overflow, stop, session, sink }, context);
+      const statistics = values.quiet ? 'none' : values.verbose ? 'all' : 'short';
+      await generate(model, { path, prompt, sampler, maxTokens, overflow, stop, session, sink, statistics }, context);
     } finally {
       await sink?.discard();
     }
   },
 );
 
-function promptOf({ ids, chat, system }: RunValues, text: string | undefined): Prompt {
+async function promptOf(
+  { ids, chat, system }: RunValues,
+  given: string | undefined,
+  signal: AbortSignal,
+): Promise<Prompt> {
   if (system !== undefined && !chat) throw new UsageError('--system needs --chat');
   if (ids) {
-    if (text !== undefined || chat) throw new UsageError('give PROMPT or --ids, not both');
+    if (given !== undefined || chat) throw new UsageError('give PROMPT or --ids, not both');
     if (ids.length === 0) throw new UsageError('--ids is empty');
     return { ids };
   }
-  if (text === undefined) throw new UsageError('PROMPT is missing');
+  const text = await textArgument(given, 'PROMPT', signal);
   if (!chat) return { text };
   return {
     chat: [...(system === undefined ? [] : [{ role: 'system', content: system }]), { role: 'user', content: text }],

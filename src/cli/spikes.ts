@@ -45,6 +45,15 @@ export function spikeLines({ tokens, overall, layers, energy }: SpikeReport): st
   ];
 }
 
+/** A report in one line. */
+export function spikeSummary({ overall, energy }: SpikeReport): string {
+  const { touched, dense } = overall.weightBytes;
+  return `a token: ${share(overall.firingRate)} of neurons fire, ${bytesText(touched)} of ${
+    bytesText(dense)
+  } of weights ` +
+    `are read, ${energyText(energy.compute.effective)} of operations (45 nm estimate)`;
+}
+
 /** 1234567 → "1.23 M". */
 function countText(count: number): string {
   return count < 1e6

@@ -2,15 +2,17 @@
  * `tokenize` and `detokenize`: text ⇄ ids, without loading weights.
  * @module
  */
-import { type Command, command, need } from './command.ts';
-import { readStdin } from './files.ts';
+import { isatty } from 'node:tty';
+import { parseIds, UsageError } from './args.ts';
+import { type Command, command } from './command.ts';
+import { readStdin, textArgument } from './files.ts';
 import { chosenTokenizer, TOKENIZER_OPTIONS } from './tokenizer-file.ts';
 
 export const tokenize: Command = command(
   {
     name: 'tokenize',
     summary: 'Text to token ids.',
-    positionals: [{ name: 'TEXT' }],
+    positionals: [{ name: 'TEXT', optional: true }],
     options: {
       ...TOKENIZER_OPTIONS,
       special: {
@@ -18,15 +20,18 @@ export const tokenize: Command = command(
         help: 'add bos and eos as the model was trained, and read special tokens in the text as such',
       },
     } as const,
-    notes: ['TEXT of - reads stdin. Text that begins with a dash stands behind --.'],
+    notes: ['TEXT of -, or none, reads stdin to the last byte. Text that begins with a dash goes after --.'],
     examples: [
-      'ternspike tokenize -m stories260K.gguf "Once upon a time"',
-      'ternspike tokenize --tokenizer tokenizer.json --special --json - < story.txt',
+      'ternspike tokenize "Once upon a time"',
+      'ternspike tokenize -m model.gguf --special --json - < story.txt',
+      'ternspike tokenize --tokenizer vocab.txt --special "hello"',
     ],
   },
   async ({ values, positionals }, { out, signal }) => {
+    const given = positionals[0] ?? '-';
+    if (positionals.length === 0 && isatty(0)) throw new UsageError('TEXT is missing');
     const tokenizer = await chosenTokenizer(values, signal);
-    const text = positionals[0] === '-' ? await readStdin() : positionals[0];
+    const text = given === '-' ? await readStdin(signal) : given;
     const ids = tokenizer.encode(text, { special: values.special === true });
     await out.result({ ids }, () => [ids.join(',')]);
   },
@@ -36,16 +41,21 @@ export const detokenize: Command = command(
   {
     name: 'detokenize',
     summary: 'Token ids to text.',
-    positionals: [],
+    positionals: [{ name: 'IDS', optional: true }],
     options: {
       ...TOKENIZER_OPTIONS,
-      ids: { kind: 'ids', value: '1,2,3', help: 'the ids' },
+      ids: { kind: 'ids', value: '1,2,3', help: 'the ids, instead of IDS' },
       special: { kind: 'flag', help: 'write special tokens as their text instead of leaving them out' },
     } as const,
-    examples: ['ternspike detokenize -m stories260K.gguf --ids 1,403,407,261,378'],
+    notes: ['IDS are numbers such as 1,2,3. IDS of -, or none, reads them from stdin.'],
+    examples: [
+      'ternspike detokenize 1,403,407,261,378',
+      'ternspike tokenize "Once upon a time" | ternspike detokenize',
+    ],
   },
-  async ({ values }, { out, signal }) => {
-    const ids = need(values.ids, '--ids');
+  async ({ values, positionals }, { out, signal }) => {
+    if (values.ids && positionals.length > 0) throw new UsageError('give IDS or --ids, not both');
+    const ids = values.ids ?? parseIds('IDS', await textArgument(positionals[0], 'IDS', signal));
     const tokenizer = await chosenTokenizer(values, signal);
     const text = tokenizer.decode(ids, { special: values.special === true });
     await out.result({ text }, () => [text]);

@@ -29,8 +29,11 @@ export type TensorType =
   | 'IQ4_NL'
   | 'U2_ROWS';
 
+/** Name of a float type that is widened, or narrowed, to another when it is read. */
+export type OtherFloat = 'F64' | 'F8_E4M3' | 'F8_E5M2' | 'F8_E4M3FNUZ' | 'F8_E5M2FNUZ';
+
 /** Name of an element type of buffers, masks and packed codes, which are listed and never computed with as they are. */
-export type RawType = 'U8' | 'I16' | 'I32' | 'I64' | 'F64' | 'BOOL';
+export type RawType = 'U8' | 'I16' | 'I32' | 'I64' | 'U16' | 'U32' | 'U64' | 'BOOL' | OtherFloat;
 
 /** One stored tensor. */
 export interface TensorInfo {
@@ -41,10 +44,15 @@ export interface TensorInfo {
   /** Elements that share one scale in the file: 256 for TQ1_0, TQ2_0 and the K-quants, 64 or 128 for Q2_0, 32 for Q8_0, 1 for floats,
    *  0 for I2_S and U2_ROWS (one scale for the whole tensor). */
   readonly blockElements: number;
+  /** The type in the file, where `type` is what its elements are read as. */
+  readonly stored?: OtherFloat;
   /** Position of the first byte in the source. */
   readonly offset: number;
   /** Bytes in the source. */
   readonly byteLength: number;
+  /** For a tensor that is made of others when it is read: where the bytes are that it is made of. Weights are loaded in the
+   *  order of the file. */
+  readonly readFrom?: number;
 }
 
 /** A tensor of a type that weights can have. */

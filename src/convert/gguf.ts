@@ -9,12 +9,13 @@
 import { TYPE_LAYOUTS } from '../container/ggml-types.ts';
 import type { GgufContainer } from '../container/gguf.ts';
 import type { HuggingFaceContainer } from '../container/huggingface/translate.ts';
-import { type ByteSink, type GgufEntry, type GgufTensor, writeGguf } from '../container/gguf-write.ts';
+import type { ByteSink, GgufEntry } from '../container/gguf-write.ts';
 import type { TensorInfo } from '../container/tensor.ts';
 import type { EncodedType } from './codec.ts';
 import { checkTypes, GGUF_TYPES, type GgufType, refuseOptions } from './options.ts';
+import { metadataBefore, writeTensors } from './pipeline.ts';
 import { Runs } from './runs.ts';
-import type { ConvertedTensor, ConvertOptions, ConvertResult } from './types.ts';
+import type { ConvertOptions, ConvertResult } from './types.ts';
 import type { ByteSource } from '../bytes/source.ts';
 import type { KernelModules } from '../wasm/instantiate.ts';
 
@@ -50,32 +51,24 @@ export async function convertGguf(
   sink: ByteSink,
   options: ConvertOptions,
 ): Promise<ConvertResult> {
-  const { signal, onProgress } = options;
+  const { signal } = options;
   refuseOptions(options, ['ternary', 'classifier', 'scale']);
   checkTypes(options, GGUF_TYPES);
   const types = options as Required<Pick<GgufTypes, 'type'>> & GgufTypes;
   const vector = { to: 'F32', fellBack: false } as const;
-  const plan = [...container.tensors.values()].map((info) => ({
+  const weights = [...container.tensors.values()];
+  // the scale of a packed matrix goes into its blocks
+  const scales = new Set(weights.filter(({ type }) => type === 'U2_ROWS').map(({ name }) => `${name}_scale`));
+  const plan = weights.filter(({ name }) => !scales.has(name)).map((info) => ({
     info,
+    shape: info.shape,
     ...(info.shape.length < 2 ? vector : targetOf(info, types) ?? vector),
   }));
-  const tensors: GgufTensor[] = plan.map(({ info, to }) => ({ name: info.name, type: to, shape: info.shape }));
-  const writer = await writeGguf(sink, { metadata: metadataOf(container, TARGETS[types.type], options), tensors });
-
-  const converter = new Runs(modules, container, source, signal);
-  const total = plan.reduce((sum, { info }) => sum + info.byteLength, 0);
-  const converted: ConvertedTensor[] = [];
-  let done = 0;
-  for (const { info, to, fellBack } of plan) {
-    const errors = await converter.convert(info, to, async (bytes, read) => {
-      await writer.write(info.name, bytes);
-      done += read;
-      onProgress?.({ done, total, tensor: info.name });
-    });
-    converted.push({ name: info.name, from: info.type, to, ...errors, fellBack });
-  }
-  await writer.finish();
-  return { bytes: { in: container.size, out: writer.bytesWritten }, tensors: converted };
+  const runs = new Runs(modules, container, source, signal);
+  const metadata = metadataOf(container, TARGETS[types.type], options);
+  return writeTensors(sink, metadata, plan, container.size, options, async ({ info, to }, take) => ({
+    errors: await runs.convert(info, to, take),
+  }));
 }
 
 /** Types of matrices: of all, of embedding and head, and of the embedding alone. */
@@ -103,11 +96,7 @@ export function targetOf(
 
 /** Everything that stood in the file, with its present type. */
 function metadataOf(container: Convertible, { fileType }: Target, more: ConvertOptions): Map<string, GgufEntry> {
-  const metadata = new Map<string, GgufEntry>();
-  for (const [key, value] of container.metadata) {
-    const type = container.metadataTypes.get(key);
-    if (type !== undefined) metadata.set(key, { type, value });
-  }
+  const metadata = metadataBefore(container);
   metadata.set('general.file_type', { type: 'uint32', value: fileType });
   // 2 is the only version of today's blocks; readers may ask for it
   if (fileType > 1) metadata.set('general.quantization_version', { type: 'uint32', value: 2 });

@@ -45,7 +45,8 @@ export function requantised<T extends Container>(
     const offset = alignUp(end, ALIGNMENT);
     const byteLength = tensorBytes(to, info.shape);
     const { blockElements } = TYPE_LAYOUTS[to];
-    const as = Object.freeze({ name, type: to, shape: info.shape, blockElements, offset, byteLength });
+    const readFrom = info.readFrom ?? info.offset;
+    const as = Object.freeze({ name, type: to, shape: info.shape, blockElements, offset, byteLength, readFrom });
     end = offset + byteLength;
     tensors.set(name, as);
     encoded.push({ from: info, to: as });

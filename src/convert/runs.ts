@@ -7,7 +7,7 @@ import { elementsOf, TYPE_LAYOUTS, weightType } from '../container/ggml-types.ts
 import { quote } from '../container/gguf-types.ts';
 import type { Container, TensorInfo } from '../container/tensor.ts';
 import { MemoryError, ModelFileError } from '../errors.ts';
-import { rowScales } from '../description/layout.ts';
+import { packedScale, rowScales } from '../description/layout.ts';
 import { Arena } from '../wasm/arena.ts';
 import { BlockCodec, type EncodedType, type Encoding } from './codec.ts';
 import { instantiate, type KernelModules } from '../wasm/instantiate.ts';
@@ -23,8 +23,11 @@ export interface Errors {
   readonly rmsError: number;
 }
 
-/** How a tensor is stored; I8 has a scale for every row. */
-type Stored = Encoding | { readonly type: 'I8'; readonly scales: Float32Array; readonly cols: number };
+/** How a tensor is stored: I8 has a scale for every row, U2_ROWS codes of four quarters of so many elements. */
+type Stored =
+  | Encoding
+  | { readonly type: 'U2_ROWS'; readonly scale: number; readonly quarter: number }
+  | { readonly type: 'I8'; readonly scales: Float32Array; readonly cols: number };
 
 /** Takes what one run became, and the bytes of the source it came from. */
 export type Take = (bytes: Uint8Array, read: number) => Promise<void>;
@@ -137,18 +140,14 @@ export class Runs {
   async #stored(info: TensorInfo, elements: number): Promise<Stored> {
     const type = weightType(info);
     if (type === 'I8') return { type, scales: await this.rowScales(info), cols: info.shape[1] };
-    if (type === 'U2_ROWS') {
-      throw new ModelFileError(
-        'TENSOR_TYPE',
-        `tensor ${quote(info.name)} is packed four rows to a byte, which is opened as it is and not converted`,
-      );
-    }
+    if (type === 'U2_ROWS') return { type, scale: await this.#packedScale(info), quarter: elements / 4 };
     return { type, blockElements: info.blockElements, scale: await this.#tensorScale(info, elements) };
   }
 
   /** Reads n elements and decodes them. @returns the bytes as stored */
   async #decode(info: TensorInfo, from: Stored, at: number, n: number): Promise<Uint8Array> {
     this.#signal?.throwIfAborted();
+    if (from.type === 'U2_ROWS') return await this.#decodeQuarters(info, from, at, n);
     const stored = this.#arena.u8(this.#in, runBytes(info, n));
     await readFully(this.#source, stored, info.offset + runBytes(info, at), `tensor ${quote(info.name)}`, this.#signal);
     if (from.type === 'I8') {
@@ -160,6 +159,39 @@ export class Runs {
     const bad = this.#codec.decode(from, this.#in, this.#weights, n);
     if (bad) refuseDamaged(info, at + bad.element, bad.kind);
     return stored;
+  }
+
+  /** The same for codes packed four rows to a byte: those of a quarter are in as many bytes, one after the other. */
+  async #decodeQuarters(
+    info: TensorInfo,
+    { scale, quarter }: { readonly scale: number; readonly quarter: number },
+    at: number,
+    n: number,
+  ): Promise<Uint8Array> {
+    const bytes = this.#arena.u8(this.#in, n);
+    const weights = this.#arena.f32(this.#weights, n);
+    for (let done = 0; done < n;) {
+      const q = Math.floor((at + done) / quarter);
+      const end = Math.min(n, (q + 1) * quarter - at);
+      const from = info.offset + at + done - q * quarter;
+      await readFully(this.#source, bytes.subarray(done, end), from, `tensor ${quote(info.name)}`, this.#signal);
+      for (; done < end; done++) {
+        const code = (bytes[done] >> (2 * q)) & 3;
+        if (code === 3) refuseDamaged(info, at + done, 'code');
+        weights[done] = (code - 1) * scale;
+      }
+    }
+    return bytes.subarray(0, n / 4); // every byte is read once for each quarter
+  }
+
+  /** What the codes of a packed matrix are multiplied by. */
+  async #packedScale(info: TensorInfo): Promise<number> {
+    const beside = packedScale(this.#container, info);
+    await this.#decode(beside.info, await this.#stored(beside.info, 1), 0, 1);
+    const [scale] = this.#arena.f32(this.#weights, 1);
+    const value = Math.fround(beside.divides ? 1 / scale : scale);
+    if (!Number.isFinite(value)) refuseDamaged(beside.info, 0, 'not-finite');
+    return value;
   }
 
   /** Encodes the weights of a run and adds up by how much they moved. */

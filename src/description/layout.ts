@@ -71,6 +71,23 @@ export function packedSize(info: TensorInfo): PackedSize {
   };
 }
 
+/**
+ * The scale beside a matrix packed four rows to a byte: its one element, and whether codes are divided by it (`bitlinear`) or
+ * multiplied (`autobitlinear`), as the checkpoint's quantisation says.
+ * @throws {ModelFileError} `TENSOR_TYPE`
+ */
+export function packedScale(container: Container, { name }: TensorInfo): { info: TensorInfo; divides: boolean } {
+  const info = container.tensors.get(`${name}_scale`);
+  if (!info || info.shape.length > 1 || (info.shape[0] ?? 1) !== 1) {
+    const found = info ? 'has several' : 'is missing';
+    throw new ModelFileError(
+      'TENSOR_TYPE',
+      `tensor "${name}" is packed and needs one scale in "${name}_scale", which ${found}`,
+    );
+  }
+  return { info, divides: container.metadata.get('config.quantization_config.linear_class') !== 'autobitlinear' };
+}
+
 /** Whether weights of this type are one of two or three codes times a scale. */
 export function isCodes(type: TensorInfo['type']): boolean {
   const rows = Object.hasOwn(TYPE_LAYOUTS, type) ? TYPE_LAYOUTS[type as keyof typeof TYPE_LAYOUTS].rows : null;

@@ -3,6 +3,7 @@
  * @module
  */
 import { OptionError } from '../errors.ts';
+import { unknownOption } from '../options.ts';
 import { checkStudent } from './student.ts';
 import type { StudentConfig } from './types.ts';
 
@@ -37,10 +38,7 @@ export function studentConfig(given: unknown, vocab: number): StudentConfig {
   const config: StudentConfig = { ...absent, ...given };
   for (const name of Object.keys(config)) {
     if (Object.hasOwn(absent, name)) continue;
-    throw new OptionError(
-      'OPTION',
-      `student: ${JSON.stringify(name.slice(0, 60))} is not known; expected ${Object.keys(absent).join(', ')}`,
-    );
+    throw unknownOption('student', name, Object.keys(absent));
   }
   checkStudent(config);
   if (config.vocab < vocab) {

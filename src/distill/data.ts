@@ -10,8 +10,11 @@ import { Rng } from '../sample/rng.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { DataState } from './checkpoint.ts';
 
-/** How documents are told apart: by `<|endoftext|>`, by single line feeds between lines that are not empty, or not at all. */
+/** How documents are told apart: by `<|endoftext|>`, by single line feeds (see `lineDocuments`), or not at all. */
 export type DocumentRule = 'marker' | 'line' | 'whole';
+
+/** Which token ends a document: the bos of the next one, or an eos of its own. */
+export type DocumentEndRule = 'bos' | 'eos';
 
 const MARKER = '<|endoftext|>';
 
@@ -29,9 +32,27 @@ export function splitHeldOut(text: string, share: number): { train: string; held
 
 /** The documents of a text, without empty ones. */
 export function documents(text: string, rule: DocumentRule): string[] {
-  const parts = rule === 'marker' ? text.split(MARKER) : rule === 'line' ? text.split(/(?<!\n)\n(?!\n)/) : [text];
+  const parts = rule === 'marker' ? text.split(MARKER) : rule === 'line' ? lineDocuments(text) : [text];
   const trimmed = rule === 'whole' ? parts : parts.map((part) => part.trim());
   return trimmed.filter((part) => part.trim() !== '');
+}
+
+/**
+ * Documents between single line feeds. Where a text has blank lines between paragraphs, neighbours without any are paragraphs
+ * of one document that was written with single line feeds.
+ */
+function lineDocuments(text: string): string[] {
+  const parts = text.split(/(?<!\n)\n(?!\n)/);
+  if (!text.includes('\n\n')) return parts;
+  const joined: string[] = [];
+  let open = false;
+  for (const part of parts) {
+    const single = !part.includes('\n\n');
+    if (open && single) joined.push(`${joined.pop()}\n${part}`);
+    else joined.push(part);
+    open = single;
+  }
+  return joined;
 }
 
 /** The rule of a text that comes without one. */
@@ -39,8 +60,18 @@ export function documentRule(text: string): DocumentRule {
   return text.includes(MARKER) ? 'marker' : 'whole';
 }
 
-/** One stream of ids: every document begins with bos, where the tokenizer adds one. */
-export function encodeDocuments(tokenizer: Tokenizer, texts: readonly string[]): Int32Array {
+/**
+ * The id that ends documents, undefined where the next one begins without any.
+ * @throws {OptionError} `OPTION` for `eos` where the vocabulary has none
+ */
+export function documentEnd({ addBos, specials }: Tokenizer, rule: DocumentEndRule = 'bos'): number | undefined {
+  if (rule === 'bos') return addBos ? specials.bos : undefined;
+  if (specials.eos !== undefined) return specials.eos;
+  throw new OptionError('OPTION', 'documents cannot end with eos: the teacher names none; use bos');
+}
+
+/** One stream of ids: every document begins with bos, where the tokenizer adds one, and ends with `eos`, where that is given. */
+export function encodeDocuments(tokenizer: Tokenizer, texts: readonly string[], eos?: number): Int32Array {
   const { bos } = tokenizer.specials;
   const parts: number[][] = [];
   for (const text of texts) {
@@ -50,6 +81,7 @@ export function encodeDocuments(tokenizer: Tokenizer, texts: readonly string[]):
       parts.push(tokenizer.encode(text.slice(at, end)));
       at = end;
     }
+    if (eos !== undefined) parts.push([eos]);
   }
   return concatenated(parts);
 }
@@ -78,8 +110,11 @@ export function digestOf(ids: Int32Array): number {
 }
 
 /**
- * Windows of a stream in a seeded order: every epoch begins at another offset and takes each window once. The first id of a
- * window gives way to bos, as every text begins with it when the model is used; it is read and never to be said.
+ * Windows of a stream in a seeded order: every epoch begins at another offset and takes each window once.
+ *
+ * In a stream of several documents bos says that one begins here, so that windows amid a document begin with their own id, and
+ * an epoch takes windows that begin with a document besides: how the model is used. In a stream of one document the first id of
+ * a window gives way to bos; it is read and never to be said.
  * @example
  * const windows = new Windows(ids, 256, 1, bos);
  * windows.take(8); // 8 rows of 257 ids
@@ -89,6 +124,8 @@ export class Windows {
   readonly #ids: Int32Array;
   readonly #digest: number;
   readonly #bos: number | undefined;
+  /** Where windows begin that begin with a document. */
+  readonly #starts: readonly number[];
   readonly #rng: Rng;
   #epoch = 0;
   #taken = 0;
@@ -111,7 +148,8 @@ export class Windows {
     this.length = length;
     this.#ids = ids;
     this.#digest = digestOf(ids);
-    this.#bos = bos;
+    this.#starts = documentStarts(ids, length, bos);
+    this.#bos = this.#starts.length > 0 ? undefined : bos;
     this.#rng = new Rng(seed);
     this.#generator = this.#rng.state();
     this.#shuffle();
@@ -133,7 +171,7 @@ export class Windows {
         this.#generator = this.#rng.state();
         this.#shuffle();
       }
-      const at = this.#offset + this.#order[this.#taken++] * this.length;
+      const at = this.#at(this.#order[this.#taken++]);
       rows.set(this.#ids.subarray(at, at + row), i * row);
       if (this.#bos !== undefined) rows[i * row] = this.#bos;
     }
@@ -174,10 +212,16 @@ export class Windows {
     this.#taken = taken;
   }
 
+  /** Where a window begins: those that begin with a document come first. */
+  #at(window: number): number {
+    const { length } = this.#starts;
+    return window < length ? this.#starts[window] : this.#offset + (window - length) * this.length;
+  }
+
   #shuffle(): void {
     const { length } = this;
     this.#offset = this.#rng.next() % length;
-    const count = Math.floor((this.#ids.length - 1 - this.#offset) / length);
+    const count = this.#starts.length + Math.floor((this.#ids.length - 1 - this.#offset) / length);
     const order = Uint32Array.from({ length: count }, (_, i) => i);
     for (let i = count - 1; i > 0; i--) {
       const j = Math.floor(this.#rng.uniform() * (i + 1));
@@ -187,12 +231,24 @@ export class Windows {
   }
 }
 
-/** The first windows of a stream, in order, for measuring; none overlaps another. */
+/** Begins of documents with room for a window that overlaps no other of these; none in a stream of one document. */
+function documentStarts(ids: Int32Array, length: number, bos: number | undefined): number[] {
+  if (bos === undefined || ids.indexOf(bos, 1) < 0) return [];
+  const starts: number[] = [];
+  for (let at = ids.indexOf(bos); at >= 0 && at + length < ids.length;) {
+    starts.push(at);
+    at = ids.indexOf(bos, at + length);
+  }
+  return starts;
+}
+
+/** The first windows of a stream, in order, for measuring; none overlaps another. They begin as those of `Windows` do. */
 export function fixedWindows(ids: Int32Array, length: number, most: number, bos?: number): Int32Array[] {
   const count = Math.min(most, Math.floor((ids.length - 1) / length));
+  const single = bos !== undefined && ids.indexOf(bos, 1) < 0;
   return Array.from({ length: count }, (_, i) => {
     const row = ids.slice(i * length, i * length + length + 1);
-    if (bos !== undefined) row[0] = bos;
+    if (single) row[0] = bos;
     return row;
   });
 }

@@ -11,6 +11,7 @@ import type { ModelSource } from '../bytes/resolve.ts';
 import { createFile } from '../bytes/sink.ts';
 import { type Checkpoint, loadCheckpoint } from './checkpoint.ts';
 import { studentConfig } from './config.ts';
+import { documentEnd } from './data.ts';
 import { exportStudent, studentMetadata } from './export.ts';
 import { diskFolder, type RunFolder } from './folder.ts';
 import { generateText } from './generate.ts';
@@ -18,10 +19,25 @@ import { pageOf } from './page.ts';
 import { prepare, type TextOptions } from './prepare.ts';
 import { train, type TrainEvent } from './run.ts';
 import { joined } from './safetensors-write.ts';
-import { hiddenPairs, SETTING_NAMES, type TrainSettings, trainSettings } from './settings.ts';
+import { hiddenPairs, SETTING_NAMES, TRAIN_RULES, type TrainSettings, trainSettings } from './settings.ts';
+import { type FirstStudent, studentFromFile } from './student-file.ts';
 import { Teacher } from './teacher.ts';
 import type { LossWeights, StudentConfig, Trainer, TrainerState } from './types.ts';
-import { DistillError, OptionError } from '../errors.ts';
+import { DistillError } from '../errors.ts';
+import {
+  ANY,
+  CALL,
+  checkOptions,
+  FLAG,
+  LIST,
+  number,
+  OBJECT,
+  oneOf,
+  type Rules,
+  SIGNAL,
+  TEXT,
+  whole,
+} from '../options.ts';
 import { perplexity, type PerplexityResult, scoredIds } from '../eval/perplexity.ts';
 import { open } from '../model/open-builtin.ts';
 import type { Model } from '../model/model.ts';
@@ -38,7 +54,7 @@ export interface DistillOptions extends Partial<TrainSettings>, TextOptions {
   /** Go on from the checkpoint in `dir`. Default false: a folder that has one is refused. */
   readonly resume?: boolean;
   /** Folder of a run whose student, as it was last saved, is the first of this one, moments of the optimiser included: for
-   *  other text, or other weights of the loss. */
+   *  other text, or other weights of the loss. Or a student's file, `NAME.gguf`: its weights, with moments of 0. */
   readonly init?: string;
   /** Tokens that the teacher writes to be learnt from besides the texts; default 0. */
   readonly generate?: number;
@@ -62,6 +78,34 @@ export interface DistillOptions extends Partial<TrainSettings>, TextOptions {
   readonly signal?: AbortSignal;
   readonly onEvent?: (event: DistillEvent) => void;
 }
+
+/** Which values are right. */
+const DISTILL_RULES: Rules<DistillOptions> = {
+  ...TRAIN_RULES,
+  texts: LIST,
+  evalTexts: LIST,
+  holdout: number(0, 0.9),
+  documents: oneOf('marker', 'line', 'whole'),
+  documentEnd: oneOf('bos', 'eos'),
+  teacher: ANY,
+  student: OBJECT,
+  out: TEXT,
+  dir: TEXT,
+  resume: FLAG,
+  init: TEXT,
+  generate: whole(0),
+  generateTemperature: number(0, 100),
+  cache: TEXT,
+  type: oneOf('tq2_0', 'tq1_0'),
+  hiddenPairs: LIST,
+  name: TEXT,
+  license: TEXT,
+  perplexityContext: whole(4),
+  threads: whole(1),
+  trainer: CALL,
+  signal: SIGNAL,
+  onEvent: CALL,
+};
 
 /** Makes a trainer with random weights. */
 export type TrainerFactory = (
@@ -125,15 +169,16 @@ async function builtIn(): Promise<TrainerFactory> {
  *   run, `NOT_FINITE`, `TRAINER` without jax-js; the signal's reason, after a checkpoint was written
  */
 export async function distill(options: DistillOptions): Promise<DistillResult> {
+  checkOptions('distill', options, DISTILL_RULES, ['teacher', 'texts', 'out', 'dir']);
   const { signal, onEvent } = options;
-  const folder = await diskFolder(options.dir);
+  const folder = diskFolder(options.dir);
   const from = await begin(folder, options);
-  const first = from ?? (await earlier(options));
+  const first = from ? firstOf(from) : await earlier(options);
   const settings = trainSettings({ ...(from?.run.options.settings as Partial<TrainSettings>), ...given(options) });
   const contextLength = Math.max(512, settings.seq, options.perplexityContext ?? 0);
   await using teacher = await open(options.teacher, { signal, contextLength, kv: 'f32' });
   const { vocab, name: teacherName, layers } = teacher.describe();
-  const config = studentConfig(first?.run.options.student ?? options.student ?? {}, vocab);
+  const config = studentConfig(first?.student ?? options.student ?? {}, vocab);
   const pairs = hiddenPairs(settings, config.layers, layers, options.hiddenPairs);
   const more = await generated(teacher, folder, options, settings.seed);
   const data = prepare(teacher.tokenizer, options, more, settings);
@@ -147,7 +192,12 @@ export async function distill(options: DistillOptions): Promise<DistillResult> {
     const { parameters } = trainer;
     const { trainTokens, heldTokens } = data;
     onEvent?.({ kind: 'begin', parameters, trainTokens, heldTokens, step: from?.run.step ?? 0 });
-    const answers = new Teacher(teacher, vocab, pairs.map((pair) => pair.teacher));
+    const end = documentEnd(teacher.tokenizer, options.documentEnd);
+    const answers = new Teacher(teacher, vocab, pairs.map((pair) => pair.teacher), {
+      id: end,
+      begin: teacher.tokenizer.specials.bos,
+      bias: settings.endBias,
+    });
     const name = options.name ?? `${teacherName || 'teacher'}-spiking`;
     const result = await train({
       trainer,
@@ -167,6 +217,7 @@ export async function distill(options: DistillOptions): Promise<DistillResult> {
     const about = {
       name,
       license: options.license,
+      end,
       description: `spiking student of ${teacherName || 'a teacher'}, ${result.steps} steps`,
     };
     const bytes = await write(teacher, config, result.state, options, about);
@@ -208,11 +259,22 @@ async function begin(folder: RunFolder, options: DistillOptions): Promise<Checkp
   );
 }
 
-/** The checkpoint of the run whose student is to be the first of this one, if there is such. */
-async function earlier(options: DistillOptions): Promise<Checkpoint | null> {
-  if (options.init === undefined) return null;
-  const folder = await diskFolder(options.init, false);
-  return ofShape(await checkpointIn(folder, options), folder, options);
+/** The student that is to be the first of this run, if there is such. */
+async function earlier(options: DistillOptions): Promise<FirstStudent | null> {
+  const { init, signal } = options;
+  if (init === undefined) return null;
+  if (/\.gguf$/i.test(init)) {
+    const found = await studentFromFile(init, signal);
+    const student = { ...options.student, ...found.student };
+    sameShape(student, options);
+    return { ...found, student };
+  }
+  const folder = diskFolder(init);
+  return firstOf(ofShape(await checkpointIn(folder, options), folder, options));
+}
+
+function firstOf({ run, trainer }: Checkpoint): FirstStudent {
+  return { student: (run.options.student ?? {}) as Partial<StudentConfig>, trainer };
 }
 
 function checkpointIn(folder: RunFolder, { onEvent }: DistillOptions): Promise<Checkpoint | null> {
@@ -220,14 +282,19 @@ function checkpointIn(folder: RunFolder, { onEvent }: DistillOptions): Promise<C
 }
 
 /** @throws {DistillError} `CHECKPOINT` where there is none, or one of another student than the options describe */
-function ofShape(found: Checkpoint | null, { path }: RunFolder, { student }: DistillOptions): Checkpoint {
+function ofShape(found: Checkpoint | null, { path }: RunFolder, options: DistillOptions): Checkpoint {
   if (found === null) throw new DistillError('CHECKPOINT', `${path} holds no checkpoint to go on from`);
-  const kept = found.run.options.student as Readonly<Record<string, unknown>> | undefined;
-  for (const [name, value] of Object.entries(student ?? {})) {
-    if (kept === undefined || kept[name] === value) continue;
-    throw new DistillError('CHECKPOINT', `the run was begun with ${name} ${String(kept[name])}, not ${String(value)}`);
-  }
+  sameShape(found.run.options.student as Partial<StudentConfig> | undefined, options);
   return found;
+}
+
+/** @throws {DistillError} `CHECKPOINT` where the options describe another student than was kept */
+function sameShape(kept: Partial<StudentConfig> | undefined, { student }: DistillOptions): void {
+  for (const [name, value] of Object.entries(student ?? {})) {
+    const own = kept?.[name as keyof StudentConfig];
+    if (kept === undefined || own === value) continue;
+    throw new DistillError('CHECKPOINT', `the student to go on with has ${name} ${own}, not ${String(value)}`);
+  }
 }
 
 async function generated(
@@ -237,14 +304,12 @@ async function generated(
   seed: number,
 ): Promise<Int32Array> {
   const { generate = 0, generateTemperature = 1, cache, signal, onEvent } = options;
-  if (!Number.isInteger(generate) || generate < 0) {
-    throw new OptionError('OPTION', `generate is ${generate}, expected a whole number from 0 on`);
-  }
   if (generate === 0) return new Int32Array(0);
-  return await generateText(teacher, cache === undefined ? folder : await diskFolder(cache), {
+  return await generateText(teacher, cache === undefined ? folder : diskFolder(cache), {
     tokens: generate,
     temperature: generateTemperature,
     length: GENERATED_LENGTH,
+    eos: options.documentEnd === 'eos' ? documentEnd(teacher.tokenizer, 'eos') : undefined,
     seed,
     signal,
     onProgress: ({ tokens, wanted }) => onEvent?.({ kind: 'generate', tokens, wanted }),
@@ -281,7 +346,7 @@ async function write(
   config: StudentConfig,
   state: TrainerState,
   { out, type, signal }: DistillOptions,
-  about: { readonly name: string; readonly description: string; readonly license?: string },
+  about: Parameters<typeof studentMetadata>[1],
 ): Promise<number> {
   const { module } = await builtinModule();
   const sink = await createFile(out);
@@ -313,7 +378,7 @@ async function measure(
 
 export { studentConfig } from './config.ts';
 export { exportStudent, studentMetadata } from './export.ts';
-export type { DocumentRule } from './data.ts';
+export type { DocumentEndRule, DocumentRule } from './data.ts';
 export type { TrainEvent } from './run.ts';
 export { DEFAULT_SETTINGS, type TrainSettings } from './settings.ts';
 export type { Batch, LossWeights, StepReport, StudentConfig, Trainer, TrainerState } from './types.ts';

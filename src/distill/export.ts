@@ -96,10 +96,16 @@ const THETA = 10000;
 /**
  * What a student's file says besides its numbers: name, licence, where it is from, and the teacher's vocabulary.
  * @param teacher the container of the teacher; only a GGUF file has a vocabulary that can be copied
+ * @param about.end the token that ends documents, which the file names as eos, so that generation stops there
  */
 export function studentMetadata(
   teacher: Container,
-  about: { readonly name: string; readonly description: string; readonly license?: string },
+  about: {
+    readonly name: string;
+    readonly description: string;
+    readonly license?: string;
+    readonly end?: number;
+  },
 ): Map<string, GgufEntry> {
   const metadata = new Map<string, GgufEntry>([
     ['general.name', { type: 'string', value: about.name }],
@@ -112,5 +118,6 @@ export function studentMetadata(
     const type = metadataTypes.get(key);
     if (key.startsWith('tokenizer.') && type !== undefined) metadata.set(key, { type, value });
   }
+  if (about.end !== undefined) metadata.set('tokenizer.ggml.eos_token_id', { type: 'uint32', value: about.end });
   return metadata;
 }

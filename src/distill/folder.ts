@@ -31,11 +31,10 @@ interface FileApi {
 }
 
 /**
- * A folder on the disk.
- * @param create whether it is made where it does not exist
- * @throws {IoError} `SOURCE` where the host has no file API; `IO` when it cannot be made
+ * A folder on the disk, which is made when the first file is written: a run that is refused leaves none.
+ * @throws {IoError} `SOURCE` where the host has no file API
  */
-export async function diskFolder(path: string, create: boolean = true): Promise<RunFolder> {
+export function diskFolder(path: string): RunFolder {
   const host = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
   const api = host.process?.getBuiltinModule?.('node:fs') as FileApi | undefined;
   if (api === undefined) {
@@ -43,7 +42,8 @@ export async function diskFolder(path: string, create: boolean = true): Promise<
   }
   const { mkdir, readFile, appendFile, rename } = api.promises;
   const at = (name: string): string => `${path}/${name}`;
-  if (create) await attempt(path, 'made', () => mkdir(path, { recursive: true }));
+  let made: Promise<void> | undefined;
+  const make = (): Promise<void> => (made ??= attempt(path, 'made', () => mkdir(path, { recursive: true })));
   return {
     path,
     async read(name) {
@@ -57,6 +57,7 @@ export async function diskFolder(path: string, create: boolean = true): Promise<
       }
     },
     async replace(name, parts, previous) {
+      await make();
       const sink = await createFile(at(name));
       try {
         for (const part of parts) await sink.write(part);
@@ -68,7 +69,10 @@ export async function diskFolder(path: string, create: boolean = true): Promise<
         await sink.discard();
       }
     },
-    append: (name, text) => attempt(at(name), 'written', () => appendFile(at(name), text)),
+    async append(name, text) {
+      await make();
+      await attempt(at(name), 'written', () => appendFile(at(name), text));
+    },
   };
 }
 

@@ -1,6 +1,7 @@
 /**
- * More text to learn from, written by the teacher itself: documents drawn from bos on, each once. They are kept on the disk
- * under a name made of all that they depend on, and go on where they were left.
+ * More text to learn from, written by the teacher itself: documents drawn from bos on, each once, and each to its end: one that
+ * was cut off would teach an end where there is none. They are kept on the disk under a name made of all that they depend on,
+ * and go on where they were left.
  * @module
  */
 import { xxh32 } from '../bytes/xxh32.ts';
@@ -13,8 +14,10 @@ export interface GenerateTextOptions {
   /** Tokens wanted, bos included; the last document may go beyond. */
   readonly tokens: number;
   readonly temperature: number;
-  /** Most tokens of a document. */
+  /** Most tokens of a document; one that has not ended by then is left out. */
   readonly length: number;
+  /** Put at the end of each document, for students whose documents end with a token of their own. */
+  readonly eos?: number;
   readonly seed: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (
@@ -24,25 +27,27 @@ export interface GenerateTextOptions {
 
 /** Bytes before the ids of a file: `TSID`, how many documents were tried, how many ids follow, checksum of the ids. */
 const HEADER_BYTES = 16;
+/** Of what files hold; 1 had documents that were cut off. */
+const LAYOUT = 2;
 const MAGIC = 0x44495354;
 
 /** Tokens between two savings: some tens of seconds of a small teacher. */
 const SAVE_EVERY = 100_000;
 
-/** Documents one after the other that may be repetitions before the teacher is said to have no more to say. */
-const MOST_REPEATED = 1000;
+/** Documents one after the other that may be repetitions or without an end before the teacher is given up. */
+const MOST_USELESS = 1000;
 
 /**
  * A stream of documents of at least `tokens` ids.
  * @throws {OptionError} `OPTION` for a teacher whose vocabulary has no bos to begin with
- * @throws {DistillError} `DISTILL` for a teacher that only repeats itself; the signal's reason, with all so far kept
+ * @throws {DistillError} `DISTILL` for a teacher that only repeats itself or never ends; the signal's reason, with all so far kept
  */
 export async function generateText(
   model: TeacherModel,
   folder: RunFolder,
   options: GenerateTextOptions,
 ): Promise<Int32Array> {
-  const { tokens, temperature, length, seed, signal, onProgress } = options;
+  const { tokens, temperature, length, eos, seed, signal, onProgress } = options;
   const { specials } = model.tokenizer;
   const { bos } = specials;
   if (bos === undefined) throw new OptionError('OPTION', 'generate needs a teacher whose vocabulary has a bos token');
@@ -54,26 +59,28 @@ export async function generateText(
   let { tried } = kept;
   let count = kept.ids.length;
   let saved = count;
-  let repeated = 0;
+  let useless = 0;
   try {
     while (count < tokens) {
       signal?.throwIfAborted();
-      const draw = { maxTokens: length - 1, temperature, topK: 0, topP: 1, seed: seed + tried, signal };
+      const draw = { maxTokens: length, temperature, topK: 0, topP: 1, seed: seed + tried, signal };
       const ids = [bos];
-      for await (const { id } of model.generate([bos], draw)) {
-        if (id === null || ends.has(id)) break;
+      let ended = false;
+      for await (const { id, finishReason } of model.generate([bos], draw)) {
+        ended = id === null ? finishReason === 'stop' : ends.has(id);
+        if (id === null || ended) break;
         ids.push(id);
       }
       tried++;
       const own = key(ids);
-      repeated = known.has(own) || ids.length === 1 ? repeated + 1 : 0;
-      if (repeated === MOST_REPEATED) {
-        throw new DistillError(
-          'DISTILL',
-          `the teacher wrote ${all.length} documents and only repeats itself; use a higher temperature`,
-        );
+      useless = !ended || known.has(own) || ids.length === 1 ? useless + 1 : 0;
+      if (useless === MOST_USELESS) {
+        const why = ended
+          ? 'only repeats itself; use a higher temperature'
+          : `then none that ends within ${length} tokens`;
+        throw new DistillError('DISTILL', `the teacher wrote ${all.length} documents and ${why}`);
       }
-      if (repeated > 0) continue;
+      if (useless > 0) continue;
       known.add(own);
       all.push(Int32Array.from(ids));
       count += ids.length;
@@ -85,19 +92,22 @@ export async function generateText(
   } finally {
     if (count > saved) await save(folder, name, tried, all);
   }
-  return enough(all, tokens);
+  return enough(all, tokens, eos);
 }
 
 /** As many whole documents as are needed, so that a longer file gives the same stream as a shorter one. */
-function enough(all: readonly Int32Array[], tokens: number): Int32Array {
+function enough(all: readonly Int32Array[], tokens: number, eos: number | undefined): Int32Array {
   let count = 0;
-  let documents = 0;
-  while (count < tokens) count += all[documents++].length;
-  return concatenated(all.slice(0, documents));
+  const parts: ArrayLike<number>[] = [];
+  for (let n = 0; count < tokens; count += all[n++].length) {
+    parts.push(all[n]);
+    if (eos !== undefined) parts.push([eos]);
+  }
+  return concatenated(parts);
 }
 
 async function nameOf(model: TeacherModel, { temperature, length, seed }: GenerateTextOptions): Promise<string> {
-  const text = JSON.stringify([await teacherDigest(model), temperature, length, seed]);
+  const text = JSON.stringify([await teacherDigest(model), temperature, length, seed, LAYOUT]);
   return xxh32(new TextEncoder().encode(text)).toString(16).padStart(8, '0');
 }
 

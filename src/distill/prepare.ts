@@ -5,6 +5,8 @@
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import {
   concatenated,
+  documentEnd,
+  type DocumentEndRule,
   type DocumentRule,
   documentRule,
   documents,
@@ -23,6 +25,8 @@ export interface TextOptions {
   readonly holdout?: number;
   /** How documents of the texts are told apart; default `marker` where `<|endoftext|>` occurs, else `whole`. */
   readonly documents?: DocumentRule;
+  /** Which token ends them: the bos of the next (default), or an eos of their own. The student's file names it as eos. */
+  readonly documentEnd?: DocumentEndRule;
 }
 
 export interface Prepared {
@@ -41,13 +45,15 @@ export interface Prepared {
  */
 export function prepare(
   tokenizer: Tokenizer,
-  { texts, evalTexts, holdout = 0.2, documents: rule }: TextOptions,
+  { texts, evalTexts, holdout = 0.2, documents: rule, documentEnd: end }: TextOptions,
   more: Int32Array,
   { seq, evalWindows, batch, seed }: TrainSettings,
 ): Prepared {
   const parts = texts.map((text) => splitHeldOut(text, evalTexts ? 0 : holdout));
   const heldText = (evalTexts ?? parts.map(({ held }) => held)).join('\n');
-  const encode = (text: string): Int32Array => encodeDocuments(tokenizer, documents(text, rule ?? documentRule(text)));
+  const eos = end === 'eos' ? documentEnd(tokenizer, end) : undefined;
+  const encode = (text: string): Int32Array =>
+    encodeDocuments(tokenizer, documents(text, rule ?? documentRule(text)), eos);
   const train = concatenated([...parts.map(({ train }) => encode(train)), more]);
   const held = encode(heldText);
   const bos = tokenizer.addBos ? tokenizer.specials.bos : undefined;

@@ -3,6 +3,7 @@
  * @module
  */
 import { OptionError } from '../errors.ts';
+import { checkValue, number, type Rules, whole } from '../options.ts';
 import type { LossWeights } from './types.ts';
 
 /** Everything that steers a run besides the student's shape. */
@@ -28,6 +29,9 @@ export interface TrainSettings {
   /** Weight of the teacher's distribution against the text itself, and the temperature that softens it. */
   readonly alpha: number;
   readonly temperature: number;
+  /** Added to the teacher's logit of the token that ends a document, where the document began before the window: above 0 the
+   *  student's documents become shorter. */
+  readonly endBias: number;
   /** Weight of hidden states. */
   readonly hidden: number;
   /** What both weights come to at the end of the run, in a line; undefined: they stay. */
@@ -62,6 +66,7 @@ export const DEFAULT_SETTINGS: TrainSettings = {
   weightDecay: 0.01,
   alpha: 0.9,
   temperature: 1,
+  endBias: 0,
   hidden: 0,
   rate: 0,
   targetRate: 0.15,
@@ -72,34 +77,35 @@ export const DEFAULT_SETTINGS: TrainSettings = {
   seed: 1,
 };
 
-/** Least, most, and whether only whole numbers will do. */
-const BOUNDS: Readonly<Record<keyof TrainSettings, readonly [number, number, boolean]>> = {
-  steps: [1, UNLIMITED_STEPS, true],
-  minutes: [0, 1e6, false],
-  batch: [1, 4096, true],
-  seq: [2, 8192, true],
-  accumulate: [1, 4096, true],
-  lr: [1e-9, 10, false],
-  warmup: [0, 1e9, true],
-  floor: [0, 1, false],
-  clip: [1e-6, 1e6, false],
-  weightDecay: [0, 1, false],
-  alpha: [0, 1, false],
-  temperature: [0.05, 100, false],
-  hidden: [0, 1e6, false],
-  alphaEnd: [0, 1, false],
-  hiddenEnd: [0, 1e6, false],
-  rate: [0, 1e6, false],
-  targetRate: [0, 1, false],
-  logEvery: [1, 1e9, true],
-  evalEvery: [1, 1e9, true],
-  evalWindows: [1, 1e6, true],
-  saveEvery: [0, 1e6, false],
-  seed: [0, Number.MAX_SAFE_INTEGER, true],
+/** Which values are right. */
+export const TRAIN_RULES: Rules<TrainSettings> = {
+  steps: whole(1, UNLIMITED_STEPS),
+  minutes: number(0, 1e6),
+  batch: whole(1, 4096),
+  seq: whole(2, 8192),
+  accumulate: whole(1, 4096),
+  lr: number(1e-9, 10),
+  warmup: whole(0, 1e9),
+  floor: number(0, 1),
+  clip: number(1e-6, 1e6),
+  weightDecay: number(0, 1),
+  alpha: number(0, 1),
+  temperature: number(0.05, 100),
+  endBias: number(-100, 100),
+  hidden: number(0, 1e6),
+  alphaEnd: number(0, 1),
+  hiddenEnd: number(0, 1e6),
+  rate: number(0, 1e6),
+  targetRate: number(0, 1),
+  logEvery: whole(1, 1e9),
+  evalEvery: whole(1, 1e9),
+  evalWindows: whole(1, 1e6),
+  saveEvery: number(0, 1e6),
+  seed: whole(0, Number.MAX_SAFE_INTEGER),
 };
 
 /** Names of all settings, of those too that have no default. */
-export const SETTING_NAMES: readonly (keyof TrainSettings)[] = Object.keys(BOUNDS) as (keyof TrainSettings)[];
+export const SETTING_NAMES: readonly (keyof TrainSettings)[] = Object.keys(TRAIN_RULES) as (keyof TrainSettings)[];
 
 /**
  * All settings; what is undefined has its default. A run with minutes and without steps ends by the clock.
@@ -107,13 +113,10 @@ export const SETTING_NAMES: readonly (keyof TrainSettings)[] = Object.keys(BOUND
  */
 export function trainSettings(given: Partial<TrainSettings>): TrainSettings {
   const all: Record<string, number> = { ...DEFAULT_SETTINGS };
-  for (const [name, [min, max, whole]] of Object.entries(BOUNDS)) {
+  for (const [name, rule] of Object.entries(TRAIN_RULES)) {
     const value = given[name as keyof TrainSettings];
     if (value === undefined) continue;
-    if (!(typeof value === 'number' && value >= min && value <= max && (!whole || Number.isInteger(value)))) {
-      const what = whole ? 'a whole number' : 'a number';
-      throw new OptionError('OPTION', `${name} is ${String(value)}, expected ${what} in ${min} … ${max}`);
-    }
+    checkValue(name, value, rule);
     all[name] = value;
   }
   if (given.steps === undefined && all.minutes > 0) all.steps = UNLIMITED_STEPS;

@@ -21,7 +21,7 @@ export const ENCODER_WEIGHT: string = 'spike_encoder.norm.weight';
 export const ENCODER_BIAS: string = 'spike_encoder.norm.bias';
 
 /** Every tensor of a student, in the order of the checkpoint. Starts are multiples of 4 elements. */
-export function studentSlots(config: StudentConfig): Slot[] {
+export function studentSlots(config: Pick<StudentConfig, 'layers' | 'width' | 'ffn' | 'heads' | 'vocab'>): Slot[] {
   const { layers, width, ffn, heads, vocab } = config;
   const shapes = symbolicLightShapes({
     variant: '0.8b',

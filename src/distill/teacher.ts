@@ -21,7 +21,17 @@ export interface TeacherModel {
   generate(
     prompt: readonly number[],
     options: { maxTokens: number; temperature: number; topK: number; topP: number; seed: number; signal?: AbortSignal },
-  ): AsyncIterable<{ readonly id: number | null }>;
+  ): AsyncIterable<{ readonly id: number | null; readonly finishReason?: string | null }>;
+}
+
+/**
+ * The token that ends documents, and what is added to the teacher's logit of it; not so where `begin` is in the window, so that
+ * documents become shorter and none ends where it has hardly begun.
+ */
+export interface DocumentEnd {
+  readonly id: number | undefined;
+  readonly begin: number | undefined;
+  readonly bias: number;
 }
 
 /** Makes batches of rows of ids. */
@@ -29,17 +39,25 @@ export class Teacher {
   readonly #model: TeacherModel;
   readonly #vocab: number;
   readonly #layers: readonly number[];
+  readonly #end: DocumentEnd;
 
   /**
    * @param layers whose residual streams are wanted too
    * @param vocab logits of a row of a batch; those behind the teacher's own are so low that they count for nothing
+   * @param end the token that ends documents
    */
-  constructor(model: TeacherModel, vocab: number, layers: readonly number[] = []) {
+  constructor(
+    model: TeacherModel,
+    vocab: number,
+    layers: readonly number[] = [],
+    end: DocumentEnd = { id: undefined, begin: undefined, bias: 0 },
+  ) {
     const own = model.describe().vocab;
     if (vocab < own) throw new OptionError('OPTION', `the student has ${vocab} tokens, the teacher ${own}`);
     this.#model = model;
     this.#vocab = vocab;
     this.#layers = layers;
+    this.#end = end;
   }
 
   /**
@@ -62,7 +80,14 @@ export class Teacher {
       };
       const read = Array.from(ids.subarray(b * row, b * row + length));
       const rows = await this.#model.logits(read, { signal, ...(hidden.length > 0 && { onHidden: see }) });
-      for (let t = 0; t < length; t++) teacherLogits.set(rows[t], (b * length + t) * this.#vocab);
+      const { id, begin, bias } = this.#end;
+      let begun = false;
+      for (let t = 0; t < length; t++) {
+        const at = (b * length + t) * this.#vocab;
+        teacherLogits.set(rows[t], at);
+        begun ||= read[t] === begin;
+        if (id !== undefined && !begun) teacherLogits[at + id] += bias;
+      }
     }
     const teacherHidden = hidden.filter((values) => values !== undefined);
     return { batch, length, ids, teacherLogits, ...(hidden.length > 0 && { teacherHidden }) };

@@ -7,7 +7,7 @@
  *
  * @example
  * import { open } from 'ternspike';
- * await using model = await open('stories.gguf');
+ * const model = await open('stories.gguf');
  * for await (const { text } of model.generate('Once upon a time', { maxTokens: 64, seed: 1 })) write(text);
  * @module
  */
@@ -22,7 +22,7 @@ export type {
   ClassifyStep,
   EarlyExit,
 } from '../forward/classifier.ts';
-export type { EmbedOptions, Pooling } from '../forward/embedder.ts';
+export type { EmbedOptions, Encoding, EncodingOptions, Pooling } from '../forward/embedder.ts';
 export type { ByteSource } from '../bytes/source.ts';
 export type { ModelSource } from '../bytes/resolve.ts';
 export { openContainer } from '../container/open.ts';
@@ -36,6 +36,7 @@ export type { SymbolicLightDescription } from '../architectures/symboliclight/de
 export type { ModelConfig } from '../description/config.ts';
 export type { KvType, MemoryPlan } from '../description/plan.ts';
 export {
+  type Completion,
   type FinishReason,
   type GenerateChunk,
   type GenerateOptions,
@@ -43,6 +44,7 @@ export {
   type LogitsOptions,
   Model,
   type ModelStats,
+  type PrefillProgress,
 } from '../model/model.ts';
 export type { OpenOptions, OpenProgress } from '../model/open.ts';
 export type { SamplerOptions } from '../sample/options.ts';
@@ -51,7 +53,7 @@ export { type Overflow, Session, type SessionOptions } from '../session/session.
 export { openTokenizer, tokenizerFromMetadata } from '../tokenizer/open.ts';
 export type { ChatMessage, ChatOptions } from '../tokenizer/template.ts';
 export type { DecodeOptions, EncodeOptions, SpecialIds, Tokenizer, TokenStream } from '../tokenizer/tokenizer.ts';
-export { perplexity, type PerplexityOptions, type PerplexityResult } from '../eval/perplexity.ts';
+export { perplexity, type PerplexityOptions, type PerplexityResult, type WindowScore } from '../eval/perplexity.ts';
 export type { ClassifyLayerReport, ClassifySpikes } from '../forward/classify-report.ts';
 export {
   ENERGY_PICOJOULES,

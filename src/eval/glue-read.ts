@@ -4,7 +4,8 @@
  * @module
  */
 import type { ByteSource } from '../bytes/source.ts';
-import { DatasetError, OptionError } from '../errors.ts';
+import { DatasetError } from '../errors.ts';
+import { CALL, checkOptions, oneOf, type Rules, SIGNAL } from '../options.ts';
 import { type Line, readLines } from './glue-lines.ts';
 import type { GlueTask } from './glue-tasks.ts';
 
@@ -46,6 +47,9 @@ interface Places {
 /** STS-B's scores. */
 const MOST_SCORE = 5;
 
+/** Which values are right. */
+const READ_RULES: Rules<ReadGlueOptions> = { malformed: oneOf('skip', 'refuse'), onMalformed: CALL, signal: SIGNAL };
+
 /**
  * Reads one file of a task, a sample at a time.
  * @throws {DatasetError} `DATASET` for a file that is empty, of another task, or without a single sample; `DATASET_LABELS`
@@ -57,10 +61,8 @@ export async function* readGlue(
   task: GlueTask,
   options: ReadGlueOptions = {},
 ): AsyncGenerator<GlueSample, void> {
+  checkOptions('readGlue', options, READ_RULES);
   const { malformed = 'skip', onMalformed, signal } = options;
-  if (malformed !== 'skip' && malformed !== 'refuse') {
-    throw new OptionError('OPTION', `malformed is ${JSON.stringify(malformed)}, expected "skip" or "refuse"`);
-  }
   const { name } = source;
   let places: Places | undefined;
   let index = 0;

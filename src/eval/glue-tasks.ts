@@ -5,6 +5,7 @@
  * @module
  */
 import { OptionError } from '../errors.ts';
+import { wrongValue } from '../options.ts';
 
 /** What GLUE reports; all but the two correlations are of classes. */
 export type GlueMetric = 'accuracy' | 'f1' | 'matthews' | 'pearson' | 'spearman';
@@ -118,10 +119,7 @@ export const GLUE_TASKS: readonly string[] = Object.keys(TASKS);
 export function glueTask(name: string): GlueTask {
   const plain = String(name).toLowerCase().replace(/[-_ ]/g, '');
   if (Object.hasOwn(TASKS, plain)) return { name: plain, ...TASKS[plain] };
-  throw new OptionError(
-    'OPTION',
-    `task is ${JSON.stringify(String(name).slice(0, 60))}, expected one of ${GLUE_TASKS.join(', ')}`,
-  );
+  throw wrongValue('task', name, `one of ${GLUE_TASKS.join(', ')}`);
 }
 
 /**
@@ -133,10 +131,7 @@ export function glueSplit(task: GlueTask, name: string): { readonly split: strin
   for (const split of [plain, `${plain}-matched`]) {
     if (Object.hasOwn(task.files, split)) return { split, file: task.files[split] };
   }
-  throw new OptionError(
-    'OPTION',
-    `split is ${JSON.stringify(name.slice(0, 60))}, ${task.title} has ${Object.keys(task.files).join(', ')}`,
-  );
+  throw wrongValue('split', name, `one that ${task.title} has: ${Object.keys(task.files).join(', ')}`);
 }
 
 /**

@@ -3,6 +3,7 @@
  * @module
  */
 import { DatasetError, OptionError } from '../errors.ts';
+import { CALL, checkOptions, LIST, number, OBJECT, type Rules, SIGNAL } from '../options.ts';
 import { accuracy, type Confusion, confusionMatrix, f1, matthews, pearson, spearman } from './glue-metrics.ts';
 import type { GlueSample } from './glue-read.ts';
 import type { GlueMetric, GlueTask } from './glue-tasks.ts';
@@ -67,6 +68,15 @@ export interface GlueResult {
   readonly secondsPerSample: number;
 }
 
+/** Which values are right. */
+const GLUE_RULES: Rules<EvaluateGlueOptions> = {
+  task: OBJECT,
+  limit: number(1),
+  done: LIST,
+  onRecord: CALL,
+  signal: SIGNAL,
+};
+
 /**
  * Classifies sample by sample.
  * @throws {OptionError} `OPTION` for a classifier with another number of outputs, or outputs that are no numbers
@@ -82,8 +92,8 @@ export async function evaluateGlue(
   samples: AsyncIterable<GlueSample> | Iterable<GlueSample>,
   options: EvaluateGlueOptions,
 ): Promise<GlueResult> {
+  checkOptions('evaluateGlue', options, GLUE_RULES, ['task']);
   const { task, limit = Infinity, done = [], onRecord, signal } = options;
-  if (!(limit >= 1)) throw new OptionError('OPTION', `limit is ${limit}, expected a number from 1 on`);
   const records = done.slice(0, limit);
   signal?.throwIfAborted();
   let seen = 0;
@@ -137,7 +147,8 @@ const METRICS: Readonly<
   spearman: (_, predicted, labels) => spearman(predicted, labels),
 };
 
-function recordOf(
+/** What is kept of a classifier's answer. @throws {OptionError} `OPTION` for other outputs than the task has */
+export function recordOf(
   { title, labels }: GlueTask,
   { index, line, label }: GlueSample,
   { logits, scores, spikes, energy }: Classified,

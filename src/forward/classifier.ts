@@ -3,7 +3,9 @@
  * models and their callers.
  * @module
  */
-import type { CallOptions } from '../bytes/pace.ts';
+import { CALL_RULES, type CallOptions } from '../bytes/pace.ts';
+import { MAX_STEPS } from '../limits.ts';
+import { CALL, FLAG, number, OBJECT, type Rules, whole } from '../options.ts';
 import type { ClassifySpikes } from './classify-report.ts';
 
 /** Ids as they are: nothing is added to them. */
@@ -61,6 +63,22 @@ export interface ClassifyOptions extends CallOptions {
   readonly onStep?: (step: ClassifyStep) => void;
 }
 
+/** Which values are right. */
+export const CLASSIFY_RULES: Rules<ClassifyOptions> = {
+  ...CALL_RULES,
+  steps: whole(1, MAX_STEPS),
+  threshold: number(1e-6, 1e6),
+  leak: number(0, 1),
+  earlyExit: OBJECT,
+  rate: FLAG,
+  maxLength: whole(3),
+  counts: FLAG,
+  onStep: CALL,
+};
+
+/** The same of `earlyExit`. */
+export const EARLY_EXIT_RULES: Rules<EarlyExit> = { margin: number(0), every: whole(1, MAX_STEPS) };
+
 export interface Classification {
   /** The class with the largest logit, the first of equal ones; null of a regression. */
   readonly label: string | null;
@@ -79,10 +97,12 @@ export interface Classification {
   readonly spikeCounts?: readonly Uint16Array[];
 }
 
-/** One text is run at a time; others wait for it. */
+/** Calls wait for one another. */
 export interface Classifier {
   /** See `Model.classify`. */
   classify(input: ClassifyInput, options?: ClassifyOptions): Promise<Classification>;
+  /** See `Model.classifyAll`; absent where inputs gain nothing by running together. */
+  classifyAll?(inputs: Iterable<ClassifyInput>, options?: ClassifyOptions): AsyncGenerator<Classification, void>;
   /** Ends the run that is under way, and those that wait. */
   dispose(): void;
 }

@@ -29,6 +29,9 @@ export interface Reading {
   /** Given the residual streams of a batch behind each layer, where the architecture has that: of ids[first + t], t < n, at
    *  `stream + t · stride`. Valid during the call. Where there are several threads, it costs a second pass over the batch. */
   readonly afterLayer?: (layer: number, first: number, n: number, stream: Ptr, stride: number) => void;
+  /** Given the address of the state of ids[i] behind the last norm, which the head reads, where `Decoder.states`; `width` floats
+   *  that are valid during the call. Called for every id, in order. */
+  readonly seeState?: (state: Ptr, i: number) => void;
   /** End every pass behind this many blocks; a state that was read so has nothing for deeper passes to go on from. */
   readonly blocks?: number;
 }
@@ -41,12 +44,16 @@ export interface Decoder {
   readonly batch: number;
   /** Whether a state can go back to a shorter length; recurrent models cannot. */
   readonly canRewind: boolean;
+  /** The largest context whose sessions can, where that depends on it. */
+  readonly rewindsUpTo?: number;
   /** What all states together spiked since the model was opened; absent where nothing spikes. */
   readonly spikes?: SpikeCounter;
   /** How many blocks it has, where a pass may end before the last of them; absent where it may not. */
   readonly blocks?: number;
   /** Whether readings can see the residual streams, see `Reading.afterLayer`. */
   readonly streams: boolean;
+  /** Whether readings can see what the head reads, see `Reading.seeState`. */
+  readonly states: boolean;
   /** How its states keep keys and values. */
   readonly kv: KvType;
   /** @throws {MemoryError} */
@@ -66,10 +73,16 @@ export interface Decoder {
   /**
    * Appends ids[first] … ids[first + n − 1] of a reading, n ≤ `batch`, and hands out the logits that are wanted. The state
    * grows only if all of the pass succeeds; otherwise it is as it was.
-   * @returns a promise where other threads do the work and this one may not wait for them; calls then take turns
+   * @returns a promise where other threads do the work and this one may not wait for them, or where the pass waits for those of
+   *   other sessions
    * @throws {SessionError} `NOT_FINITE` naming the layer that made a NaN or infinity; `WORKER_DIED`
    */
   forward(state: DecoderState, reading: Reading, first: number, n: number): void | Promise<void>;
+  /**
+   * Says that a reader will call `forward` one time after the other until it calls the result: where sessions can run side by side,
+   * passes then wait a moment for one another, and become one.
+   */
+  join(): () => void;
   /** Makes room by dropping half of what lies behind the first `keep` positions. */
   slide(state: DecoderState, keep: number): void | Promise<void>;
   /** A head over whatever lies there, to measure how fast the threads are. */

@@ -4,9 +4,9 @@
  */
 import { firstRow, type ThreadContext } from '../threads/context.ts';
 import { codeVectorBytes, groupedVectorBytes, int8VectorBytes, TILE_BYTES, VECTOR_PAD } from '../description/layout.ts';
-import { PREFILL_BATCH } from '../description/plan.ts';
+import { type Allocator, PREFILL_BATCH } from '../description/plan.ts';
 import { alignUp } from '../bytes/align.ts';
-import type { Arena, Ptr } from '../wasm/arena.ts';
+import type { Ptr } from '../wasm/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import type { Matrix } from '../wasm/weights.ts';
 
@@ -31,21 +31,16 @@ export interface Activations {
   readonly tile: Ptr;
 }
 
-/** Bytes of a thread's buffers for one vector of at most `widest` elements; besides, `TILE_BYTES` serve them all. */
-export function activationBytes(widest: number): number {
-  return 2 * codeVectorBytes(widest) + int8VectorBytes(widest) + 2 * groupedVectorBytes(widest);
-}
-
-/** Allocates a thread's buffers for a batch of vectors. @throws {MemoryError} */
-export function allocateActivations(arena: Pick<Arena, 'alloc'>, widest: number): Activations {
-  const forms = (bytes: number): Ptr => arena.alloc(PREFILL_BATCH * bytes, 'quantised activations');
+/** Places a thread's buffers for a batch of vectors. @throws {MemoryError} */
+export function allocateActivations(allocator: Allocator, widest: number): Activations {
+  const forms = (bytes: number): Ptr => allocator.alloc(PREFILL_BATCH * bytes, 'quantised activations');
   return {
     codes: forms(codeVectorBytes(widest)),
     blocks: forms(codeVectorBytes(widest)),
     ints: forms(int8VectorBytes(widest)),
     units: forms(groupedVectorBytes(widest)),
     groups: forms(groupedVectorBytes(widest)),
-    tile: arena.alloc(TILE_BYTES, 'tables of a batch'),
+    tile: allocator.alloc(TILE_BYTES, 'tables of a batch'),
   };
 }
 
@@ -53,6 +48,8 @@ export function allocateActivations(arena: Pick<Arena, 'alloc'>, widest: number)
 const LOOKUP_VECTORS = 8;
 /** Vectors from which widening eight rows of int8 pays: four meet them at a time. */
 const TILE_VECTORS = 4;
+/** Vectors from which widening rows of 16 bits by themselves pays: two meet them at a time. */
+const WIDENED_VECTORS = 4;
 
 /**
  * Quantises n vectors of `cols` floats once for all matrices that will read them. Every thread does it for itself: that
@@ -151,11 +148,30 @@ export function matmul(
     case 'f32':
       return k.f32_gemm(m.data, m.units, x, strideOf(m.cols), y, out, r0, r1, n);
     case 'f16':
-      return k.f16_gemm(m.data, m.units, x, strideOf(m.cols), y, out, r0, r1, n);
-    case 'bf16':
-      return k.bf16_gemm(m.data, m.units, x, strideOf(m.cols), y, out, r0, r1, n);
+    case 'bf16': {
+      if (from.tile !== 0 && n >= WIDENED_VECTORS && WIDENED_ROWS * m.units * 4 <= TILE_BYTES) {
+        return widened(k, m, x, from.tile, y, n, r0, r1);
+      }
+      const gemm = m.layout === 'f16' ? k.f16_gemm : k.bf16_gemm;
+      return gemm(m.data, m.units, x, strideOf(m.cols), y, out, r0, r1, n);
+    }
     default:
       m.layout satisfies never;
+  }
+}
+
+/** Rows of 16 bits that are widened at a time, at least; as many more as fit into half of the first-level cache. */
+const WIDENED_ROWS = 4;
+const WIDENED_BYTES = 24 << 10;
+
+/** The products of rows of 16 bits by way of f32: a weight is widened once for all vectors. */
+function widened(k: Kernels, m: Matrix, x: Ptr, tile: Ptr, y: Ptr, n: number, r0: number, r1: number): void {
+  const widen = m.layout === 'f16' ? k.widen_f16 : k.bf16_to_f32;
+  const rows = WIDENED_ROWS * Math.max(1, Math.floor(WIDENED_BYTES / (WIDENED_ROWS * m.units * 4)));
+  for (let r = r0; r < r1; r += rows) {
+    const some = Math.min(rows, r1 - r);
+    widen(m.data + r * m.units * 2, tile, some * m.units);
+    k.f32_gemm(tile, m.units, x, strideOf(m.cols), y + r * 4, strideOf(m.rows), 0, some, n);
   }
 }
 

@@ -5,12 +5,13 @@
  */
 import { SessionError } from '../errors.ts';
 import type { KvType } from '../description/plan.ts';
-import { PREFILL_BATCH } from '../description/plan.ts';
+import { PREFILL_BATCH, vectorBytes } from '../description/plan.ts';
 import type { Executor } from '../threads/executor.ts';
 import type { Arena, Ptr } from '../wasm/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import type { Decoder, DecoderState, Reading } from './decoder.ts';
 import { SpikeCounter } from './spike-trace.ts';
+import { type Pass, PassQueue, type Share } from './pass-queue.ts';
 import { Step } from './step.ts';
 
 /** A piece of a session's memory. */
@@ -37,24 +38,31 @@ export interface DecoderBody {
   /** Whether the state forgets: a sum over everything that was read, or a ring. Such sessions cannot go back, and are cleared to
    *  begin anew. */
   readonly recurrent: boolean;
+  /** The largest context whose sessions can go back, where that depends on it. */
+  readonly rewindsUpTo?: number;
   /** Bytes of a session's memory. */
   readonly sessionBytes: number;
-  /** (vocab) f32 */
+  /** Sessions that one pass serves at most, 1 … `PREFILL_BATCH`. */
+  readonly slots: number;
+  /** (slots, vocab) f32, rows padded */
   readonly logits: Ptr;
-  /** Layers of neurons, and how many fired in the last pass; absent where nothing spikes. */
-  readonly spikeCounts?: Float64Array;
+  /** Layers of neurons, and how many fired in the last pass: (slots, layers), a row for each segment; absent where nothing spikes. */
+  readonly spikeCounts?: readonly Float64Array[];
   /** The residual stream of the t-th token of the last batch, `streamWidth` f32. */
   streamAt(t: number): Ptr;
   readonly streamWidth: number;
+  /** The stream of token t of the last batch behind the last norm, valid until the next call; absent where the head reads
+   *  something else. */
+  stateAt?(t: number): Ptr;
   /** Bytes from one stream to the next, where they may be shown to callers; absent where they may not. */
   readonly streamStride?: number;
   /** The pieces that `length` positions fill, in an order that depends on `length` alone. */
   runs(base: Ptr, length: number): Iterable<Run>;
   /** The pass that the step describes, on this thread alone. */
-  pass(base: Ptr, step: Step, n: number, position: number, afterLayer: AfterLayer): void;
-  /** Keeps what a pass overwrites and later ones build on; absent where a pass only appends. */
-  save?(base: Ptr): void;
-  restore?(base: Ptr): void;
+  pass(step: Step, afterLayer: AfterLayer): void;
+  /** Keeps what a pass overwrites and later ones build on, for segment `slot`; absent where a pass only appends. */
+  save?(base: Ptr, slot: number): void;
+  restore?(base: Ptr, slot: number): void;
   /** Makes room: drops positions after the first `keep`. @returns how many @throws {SessionError} `CONTEXT_OVERFLOW` */
   slide(base: Ptr, keep: number, length: number): number;
 }
@@ -70,7 +78,7 @@ class SessionMemory implements DecoderState {
   constructor(base: Ptr, { context, spikeCounts }: DecoderBody) {
     this.base = base;
     this.context = context;
-    if (spikeCounts) this.spikes = new SpikeCounter(spikeCounts.length);
+    if (spikeCounts) this.spikes = new SpikeCounter(spikeCounts[0].length);
   }
 }
 
@@ -81,7 +89,9 @@ export class SessionDecoder implements Decoder {
   readonly context: number;
   readonly kv: KvType;
   readonly canRewind: boolean;
+  readonly rewindsUpTo?: number;
   readonly streams: boolean;
+  readonly states: boolean;
   readonly blocks?: number;
   readonly spikes?: SpikeCounter;
   readonly #k: Kernels;
@@ -89,6 +99,10 @@ export class SessionDecoder implements Decoder {
   readonly #body: DecoderBody;
   readonly #executor: Executor;
   readonly #step: Step;
+  /** Bytes of a row of logits. */
+  readonly #rowBytes: number;
+  /** Where several sessions can share a pass. */
+  readonly #queue: PassQueue<SessionMemory> | null;
   /** Addresses of sessions that were given back. */
   readonly #free: Ptr[] = [];
 
@@ -98,13 +112,19 @@ export class SessionDecoder implements Decoder {
     this.#body = body;
     this.#executor = executor;
     this.#step = new Step(executor.words);
+    this.#rowBytes = vectorBytes(body.vocab);
     this.vocab = body.vocab;
     this.context = body.context;
     this.kv = body.kv;
     this.canRewind = !body.recurrent;
+    this.rewindsUpTo = body.rewindsUpTo;
     this.streams = body.streamStride !== undefined;
+    this.states = body.stateAt !== undefined;
     if (body.endsEarly) this.blocks = body.layers;
-    if (body.spikeCounts) this.spikes = new SpikeCounter(body.spikeCounts.length);
+    if (body.spikeCounts) this.spikes = new SpikeCounter(body.spikeCounts[0].length);
+    const run = (shares: readonly Share<SessionMemory>[]): void | Promise<void> =>
+      this.#executor.run(this.#steps(shares));
+    this.#queue = body.slots > 1 ? new PassQueue(run, this.batch, body.slots) : null;
   }
 
   createState(): SessionMemory {
@@ -113,6 +133,7 @@ export class SessionDecoder implements Decoder {
   }
 
   freeState(state: SessionMemory): void {
+    this.#queue?.drop(state);
     void this.#executor.between(() => {
       this.#clear(state); // nothing of a text outlives its session
       this.#free.push(state.base);
@@ -165,59 +186,121 @@ export class SessionDecoder implements Decoder {
     state.written = Math.max(state.written, length);
   }
 
-  forward(state: SessionMemory, reading: Reading, first: number, n: number): void | Promise<void> {
-    return this.#executor.run(this.#steps(state, reading, first, n));
+  join(): () => void {
+    return this.#queue?.join() ?? (() => {});
   }
 
-  /** The pass with the first head that is wanted, then the other heads. */
-  *#steps(state: SessionMemory, reading: Reading, first: number, n: number): Generator<Step> {
-    const { ids, from, see, afterLayer, blocks } = reading;
+  forward(state: SessionMemory, reading: Reading, first: number, n: number): void | Promise<void> {
+    const pass: Pass<SessionMemory> = { state, reading, first, left: n };
+    // what is shown between layers, and what ends early, is not shared
+    if (this.#queue && !reading.afterLayer && reading.blocks === undefined) return this.#queue.add(pass);
+    const checked = (): void => {
+      if (pass.fault) throw pass.fault.error;
+    };
+    const pending = this.#executor.run(this.#steps([{ pass, n }]));
+    return pending ? pending.then(checked) : checked();
+  }
+
+  /** The pass with the first heads that are wanted, then the other heads. A fault of one session is noted in its pass. */
+  *#steps(shares: readonly Share<SessionMemory>[]): Generator<Step> {
     const body = this.#body;
-    let t = Math.max(0, from - first);
-    const head = t < n ? t : -1;
-    state.written = Math.max(state.written, state.length + n);
-    body.save?.(state.base);
-    body.spikeCounts?.fill(0);
-    const look = afterLayer &&
-      ((layer: number): void => afterLayer(layer, first, n, body.streamAt(0), body.streamStride ?? 0));
+    const [{ pass: { reading: { afterLayer, blocks = body.layers }, first } }] = shares;
+    const wanted = headsOf(shares);
+    shares.forEach(({ pass: { state }, n }, slot) => {
+      state.written = Math.max(state.written, state.length + n);
+      body.save?.(state.base, slot);
+      body.spikeCounts?.[slot].fill(0);
+    });
+    const describe = (some: readonly Share<SessionMemory>[]): Step => {
+      const step = this.#step.begin(blocks);
+      for (const { pass: { state, reading: { ids }, first }, n } of some) {
+        step.add(state.base, state.length, ids, first, n);
+      }
+      return step;
+    };
+    const step = describe(shares);
     // other threads cannot be stopped between layers: this thread then passes over the batch once more
     const alone = this.#executor.size === 1;
-    const step = this.#step.pass(state.base, state.length, ids, first, n, blocks ?? body.layers, head);
+    const look = afterLayer &&
+      ((layer: number): void => afterLayer(layer, first, step.n, body.streamAt(0), body.streamStride ?? 0));
+    const heads = (from: number): number[] => wanted.slice(from, from + body.slots).map(({ row }) => row);
+    const damaged: number[] = [];
     let passed = false;
     try {
       if (look && alone) {
-        body.pass(state.base, step, n, state.length, look);
-        step.headOf(head);
-      }
-      yield step;
-      if (this.#notFinite(n) >= 0) this.#blame(state, n);
-      if (look && !alone) body.pass(state.base, step, n, state.length, look);
+        body.pass(step, look);
+        yield step.headsOf(heads(0));
+      } else yield step.withHeads(heads(0));
+      let from = 0;
+      shares.forEach(({ n }, slot) => {
+        if (this.#notFinite(from, n) >= 0) damaged.push(slot);
+        from += n;
+      });
+      if (look && !alone && damaged.length === 0) body.pass(step, look);
       passed = true;
     } finally {
-      if (!passed) body.restore?.(state.base);
+      shares.forEach(({ pass: { state } }, slot) => {
+        if (!passed || damaged.includes(slot)) body.restore?.(state.base, slot);
+      });
     }
-    state.length += n;
-    if (body.spikeCounts) {
-      this.spikes?.add(n, body.spikeCounts);
-      state.spikes?.add(n, body.spikeCounts);
+    let counted: 0 | 1 = 1;
+    let row = 0;
+    shares.forEach(({ pass, n }, slot) => {
+      row += n;
+      if (damaged.includes(slot)) return;
+      const { state } = pass;
+      state.length += n;
+      this.#showStates(pass, n, row - n);
+      if (!body.spikeCounts) return;
+      this.spikes?.add(n, body.spikeCounts[slot], counted);
+      state.spikes?.add(n, body.spikeCounts[slot]);
+      counted = 0;
+    });
+    for (let i = 0; i < wanted.length; i += body.slots) {
+      if (i > 0) yield this.#step.headsOf(heads(i));
+      wanted.slice(i, i + body.slots).forEach((head, j) => {
+        if (!damaged.includes(head.slot)) this.#show(shares[head.slot].pass, head.id, body.logits + j * this.#rowBytes);
+      });
     }
-    for (; t < n; t++) {
-      if (this.spikes) this.spikes.heads++;
-      if (state.spikes) state.spikes.heads++;
-      if (this.#k.not_finite_f32(body.logits, body.vocab) >= 0) {
+    for (const slot of damaged) this.#blame(shares[slot], slot, describe);
+    for (const { pass, n } of shares) {
+      pass.first += n;
+      pass.left -= n;
+    }
+  }
+
+  /** Hands what the head reads of n rows from `row` on to who asked for it. */
+  #showStates(pass: Pass<SessionMemory>, n: number, row: number): void {
+    const { reading: { seeState }, first } = pass;
+    const { stateAt } = this.#body;
+    if (!seeState || !stateAt) return;
+    try {
+      for (let i = 0; i < n; i++) seeState(stateAt(row + i), first + i);
+    } catch (error) {
+      pass.fault = { error };
+    }
+  }
+
+  /** Hands the logits after ids[i] to who reads. */
+  #show(pass: Pass<SessionMemory>, i: number, logits: Ptr): void {
+    if (pass.fault) return;
+    if (this.spikes) this.spikes.heads++;
+    if (pass.state.spikes) pass.state.spikes.heads++;
+    try {
+      if (this.#k.not_finite_f32(logits, this.#body.vocab) >= 0) {
         throw new SessionError(
           'NOT_FINITE',
           'the head made a NaN or infinite logit; the weights are damaged or overflow f32',
         );
       }
-      see(body.logits, first + t);
-      if (t + 1 === n) return;
-      yield step.headOf(t + 1);
+      pass.reading.see(logits, i);
+    } catch (error) {
+      pass.fault = { error };
     }
   }
 
   trial(): void | Promise<void> {
-    return this.#executor.run([this.#step.headOf(0)]);
+    return this.#executor.run([this.#step.headsOf([0])]);
   }
 
   slide(state: SessionMemory, keep: number): void | Promise<void> {
@@ -226,28 +309,44 @@ export class SessionDecoder implements Decoder {
     });
   }
 
-  /** The first of n tokens of the batch whose residual stream holds a NaN or infinity, or −1. */
-  #notFinite(n: number): number {
+  /** The first of n tokens from row `from` on whose residual stream holds a NaN or infinity, counted from there; or −1. */
+  #notFinite(from: number, n: number): number {
     const { streamWidth } = this.#body;
-    for (let t = 0; t < n; t++) if (this.#k.not_finite_f32(this.#body.streamAt(t), streamWidth) >= 0) return t;
+    for (let t = 0; t < n; t++) if (this.#k.not_finite_f32(this.#body.streamAt(from + t), streamWidth) >= 0) return t;
     return -1;
   }
 
-  /** Runs the batch once more, on this thread, and looks after every layer. */
-  #blame(state: SessionMemory, n: number): never {
+  /** Runs a share once more, alone and on this thread, looks after every layer, and notes the fault. */
+  #blame(share: Share<SessionMemory>, slot: number, describe: (some: readonly Share<SessionMemory>[]) => Step): void {
+    const { pass: { state }, n } = share;
     const { layerName } = this.#body;
+    let why = `the embedding of position ${state.length} holds a NaN or infinity`;
+    let found = false;
     const look = (layer: number): void => {
-      const t = this.#notFinite(n);
+      const t = found ? -1 : this.#notFinite(0, n);
       if (t < 0) return;
-      throw new SessionError(
-        'NOT_FINITE',
-        `${layerName} ${layer} made a NaN or infinity at position ${
-          state.length + t
-        }; the weights are damaged or overflow f32`,
-      );
+      found = true;
+      why = `${layerName} ${layer} made a NaN or infinity at position ${state.length + t}; ` +
+        'the weights are damaged or overflow f32';
     };
-    this.#body.restore?.(state.base);
-    this.#body.pass(state.base, this.#step, n, state.length, look);
-    throw new SessionError('NOT_FINITE', `the embedding of position ${state.length} holds a NaN or infinity`);
+    this.#body.pass(describe([share]), look);
+    this.#body.restore?.(state.base, slot);
+    share.pass.fault = { error: new SessionError('NOT_FINITE', why) };
   }
+}
+
+/** A head that is wanted: after which id of which segment, and its row in the batch. */
+interface Head {
+  readonly slot: number;
+  readonly id: number;
+  readonly row: number;
+}
+
+function headsOf(shares: readonly Share[]): Head[] {
+  const heads: Head[] = [];
+  let row = 0;
+  shares.forEach(({ pass: { first, reading: { from } }, n }, slot) => {
+    for (let t = 0; t < n; t++, row++) if (first + t >= from) heads.push({ slot, id: first + t, row });
+  });
+  return heads;
 }

@@ -28,10 +28,10 @@ export class SpikeCounter implements SpikeTrace {
     this.spikes = new Float64Array(layers);
   }
 
-  /** Adds a batch. */
-  add(tokens: number, spikes: Float64Array): void {
+  /** Adds a batch, or a part of one. @param batches 0 for a part whose batch is counted already */
+  add(tokens: number, spikes: Float64Array, batches: 0 | 1 = 1): void {
     this.tokens += tokens;
-    this.batches++;
+    this.batches += batches;
     for (let i = 0; i < spikes.length; i++) this.spikes[i] += spikes[i];
   }
 

@@ -1,13 +1,30 @@
 /**
- * One step of a decoder, written down in words that all threads see: a pass over a batch of ids, and behind it the head of
- * one of them; or a head alone.
+ * One step of a decoder, written down in words that all threads see: a pass over a batch of ids, and the heads of some of them;
+ * or heads alone. The ids of a batch belong to one session or, segment by segment, to several.
  *
- *   0 state │ 1 position │ 2 ids in the batch, 0 for a head alone │ 3 blocks │ 4 id whose head is wanted, −1 for none │ 8 ids …
+ *   0 ids in the batch, 0 for heads alone │ 1 segments │ 2 blocks │ 3 heads │ 8 ids … │ rows of the heads … │ segments …
+ *   a segment: address of its session's memory │ position of its first id │ ids
  * @module
  */
+import { PREFILL_BATCH } from '../description/plan.ts';
 import type { Ptr } from '../wasm/arena.ts';
 
 const IDS = 8;
+const HEADS = IDS + PREFILL_BATCH;
+const SEGMENTS = HEADS + PREFILL_BATCH;
+
+/** Words that a step takes. */
+export const DECODER_WORDS: number = SEGMENTS + 3 * PREFILL_BATCH;
+
+/** Consecutive tokens of one session in a batch. `S` is how the architecture sees the session's memory. */
+export interface Segment<S = Ptr> {
+  readonly state: S;
+  /** Position of the first. */
+  readonly pos: number;
+  /** Row of the first in the batch. */
+  readonly from: number;
+  readonly n: number;
+}
 
 export class Step {
   /** Ids of the batch; the first `n` count. */
@@ -17,44 +34,69 @@ export class Step {
   /** @param words of the executor */
   constructor(words: Int32Array) {
     this.#words = words;
-    this.ids = words.subarray(IDS);
+    this.ids = words.subarray(IDS, HEADS);
   }
 
-  /** Address of the session's memory. */
-  get state(): Ptr {
-    return this.#words[0] >>> 0;
-  }
-  /** Position of the first id. */
-  get pos(): number {
-    return this.#words[1];
-  }
   get n(): number {
-    return this.#words[2];
+    return this.#words[0];
   }
   /** How many blocks of the model the pass runs through. */
   get blocks(): number {
-    return this.#words[3];
+    return this.#words[2];
   }
-  get head(): number {
-    return this.#words[4];
+  /** Rows of the batch whose heads are wanted. */
+  get heads(): Int32Array {
+    return this.#words.subarray(HEADS, HEADS + this.#words[3]);
   }
 
-  /** A pass over ids[first] … ids[first + n − 1], and the head of one of them, counted from `first`; −1 for none. */
-  pass(state: Ptr, pos: number, ids: ArrayLike<number>, first: number, n: number, blocks: number, head: number): this {
-    for (let t = 0; t < n; t++) this.ids[t] = ids[first + t];
+  /** @param stateOf the session's memory at an address */
+  segments<S>(stateOf: (base: Ptr) => S): Segment<S>[] {
     const words = this.#words;
-    words[0] = state;
-    words[1] = pos;
-    words[2] = n;
-    words[3] = blocks;
-    words[4] = head;
+    const segments: Segment<S>[] = [];
+    for (let i = 0, from = 0; i < words[1]; i++) {
+      const at = SEGMENTS + 3 * i;
+      const n = words[at + 2];
+      segments.push({ state: stateOf(words[at] >>> 0), pos: words[at + 1], from, n });
+      from += n;
+    }
+    return segments;
+  }
+
+  /** A pass over no segment yet, through so many blocks, without heads. */
+  begin(blocks: number): this {
+    this.#words.set([0, 0, blocks, 0]);
     return this;
   }
 
-  /** The head of id t of the last pass. */
-  headOf(t: number): this {
-    this.#words[2] = 0;
-    this.#words[4] = t;
+  /** Appends ids[first] … ids[first + n − 1] of a session. */
+  add(state: Ptr, pos: number, ids: ArrayLike<number>, first: number, n: number): void {
+    const words = this.#words;
+    for (let t = 0; t < n; t++) this.ids[words[0] + t] = ids[first + t];
+    words.set([state, pos, n], SEGMENTS + 3 * words[1]);
+    words[0] += n;
+    words[1]++;
+  }
+
+  /** The heads of these rows of the batch, behind the pass. */
+  withHeads(rows: ArrayLike<number>): this {
+    this.#words.set(rows, HEADS);
+    this.#words[3] = rows.length;
     return this;
   }
+
+  /** The heads of these rows of the last pass. */
+  headsOf(rows: ArrayLike<number>): this {
+    this.#words[0] = this.#words[1] = 0;
+    return this.withHeads(rows);
+  }
+}
+
+/** Makes each session's memory once for its address. There are as many as there were sessions at a time. */
+export function statesBy<S>(make: (base: Ptr) => S): (base: Ptr) => S {
+  const states = new Map<Ptr, S>();
+  return (base) => {
+    let state = states.get(base);
+    if (!state) states.set(base, state = make(base));
+    return state;
+  };
 }

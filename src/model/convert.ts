@@ -6,9 +6,10 @@ import { ARCHITECTURES, openModelContainer } from '../architectures/index.ts';
 import type { ByteSource } from '../bytes/source.ts';
 import type { ByteSink } from '../container/gguf-write.ts';
 import { convertGguf } from '../convert/gguf.ts';
-import { checkTypes, CONVERT_TYPES } from '../convert/options.ts';
+import { checkTypes, CONVERT_RULES, CONVERT_TYPES } from '../convert/options.ts';
 import type { ConvertOptions, ConvertResult } from '../convert/types.ts';
 import { ModelFileError } from '../errors.ts';
+import { checkOptions } from '../options.ts';
 import type { KernelModules } from '../wasm/instantiate.ts';
 
 /**
@@ -28,6 +29,7 @@ export async function convertModel(
   sink: ByteSink,
   options: ConvertOptions,
 ): Promise<ConvertResult> {
+  checkOptions('convert', options, CONVERT_RULES, ['type']);
   checkTypes(options, CONVERT_TYPES);
   const container = await openModelContainer(source, { signal: options.signal, config: options.config });
   const from = container.source ?? source;

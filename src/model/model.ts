@@ -2,28 +2,50 @@
  * A loaded model: text in, text out, and everything in between in the open.
  * @module
  */
-import type { EmbedOptions, Pooling } from '../forward/embedder.ts';
-import type { Classification, ClassifyInput, ClassifyOptions } from '../forward/classifier.ts';
+import { CALL_RULES, type CallOptions } from '../bytes/pace.ts';
+import {
+  EMBED_RULES,
+  type Embedder,
+  type EmbedOptions,
+  type Encoding,
+  ENCODING_RULES,
+  type EncodingOptions,
+  type Pooling,
+} from '../forward/embedder.ts';
+import {
+  type Classification,
+  CLASSIFY_RULES,
+  type ClassifyInput,
+  type ClassifyOptions,
+} from '../forward/classifier.ts';
+import { checkOptions, checkValue, picked, shown, whole } from '../options.ts';
 import type { Container } from '../container/tensor.ts';
 import { DescriptionError, OptionError, SessionError, TokenizerError } from '../errors.ts';
+import { statedPooling } from '../forward/pooling.ts';
+import { DecoderEmbedder } from '../session/embedder.ts';
 import { checkEntropyExit, exitBlock } from '../session/entropy-exit.ts';
 import { type SpikeReport, spikeReport } from '../forward/spike-report.ts';
 import { type SpikeTrace, traceSince } from '../forward/spike-trace.ts';
 import type { ModelDescription } from '../description/description.ts';
 import type { MemoryPlan } from '../description/plan.ts';
-import type {
-  FinishReason,
-  GenerateChunk,
-  GenerateOptions,
-  GenerateUsage,
-  Generator,
-  LogitsOptions,
-  ModelParts,
-  ModelStats,
+import {
+  CHAT_RULES,
+  type Completion,
+  type FinishReason,
+  GENERATE_RULES,
+  type GenerateChunk,
+  type GenerateOptions,
+  type GenerateUsage,
+  type Generator,
+  LOGITS_RULES,
+  type LogitsOptions,
+  type ModelParts,
+  type ModelStats,
 } from './types.ts';
 import { samplerOptionsFor, statedSampling } from '../sample/defaults.ts';
+import { SAMPLER_RULES, type SamplerOptions } from '../sample/options.ts';
 import { entropyAt, Sampler } from '../sample/sampler.ts';
-import { Session, type SessionOptions } from '../session/session.ts';
+import { Session, SESSION_RULES, type SessionOptions } from '../session/session.ts';
 import { eachStream } from '../session/streams.ts';
 import type { ChatMessage, ChatOptions } from '../tokenizer/template.ts';
 import { StopMatcher } from '../tokenizer/stop.ts';
@@ -31,6 +53,7 @@ import type { Tokenizer, TokenStream } from '../tokenizer/tokenizer.ts';
 import type { Ptr } from '../wasm/arena.ts';
 
 export type {
+  Completion,
   FinishReason,
   GenerateChunk,
   GenerateOptions,
@@ -38,6 +61,7 @@ export type {
   LogitsOptions,
   ModelParts,
   ModelStats,
+  PrefillProgress,
 } from './types.ts';
 
 /** Tokens of a generation that states no number. */
@@ -80,6 +104,12 @@ export class Model {
     return this.#alive().plan;
   }
 
+  /** 16 hexadecimal digits that tell this model from others: of its numbers, its tensor table and its weights as they are in
+   *  memory, of which large ones are looked at in places. */
+  get digest(): string {
+    return Array.from(this.#alive().digest(), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  }
+
   /** Sizes, and counts of all sessions together. */
   stats(): ModelStats {
     const { build, executor, loadMs, plan, arena, generator } = this.#alive();
@@ -97,9 +127,7 @@ export class Model {
 
   /** Computes on this many threads from now on, but on no more than it was opened with; results do not depend on it. */
   useThreads(threads: number): void {
-    if (!Number.isInteger(threads) || threads < 1) {
-      throw new OptionError('OPTION', `threads is ${String(threads)}, expected a whole number from 1 on`);
-    }
+    checkValue('threads', threads ?? null, whole(1)); // not left out, as an option may be
     this.#alive().executor.use(threads);
   }
 
@@ -119,8 +147,14 @@ export class Model {
     return new Session(decoder, arena, options, { sessions: this.#sessions, digest });
   }
 
-  /** Ids of a prompt as the model was trained to see it: text is encoded with special tokens, ids are taken as they are. */
+  /**
+   * Ids of a prompt as the model was trained to see it: text is encoded with special tokens, ids are taken as they are.
+   * @throws {OptionError} `OPTION` for anything else
+   */
   promptIds(prompt: string | readonly number[]): number[] {
+    if (typeof prompt !== 'string' && !isIds(prompt)) {
+      throw new OptionError('OPTION', `the prompt is ${shown(prompt)}, expected text or an array of ids`);
+    }
     return typeof prompt === 'string' ? this.tokenizer.encode(prompt, { special: true }) : [...prompt];
   }
 
@@ -138,6 +172,7 @@ export class Model {
     prompt: string | readonly number[],
     options: GenerateOptions = {},
   ): AsyncGenerator<GenerateChunk, void> {
+    checkOptions('generate', options, GENERATE_RULES);
     const { decoder, architecture, container, description, sampler: memory, tokenizer } = this.#generator();
     options.signal?.throwIfAborted();
     if (options.stop?.length) void this.tokenizer; // refused here where there is none
@@ -146,18 +181,22 @@ export class Model {
       { ...architecture.sampling?.(description), ...statedSampling(container.metadata) },
       description.vocab,
       tokenizer?.vocabSize ?? 0,
-      options,
+      picked<SamplerOptions>(options, SAMPLER_RULES),
     );
     const sampler = new Sampler(drawn, decoder.vocab, memory);
     const ids = this.promptIds(prompt);
     if (ids.length === 0) {
       throw new SessionError('TOKEN', 'the prompt is empty and this vocabulary adds no bos token; give some text');
     }
-    const session = options.session ?? this.session(options);
+    const session = options.session ?? this.session(picked<SessionOptions>(options, SESSION_RULES));
+    const call = picked<CallOptions>(options, CALL_RULES);
+    const { onPrefill } = options;
+    const onRead = onPrefill && ((read: number, total: number): void => onPrefill({ read, total }));
+    const leave = decoder.join();
     try {
       const limit = checkMaxTokens(options, session, ids.length);
       for (const id of ids) sampler.accept(id);
-      const stream = tokenizer?.stream({ continues: options.joined === true }) ?? SILENT;
+      const stream = tokenizer?.stream({ continues: options.joined ?? endsWithText(tokenizer, ids) }) ?? SILENT;
       const pieces = tokenizer?.vocabSize ?? 0;
       const stopIds = new Set(tokenizer?.specials.stop);
       let id = -1;
@@ -170,10 +209,10 @@ export class Model {
         id = sampler.sample(logits);
         sampler.accept(id);
       };
-      if (limit > 0) await session.read(ids, options, ids.length - 1, see);
+      if (limit > 0) await session.read(ids, { ...call, onRead }, ids.length - 1, see);
       decodeStart = performance.now();
       for (let first = true; completion < limit; first = false) {
-        if (!first) await session.read([id], options, 0, see);
+        if (!first) await session.read([id], call, 0, see);
         if (stopIds.has(id)) {
           finishReason = 'stop';
           break;
@@ -200,8 +239,29 @@ export class Model {
       if (rest.stopped) finishReason = 'stop';
       yield { text: rest.text + matcher.finish(), id: null, finishReason, usage };
     } finally {
+      leave();
       if (!options.session) session.dispose();
     }
+  }
+
+  /**
+   * Generates the whole text at once: `generate` for those who do not stream.
+   * @throws as `generate`
+   * @example
+   * const { text, usage } = await model.complete('Once upon a time', { maxTokens: 64, seed: 1 });
+   */
+  async complete(prompt: string | readonly number[], options: GenerateOptions = {}): Promise<Completion> {
+    let text = '';
+    const ids: number[] = [];
+    let last: GenerateChunk | undefined;
+    for await (const chunk of this.generate(prompt, options)) {
+      text += chunk.text;
+      if (chunk.id !== null) ids.push(chunk.id);
+      last = chunk;
+    }
+    // the last chunk of a generation that was not broken off has both
+    const { finishReason, usage } = last as Required<GenerateChunk> & { finishReason: FinishReason };
+    return { text, ids, finishReason, usage };
   }
 
   /** Renders messages by the model's chat template and generates the answer. @throws {TemplateError} */
@@ -209,11 +269,14 @@ export class Model {
     messages: readonly ChatMessage[],
     options: GenerateOptions & ChatOptions = {},
   ): AsyncGenerator<GenerateChunk, void> {
-    yield* this.generate(await this.chatIds(messages, options), options);
+    checkOptions('chat', options, { ...GENERATE_RULES, ...CHAT_RULES });
+    const ids = await this.chatIds(messages, picked<ChatOptions>(options, CHAT_RULES));
+    yield* this.generate(ids, { joined: false, ...picked<GenerateOptions>(options, GENERATE_RULES) });
   }
 
   /** Ids of messages as the model's chat template writes them. @throws {TemplateError} `TEMPLATE` when it has none */
   async chatIds(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<number[]> {
+    checkOptions('chat', options, CHAT_RULES);
     const { tokenizer } = this;
     // the interpreter of templates is a sixth of the code, and most models are never talked to
     const { renderChat } = await import('../tokenizer/template.ts');
@@ -230,6 +293,7 @@ export class Model {
    * @throws {OptionError} for an `entropyExit` that is no number of nats, or an option that is not for this kind of model
    */
   async logits(ids: readonly number[], options: LogitsOptions = {}): Promise<Float32Array[]> {
+    checkOptions('logits', options, LOGITS_RULES);
     const { decoder, arena, description } = this.#generator();
     const { signal, from = 0, entropyExit, onHidden } = options;
     const afterLayer = onHidden && eachStream(arena, decoder, description, onHidden);
@@ -273,29 +337,83 @@ export class Model {
    * @example const { label, scores } = await model.classify('a charming and often affecting journey');
    */
   classify(input: ClassifyInput, options: ClassifyOptions = {}): Promise<Classification> {
-    const { classifier, description: { architecture } } = this.#alive();
-    if (classifier) return classifier.classify(input, options);
-    return Promise.reject(
-      new DescriptionError('ARCHITECTURE', `${architecture} models do not classify; use generate or a session`),
-    );
+    return this.#classify(this.#alive(), input, options);
   }
 
-  /** Classifies one input after the other, in their order. @throws as `classify` */
+  async #classify(
+    { classifier, description: { architecture } }: ModelParts,
+    input: ClassifyInput,
+    options: ClassifyOptions,
+  ): Promise<Classification> {
+    checkOptions('classify', options, CLASSIFY_RULES);
+    if (classifier) return await classifier.classify(input, options);
+    throw new DescriptionError('ARCHITECTURE', `${architecture} models do not classify; use generate or a session`);
+  }
+
+  /**
+   * Classifies inputs in their order. A dense BERT runs several together, and reads ahead for that where `inputs` is not
+   * asynchronous; scores are those of each alone.
+   * @throws as `classify`, behind the answers of the inputs before a bad one
+   */
   async *classifyAll(
     inputs: Iterable<ClassifyInput> | AsyncIterable<ClassifyInput>,
     options: ClassifyOptions = {},
   ): AsyncGenerator<Classification, void> {
-    for await (const input of inputs) yield await this.classify(input, options);
+    const { classifier } = this.#alive();
+    if (classifier?.classifyAll && Symbol.iterator in inputs) yield* classifier.classifyAll(inputs, options);
+    else for await (const input of inputs) yield await this.classify(input, options);
+  }
+
+  /**
+   * All that a BERT says of a text: states of the tokens, and of every layer and attention where they are asked for; what
+   * pooler and classifier make of them.
+   * @throws {DescriptionError} `ARCHITECTURE` for a model that is no BERT; as `embed`
+   * @example
+   * const { hidden, attention, logits } = await model.encode('a cat sits', { hidden: true, attention: true });
+   * hidden[layer][t * width + i]; attention[layer][(head * tokens + query) * tokens + key]; // layer 0 of hidden: the embedding
+   */
+  async encode(input: ClassifyInput, options: EncodingOptions = {}): Promise<Encoding> {
+    for await (const encoding of this.encodeAll([input], options)) return encoding;
+    throw new SessionError('DISPOSED', 'this model was disposed of; open it again');
+  }
+
+  /** `encode` for inputs in their order; several run together, and each has the bits that it has alone. @throws as `encode` */
+  async *encodeAll(
+    inputs: Iterable<ClassifyInput>,
+    options: EncodingOptions = {},
+  ): AsyncGenerator<Encoding, void> {
+    checkOptions('encode', options, ENCODING_RULES);
+    const { embedder, description: { architecture } } = this.#alive();
+    if (embedder?.encodeAll) return yield* embedder.encodeAll(inputs, options);
+    throw new DescriptionError('ARCHITECTURE', `${architecture} models do not encode texts from both sides; BERTs do`);
   }
 
   /** How `embed` pools by default; null for a model that makes no vectors. */
   get defaultPooling(): Pooling | null {
-    return this.#alive().embedder?.pooling ?? null;
+    const { embedder, generator } = this.#alive();
+    return embedder || generator?.decoder.states ? this.#embedder().pooling : null;
+  }
+
+  /** What makes vectors: of its own, or by the decoder. @throws {DescriptionError} `ARCHITECTURE` */
+  #embedder(): Embedder {
+    const { embedder, generator, arena, tokenizer, container, description } = this.#alive();
+    if (embedder) return embedder;
+    const { width, architecture } = description;
+    if (!generator?.decoder.states) {
+      throw new DescriptionError(
+        'ARCHITECTURE',
+        `${architecture} models make no vectors of texts; BERTs and decoders that do not spike do`,
+      );
+    }
+    const { decoder } = generator;
+    const stated = statedPooling(container);
+    return new DecoderEmbedder({ decoder, arena, tokenizer, stated, width, session: () => this.session() });
   }
 
   /**
-   * A vector for a text, or one for each of several. A text has the same vector alone and among others.
-   * @throws {DescriptionError} `ARCHITECTURE` for a model that makes none
+   * A vector for a text, or one for each of several. A text has the same vector alone and among others. Of a decoder it is made of
+   * what the head reads, with the beginning and end tokens that its tokenizer adds.
+   * @throws {DescriptionError} `ARCHITECTURE` for a model that makes none, as those that spike
    * @throws {SessionError} `CONTEXT_OVERFLOW` for a text longer than the model; {OptionError}; the signal's reason
    * @example
    * const [a, b] = await model.embed(['a cat sits', 'a dog runs']); // Float32Array of length 1
@@ -303,10 +421,8 @@ export class Model {
   embed(text: string, options?: EmbedOptions): Promise<Float32Array>;
   embed(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array[]>;
   async embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Float32Array | Float32Array[]> {
-    const { embedder, description: { architecture } } = this.#alive();
-    if (!embedder) {
-      throw new DescriptionError('ARCHITECTURE', `${architecture} models make no vectors of texts; BERTs do`);
-    }
+    checkOptions('embed', options, EMBED_RULES);
+    const embedder = this.#embedder();
     if (typeof texts === 'string') return (await embedder.embed([texts], options))[0];
     return await embedder.embed(texts, options);
   }
@@ -314,8 +430,7 @@ export class Model {
   /** Ends every session and gives the memory back. Harmless when called twice. */
   dispose(): void {
     for (const session of this.#sessions) session.dispose();
-    this.#parts?.classifier?.dispose();
-    this.#parts?.embedder?.dispose();
+    for (const part of new Set([this.#parts?.classifier, this.#parts?.embedder])) part?.dispose(); // may be one
     this.#parts?.executor.dispose();
     this.#parts = null;
   }
@@ -344,6 +459,14 @@ export class Model {
   }
 }
 
+const isIds = (prompt: unknown): boolean => Array.isArray(prompt) || ArrayBuffer.isView(prompt);
+
+/** Whether what comes next goes on from text: a prompt of special tokens alone, or one that ends with one, adds none. */
+function endsWithText(tokenizer: Tokenizer, ids: readonly number[]): boolean {
+  const last = ids[ids.length - 1];
+  return Number.isInteger(last) && last >= 0 && last < tokenizer.vocabSize && tokenizer.pieceBytes(last).length > 0;
+}
+
 function checkMaxTokens(options: GenerateOptions, session: Session, prompt: number): number {
   const { maxTokens } = options;
   const { overflow } = session;
@@ -351,9 +474,6 @@ function checkMaxTokens(options: GenerateOptions, session: Session, prompt: numb
   if (maxTokens === undefined) {
     if (room < 1 && overflow !== 'slide') throw overflowError(session, prompt, 1);
     return overflow === 'slide' ? DEFAULT_MAX_TOKENS : Math.min(DEFAULT_MAX_TOKENS, room);
-  }
-  if (!Number.isInteger(maxTokens) || maxTokens < 0) {
-    throw new OptionError('OPTION', `maxTokens is ${String(maxTokens)}, expected a whole number from 0 on`);
   }
   if (maxTokens > room && overflow !== 'slide') throw overflowError(session, prompt, maxTokens);
   return maxTokens;
@@ -363,6 +483,7 @@ function overflowError(session: Session, prompt: number, tokens: number): Sessio
   return new SessionError(
     'CONTEXT_OVERFLOW',
     `${session.position + prompt} tokens of prompt and ${tokens} to generate do not fit into a context of ` +
-      `${session.contextLength}; open with a larger contextLength, or use { overflow: "slide" }`,
+      `${session.contextLength}; open with a larger contextLength, or use overflow "slide"`,
+    { mentions: ['contextLength', 'overflow'] },
   );
 }

@@ -2,23 +2,24 @@
  * From a byte source to a loaded model: container, description, plan, memory, kernels, weights, tokenizer.
  * @module
  */
-import { type ModelSource, resolveSource, type SourceOptions } from '../bytes/resolve.ts';
+import { type ModelSource, resolveSource, SOURCE_RULES, type SourceOptions } from '../bytes/resolve.ts';
 import { architectureOf, entryOf, openModelContainer } from '../architectures/index.ts';
 import type { Architecture } from '../architectures/architecture.ts';
 import type { ByteSource } from '../bytes/source.ts';
 import type { AnyContainer } from '../container/open.ts';
 import type { Container } from '../container/tensor.ts';
 import { DescriptionError, MemoryError, OptionError } from '../errors.ts';
-import { MAX_CONTEXT, MAX_MEMORY_BYTES, MAX_THREADS } from '../limits.ts';
+import { ANY, CALL, checkOptions, number, OBJECT, oneOf, picked, type Rules, whole } from '../options.ts';
+import { MAX_CONTEXT, MAX_MEMORY_BYTES, MAX_PARALLEL, MAX_THREADS } from '../limits.ts';
 import { BYTES_PER_THREAD, solo } from '../threads/executor.ts';
 import { Model } from './model.ts';
 import { GGUF_TYPES, type GgufType } from '../convert/options.ts';
 import type { ModelConfig } from '../description/config.ts';
 import { modelDigest } from '../description/digest.ts';
-import { defaultContext, type KvType, type MemoryPlan } from '../description/plan.ts';
+import { defaultContext, type KvType, type MemoryPlan, PREFILL_BATCH } from '../description/plan.ts';
 import { samplerBytes, samplerMemory } from '../sample/sampler.ts';
 import { folderTokenizer } from '../tokenizer/folder.ts';
-import { openTokenizer, tokenizerFromMetadata } from '../tokenizer/open.ts';
+import { tokenizerFromMetadata } from '../tokenizer/metadata.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { Arena, ARENA_BASE } from '../wasm/arena.ts';
 import type { Provided } from '../wasm/builtin.ts';
@@ -36,7 +37,8 @@ export interface OpenProgress {
 }
 
 export interface OpenOptions extends SourceOptions {
-  /** Positions of a session; default: what the model was trained for, but at least 512 and at most 4096. */
+  /** Positions of a session: tokens of prompt and answer together. Default: what the model was trained for, but at least 512
+   *  and at most 4096. Sessions of Gemma 3 rewind only with at most twice its window, 1024 for gemma3-270m. */
   readonly contextLength?: number;
   /** How keys and values are kept: `f16` (default) or `f32`. */
   readonly kv?: KvType;
@@ -62,8 +64,13 @@ export interface OpenOptions extends SourceOptions {
   /** Threads to compute on; results do not depend on it. Default: what proves fastest here, up to 8 and to one for each 16 MiB
    *  of weights. A page that is not cross-origin isolated has one, whatever is asked for. */
   readonly threads?: number;
-  /** Where the script of a thread lies, the file thread.js of this package, for bundles that have moved it. */
+  /** Where the script of a thread is, for pages whose content security policy forbids workers made of a blob: a copy of the
+   *  file `ternspike/thread.js`. A URL, relative to the page; a path where the host has files. Default: the script is part of
+   *  the bundle. */
   readonly workerUrl?: string | URL;
+  /** Sessions that read or generate side by side: memory is planned for as many, and one pass over the weights serves up to 32 of
+   *  them. Each gets the same tokens as alone. Default 1. */
+  readonly parallel?: number;
   /** Refuse a model that would take more; default the 4 GiB of wasm32. */
   readonly maxMemoryBytes?: number;
   readonly onProgress?: (progress: OpenProgress) => void;
@@ -77,6 +84,28 @@ export interface OpenOptions extends SourceOptions {
   readonly module?: KernelModules;
 }
 
+/** Which values are right. */
+const OPEN_RULES: Rules<OpenOptions> = {
+  ...SOURCE_RULES,
+  contextLength: whole(1, MAX_CONTEXT),
+  kv: oneOf('f16', 'f32'),
+  activations: oneOf(...ACTIVATION_TYPES),
+  tokenizer: OBJECT,
+  config: ANY, // text, bytes or an object: looked at where it is needed
+  build: oneOf('base', 'relaxed'),
+  type: oneOf(...GGUF_TYPES),
+  head: oneOf(...GGUF_TYPES),
+  embedding: oneOf(...GGUF_TYPES),
+  threads: whole(1, MAX_THREADS),
+  parallel: whole(1, MAX_PARALLEL),
+  workerUrl: ANY,
+  maxMemoryBytes: whole(1),
+  onProgress: CALL,
+  onNotice: CALL,
+  forcedSparsity: number(0, 1),
+  module: OBJECT,
+};
+
 /** Kernels that the caller compiled. */
 export function handedIn(modules: KernelModules): Provided {
   return { build: 'custom', shareable: false, modules: () => Promise.resolve(modules) };
@@ -89,10 +118,10 @@ export async function openWith(
   options: OpenOptions = {},
 ): Promise<Model> {
   const start = performance.now();
-  checkOptions(options);
+  checkOptions('open', options, OPEN_RULES);
   options.signal?.throwIfAborted();
   const kernels = provide(options);
-  const bytes = await resolveSource(source, options);
+  const bytes = await resolveSource(source, picked<SourceOptions>(options, SOURCE_RULES));
   try {
     return await load(bytes, kernels, options, start);
   } finally {
@@ -134,6 +163,7 @@ async function loadContainer(
     throw new OptionError(
       'OPTION',
       `forcedSparsity is for decoders that spike; this is a ${description.architecture} model`,
+      { mentions: ['forcedSparsity'] },
     );
   }
 
@@ -154,8 +184,10 @@ async function loadContainer(
   const maxBytes = Math.min(maxMemoryBytes, MAX_MEMORY_BYTES);
   const base = ARENA_BASE + (generates ? samplerBytes(description.vocab) : 0);
   const context = options.contextLength ?? defaultContext(description.trainedContext);
+  const sessions = generates ? options.parallel ?? 1 : 1;
+  const slots = Math.min(sessions, PREFILL_BATCH);
   const planned = (threads: number): MemoryPlan =>
-    architecture.plan(container, description, { context, kv, threads, maxBytes, base });
+    architecture.plan(container, description, { context, kv, sessions, slots, threads, maxBytes, base });
   const alone = planned(1);
   const one = threads === 1 || (threads === undefined && alone.weightsBytes < 2 * BYTES_PER_THREAD);
   const pool = one ? null : await (await import('../threads/start.ts')).startThreads({
@@ -184,7 +216,8 @@ async function loadContainer(
           (({ loaded, total }) => onProgress({ phase: 'weights', loaded, total, fraction: loaded / total })),
       },
     );
-    const means = { kernels, arena, loader, executor, container, tokenizer, context, kv, activations, forcedSparsity };
+    const state = { context, kv, slots };
+    const means = { kernels, arena, loader, executor, container, tokenizer, ...state, activations, forcedSparsity };
     const loaded = await architecture.load(description, means);
     const sampler = loaded.decoder && samplerMemory(arena, kernels, description.vocab);
     await pool?.executor.ready();
@@ -224,7 +257,9 @@ async function inTypes(
 ): Promise<AnyContainer> {
   if ((type ?? head ?? embedding) === undefined) return container;
   if (spikes || !generates) {
-    throw new OptionError('OPTION', 'type, head and embedding are for decoders that do not spike; convert the model');
+    throw new OptionError('OPTION', 'type, head and embedding are for decoders that do not spike; convert the model', {
+      mentions: ['type', 'head', 'embedding'],
+    });
   }
   const { requantised } = await import('../convert/requantise.ts');
   const modules = await provided.modules(false);
@@ -237,7 +272,10 @@ async function findTokenizer(
   container: Container,
   { tokenizer, signal }: OpenOptions,
 ): Promise<Tokenizer | null> {
-  if (tokenizer instanceof Uint8Array) return openTokenizer(tokenizer, 'the tokenizer option');
+  if (tokenizer instanceof Uint8Array) {
+    const { openTokenizer } = await import('../tokenizer/tokenizer-file.ts');
+    return openTokenizer(tokenizer, 'the tokenizer option');
+  }
   const known = tokenizer ?? tokenizerFromMetadata(container.metadata);
   // checkpoints of other kinds lie anywhere, and what lies beside them need not be theirs
   const folder = container.format === 'huggingface' || entryOf(container).needsConfig;
@@ -264,41 +302,5 @@ function createMemory(): WebAssembly.Memory {
     return new WebAssembly.Memory({ initial: 1 });
   } catch (cause) {
     throw new MemoryError('MEMORY', `the host refused a WebAssembly memory: ${String(cause)}`, { cause });
-  }
-}
-
-function checkOptions(
-  options: OpenOptions,
-): void {
-  const { contextLength, kv, activations, threads, maxMemoryBytes, onProgress, onNotice, forcedSparsity } = options;
-  for (const name of ['type', 'head', 'embedding'] as const) {
-    const value = options[name];
-    if (value === undefined || GGUF_TYPES.includes(value)) continue;
-    throw new OptionError('OPTION', `${name} is ${JSON.stringify(value)}, expected one of ${GGUF_TYPES.join(', ')}`);
-  }
-  const whole = (name: string, value: number | undefined, max: number): void => {
-    if (value === undefined || (Number.isInteger(value) && value >= 1 && value <= max)) return;
-    throw new OptionError('OPTION', `${name} is ${String(value)}, expected a whole number in 1 … ${max}`);
-  };
-  whole('contextLength', contextLength, MAX_CONTEXT);
-  whole('threads', threads, MAX_THREADS);
-  whole('maxMemoryBytes', maxMemoryBytes, Number.MAX_SAFE_INTEGER);
-  if (activations !== undefined && !ACTIVATION_TYPES.includes(activations)) {
-    throw new OptionError(
-      'OPTION',
-      `activations is ${JSON.stringify(activations)}, expected one of ${ACTIVATION_TYPES.join(', ')}`,
-    );
-  }
-  if (kv !== undefined && kv !== 'f16' && kv !== 'f32') {
-    throw new OptionError('OPTION', `kv is ${JSON.stringify(kv)}, expected "f16" or "f32"`);
-  }
-  if (
-    forcedSparsity !== undefined && !(typeof forcedSparsity === 'number' && forcedSparsity >= 0 && forcedSparsity <= 1)
-  ) {
-    throw new OptionError('OPTION', `forcedSparsity is ${String(forcedSparsity)}, expected a number in 0 … 1`);
-  }
-  for (const [name, call] of Object.entries({ onProgress, onNotice })) {
-    if (call === undefined || typeof call === 'function') continue;
-    throw new OptionError('OPTION', `${name} is ${typeof call}, expected a function`);
   }
 }

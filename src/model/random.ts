@@ -5,7 +5,7 @@
  */
 import { ARCHITECTURES } from '../architectures/index.ts';
 import type { ByteSource } from '../bytes/source.ts';
-import { OptionError } from '../errors.ts';
+import { wrongValue } from '../options.ts';
 import type { RandomModels } from '../architectures/architecture.ts';
 
 /** Names of all shapes. */
@@ -38,8 +38,5 @@ async function randomOf(shape: string): Promise<RandomModels> {
 
 function known(what: string, value: string, all: readonly string[]): void {
   if (all.includes(value)) return;
-  throw new OptionError(
-    'OPTION',
-    `${what} is ${JSON.stringify(value.slice(0, 60))}, expected one of ${all.join(', ')}`,
-  );
+  throw wrongValue(what, value, `one of ${all.join(', ')}`);
 }

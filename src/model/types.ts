@@ -11,10 +11,12 @@ import type { Decoder } from '../forward/decoder.ts';
 import type { Executor } from '../threads/executor.ts';
 import type { ModelDescription } from '../description/description.ts';
 import type { MemoryPlan } from '../description/plan.ts';
-import type { SamplerOptions } from '../sample/options.ts';
+import { ANY, CALL, FLAG, LIST, OBJECT, type Rules, SIGNAL, TEXT, whole } from '../options.ts';
+import { SAMPLER_RULES, type SamplerOptions } from '../sample/options.ts';
 import type { SamplerMemory } from '../sample/sampler.ts';
-import type { CallOptions } from '../bytes/pace.ts';
-import type { Session, SessionOptions } from '../session/session.ts';
+import { CALL_RULES, type CallOptions } from '../bytes/pace.ts';
+import { type Session, SESSION_RULES, type SessionOptions } from '../session/session.ts';
+import type { ChatOptions } from '../tokenizer/template.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { Arena } from '../wasm/arena.ts';
 import type { Build } from '../wasm/features.ts';
@@ -30,9 +32,49 @@ export interface GenerateOptions extends SamplerOptions, SessionOptions, CallOpt
   /** Continue this session instead of a new one; it stays open afterwards, and its own overflow and keep hold. It has then
    *  read the prompt and what was generated but for the last id, `usage.unread`: begin the next prompt with it. */
   readonly session?: Session;
-  /** Keep the space that joins the text to the prompt, where the vocabulary has it. Default false: all pieces together are
-   *  `tokenizer.decode(ids)`, which for SentencePiece vocabularies leaves a leading space out. */
+  /** Keep the space that joins the text to the prompt, where the vocabulary has it (SentencePiece), so that prompt + text
+   *  reads right. Default: true after a prompt that ends with text; false after one that ends with a special token, and in
+   *  `chat`. With false, all pieces together are `tokenizer.decode(ids)`. */
   readonly joined?: boolean;
+  /** Sees how much of the prompt has been read, after every batch. */
+  readonly onPrefill?: (progress: PrefillProgress) => void;
+}
+
+/** How far the reading of a prompt is, in tokens. */
+export interface PrefillProgress {
+  readonly read: number;
+  readonly total: number;
+}
+
+/** Which values are right. */
+export const GENERATE_RULES: Rules<GenerateOptions> = {
+  ...SAMPLER_RULES,
+  ...SESSION_RULES,
+  ...CALL_RULES,
+  maxTokens: whole(0),
+  stop: LIST,
+  session: OBJECT,
+  joined: FLAG,
+  onPrefill: CALL,
+};
+
+/** The same of chats. */
+export const CHAT_RULES: Rules<ChatOptions> = {
+  template: TEXT,
+  addGenerationPrompt: FLAG,
+  tools: LIST,
+  documents: LIST,
+  variables: OBJECT,
+  date: OBJECT,
+  signal: SIGNAL,
+};
+
+/** Everything that a generation said: what `complete` answers. */
+export interface Completion {
+  readonly text: string;
+  readonly ids: readonly number[];
+  readonly finishReason: FinishReason;
+  readonly usage: GenerateUsage;
 }
 
 /** Counts and times of one generation. */
@@ -83,6 +125,13 @@ export interface LogitsOptions {
    *  the call. A model on several threads reads every batch twice for it. */
   readonly onHidden?: (layer: number, i: number, stream: Float32Array) => void;
 }
+
+export const LOGITS_RULES: Rules<LogitsOptions> = {
+  signal: SIGNAL,
+  from: whole(0),
+  entropyExit: ANY, // `checkEntropyExit` says more
+  onHidden: CALL,
+};
 
 /** The part of a model that says one token after the other. */
 export interface Generator {

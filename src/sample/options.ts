@@ -3,9 +3,10 @@
  * @module
  */
 import { OptionError } from '../errors.ts';
+import { checkValue, FLAG, number as numeric, OBJECT, oneOf, type Rule, type Rules, shown, whole } from '../options.ts';
 import { MAX_CONTEXT, MAX_LOGIT_BIAS, MAX_VOCAB } from '../limits.ts';
 import type { AdaptiveTemperature } from './adaptive.ts';
-import { checkSeed } from './rng.ts';
+import { checkSeed, SEED } from './rng.ts';
 
 /**
  * How the next token is chosen. The defaults are llama.cpp's, so that a model speaks here as its readers know it, and
@@ -63,77 +64,74 @@ export interface CheckedSamplerOptions {
 /** Below it a temperature is taken as 0: the quotient of two close logits would leave the range of f32. */
 export const LEAST_TEMPERATURE = 1e-6;
 const MAX_BIAS = 10_000;
+const BIAS = { option: 'logitBias' };
 
 type Numeric = Exclude<
   keyof CheckedSamplerOptions,
   'adaptiveTemperature' | 'temperatureFirst' | 'logitBias' | 'vocabLimit' | 'seed'
 >;
 
-/** Default, least, most, and whether only integers will do. */
-const RANGES: Readonly<Record<Numeric, readonly [fallback: number, least: number, most: number, whole?: boolean]>> = {
-  temperature: [0.8, 0, 100],
-  topK: [40, 0, 2 ** 31 - 1, true],
-  topP: [0.95, 0, 1],
-  minP: [0.05, 0, 1],
-  repeatPenalty: [1, 0.01, 100],
-  repeatLastN: [64, -1, MAX_CONTEXT, true],
-  frequencyPenalty: [0, -100, 100],
-  presencePenalty: [0, -100, 100],
+/** Defaults of the numbers, and which are right. */
+const NUMBERS: Readonly<Record<Numeric, readonly [fallback: number, rule: Rule]>> = {
+  temperature: [0.8, numeric(0, 100)],
+  topK: [40, whole(0, 2 ** 31 - 1)],
+  topP: [0.95, numeric(0, 1)],
+  minP: [0.05, numeric(0, 1)],
+  repeatPenalty: [1, numeric(0.01, 100)],
+  repeatLastN: [64, whole(-1, MAX_CONTEXT)],
+  frequencyPenalty: [0, numeric(-100, 100)],
+  presencePenalty: [0, numeric(-100, 100)],
 };
 
-/** A value as an error shows it. */
-function show(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : String(value);
-}
+/** Which values are right; those that depend on the vocabulary are looked at in `checkSamplerOptions`. */
+export const SAMPLER_RULES: Rules<SamplerOptions> = {
+  ...(Object.fromEntries(Object.entries(NUMBERS).map(([name, [, rule]]) => [name, rule])) as Record<Numeric, Rule>),
+  adaptiveTemperature: oneOf('off', 'cool', 'warm'),
+  temperatureFirst: FLAG,
+  logitBias: OBJECT,
+  vocabLimit: whole(1),
+  seed: SEED,
+};
 
 function number(options: SamplerOptions, name: Numeric): number {
-  const [fallback, least, most, whole] = RANGES[name];
-  const value: unknown = options[name] ?? fallback;
-  // written so that NaN fails
-  if (!(typeof value === 'number' && value >= least && value <= most) || (whole && !Number.isInteger(value))) {
-    throw new OptionError(
-      'OPTION',
-      `${name} is ${show(value)}, must be ${whole ? 'an integer' : 'a number'} from ${least} to ${most}`,
-    );
-  }
-  return value;
+  const [fallback, rule] = NUMBERS[name];
+  checkValue(name, options[name], rule);
+  return options[name] ?? fallback;
 }
 
-function adaptive(value: unknown): AdaptiveTemperature {
-  if (value === undefined || value === 'off' || value === 'cool' || value === 'warm') return value ?? 'off';
-  throw new OptionError('OPTION', `adaptiveTemperature is ${show(value)}, must be "off", "cool" or "warm"`);
-}
-
-function flag(name: string, value: unknown): boolean {
-  if (value === undefined || typeof value === 'boolean') return value ?? false;
-  throw new OptionError('OPTION', `${name} is ${show(value)}, must be true or false`);
+function one<K extends 'adaptiveTemperature' | 'temperatureFirst'>(
+  options: SamplerOptions,
+  name: K,
+): SamplerOptions[K] {
+  checkValue(name, options[name], SAMPLER_RULES[name]);
+  return options[name];
 }
 
 function limit(value: unknown, vocab: number): number {
   if (value === undefined) return vocab;
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= vocab) return value;
-  throw new OptionError('OPTION', `vocabLimit is ${show(value)}, must be an integer from 1 to ${vocab}`);
+  checkValue('vocabLimit', value, whole(1, vocab));
+  return value as number;
 }
 
 function bias(given: SamplerOptions['logitBias'], vocab: number): ReadonlyMap<number, number> {
   if (given === undefined) return new Map();
-  if (typeof given !== 'object' || given === null) {
-    throw new OptionError('OPTION', `logitBias is ${show(given)}, must be an object or a Map from token id to number`);
-  }
+  checkValue('logitBias', given, { ...OBJECT, expected: 'an object or a Map from token id to number' });
   const entries: [unknown, unknown][] = given instanceof Map ? [...given] : Object.entries(given);
   if (entries.length > MAX_LOGIT_BIAS) {
-    throw new OptionError('OPTION', `logitBias has ${entries.length} entries, at most ${MAX_LOGIT_BIAS}`);
+    throw new OptionError('OPTION', `logitBias has ${entries.length} entries, at most ${MAX_LOGIT_BIAS}`, BIAS);
   }
   const checked = new Map<number, number>();
   for (const [key, value] of entries) {
     const id = typeof key === 'string' && /^\d{1,10}$/.test(key) ? Number(key) : key;
     if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id >= vocab) {
-      throw new OptionError('OPTION', `logitBias names token ${show(key)}, must be an integer from 0 to ${vocab - 1}`);
+      const range = `must be an integer from 0 to ${vocab - 1}`;
+      throw new OptionError('OPTION', `logitBias names token ${shown(key)}, ${range}`, BIAS);
     }
     if (!(typeof value === 'number' && ((value >= -MAX_BIAS && value <= MAX_BIAS) || value === -Infinity))) {
       throw new OptionError(
         'OPTION',
-        `logitBias of token ${id} is ${show(value)}, must be from ${-MAX_BIAS} to ${MAX_BIAS}, or -Infinity to ban it`,
+        `logitBias of token ${id} is ${shown(value)}, must be from ${-MAX_BIAS} to ${MAX_BIAS}, or -Infinity to ban it`,
+        BIAS,
       );
     }
     checked.set(id, value);
@@ -149,12 +147,12 @@ function bias(given: SamplerOptions['logitBias'], vocab: number): ReadonlyMap<nu
  */
 export function checkSamplerOptions(options: SamplerOptions = {}, vocab: number = MAX_VOCAB): CheckedSamplerOptions {
   if (typeof options !== 'object' || options === null) {
-    throw new OptionError('OPTION', `sampler options are ${show(options)}, must be an object`);
+    throw new OptionError('OPTION', `sampler options are ${shown(options)}, must be an object`);
   }
   return Object.freeze({
     temperature: number(options, 'temperature'),
-    adaptiveTemperature: adaptive(options.adaptiveTemperature),
-    temperatureFirst: flag('temperatureFirst', options.temperatureFirst),
+    adaptiveTemperature: one(options, 'adaptiveTemperature') ?? 'off',
+    temperatureFirst: one(options, 'temperatureFirst') ?? false,
     topK: number(options, 'topK'),
     topP: number(options, 'topP'),
     minP: number(options, 'minP'),

@@ -4,6 +4,7 @@
  * @module
  */
 import { OptionError } from '../errors.ts';
+import { checkValue, type Rule, whole } from '../options.ts';
 
 /** Four 32-bit words, not all zero. */
 export type RngState = readonly [number, number, number, number];
@@ -25,14 +26,15 @@ function mix(seed: number): RngState {
   return [low(a), low(a >> 32n), low(b), low(b >> 32n)];
 }
 
+/** Which numbers are seeds. */
+export const SEED: Rule = whole(0, Number.MAX_SAFE_INTEGER);
+
 /**
  * Checks a seed.
  * @throws {OptionError} `OPTION` unless it is an integer from 0 to 2^53 − 1
  */
 export function checkSeed(seed: number): number {
-  if (!Number.isSafeInteger(seed) || seed < 0) {
-    throw new OptionError('OPTION', `seed is ${String(seed)}, must be an integer from 0 to ${Number.MAX_SAFE_INTEGER}`);
-  }
+  checkValue('seed', seed ?? null, SEED); // undefined is none either
   return seed === 0 ? 0 : seed; // −0 is 0
 }
 

@@ -4,19 +4,19 @@
  * @module
  */
 import { OptionError } from '../errors.ts';
+import { wrongValue } from '../options.ts';
 import type { Session } from './session.ts';
 import type { Ptr } from '../wasm/arena.ts';
 
 /** @throws {OptionError} `OPTION` unless the threshold is a number from 0 on and the model has blocks to leave out */
 export function checkEntropyExit(threshold: number, blocks: number | undefined): number {
   if (!(typeof threshold === 'number' && threshold >= 0 && threshold < Infinity)) {
-    throw new OptionError(
-      'OPTION',
-      `entropyExit is ${String(threshold)}, must be a number of nats from 0 on, such as 0.3`,
-    );
+    throw wrongValue('entropyExit', threshold, 'a number of nats from 0 on, such as 0.3');
   }
   if (blocks === undefined) {
-    throw new OptionError('OPTION', 'entropyExit is for SymbolicLight; this model has no early exit');
+    throw new OptionError('OPTION', 'entropyExit is for SymbolicLight; this model has no early exit', {
+      mentions: ['entropyExit'],
+    });
   }
   return blocks;
 }

@@ -2,8 +2,9 @@
  * One conversation with a model: what it has read so far, and the logits of what may come next.
  * @module
  */
-import { type CallOptions, Pace } from '../bytes/pace.ts';
+import { CALL_RULES, type CallOptions, Pace } from '../bytes/pace.ts';
 import { OptionError, SessionError } from '../errors.ts';
+import { ANY, CALL, checkOptions, checkValue, oneOf, type Rules, whole, wrongValue } from '../options.ts';
 import type { Decoder, DecoderState, Reading } from '../forward/decoder.ts';
 import { type SpikeTrace, traceSince } from '../forward/spike-trace.ts';
 import { BATCH_STEP } from '../description/plan.ts';
@@ -22,13 +23,32 @@ export interface SessionOptions {
   readonly snapshot?: Uint8Array;
 }
 
+/** Which values are right; the largest `keep` depends on the context. */
+export const SESSION_RULES: Rules<SessionOptions> = {
+  overflow: oneOf('refuse', 'slide'),
+  keep: whole(0),
+  snapshot: ANY, // `restore` says more
+};
+
 /** How `read` reads. */
 export interface ReadOptions extends CallOptions {
+  /** Sees how many of the ids have been read, after every batch. */
+  readonly onRead?: (read: number, total: number) => void;
   /** End every pass behind this many blocks, where the model's `Decoder` has `blocks`. A session stays at one depth. */
   readonly blocks?: number;
   /** Sees the residual streams behind each layer; see `Reading`. */
   readonly afterLayer?: Reading['afterLayer'];
+  /** Sees what the head would read of every id; see `Reading`. */
+  readonly seeState?: Reading['seeState'];
 }
+
+const READ_RULES: Rules<ReadOptions> = {
+  ...CALL_RULES,
+  blocks: whole(0),
+  afterLayer: CALL,
+  seeState: CALL,
+  onRead: CALL,
+};
 
 /** What the sessions of one model share. */
 export interface Family {
@@ -74,14 +94,9 @@ export class Session {
     family: Family = loner(),
     from?: DecoderState,
   ) {
+    checkOptions('a session', options, SESSION_RULES);
     const { overflow = 'refuse', keep = 1 } = options;
-    if (overflow !== 'refuse' && overflow !== 'slide') {
-      throw new OptionError('OPTION', `overflow is ${JSON.stringify(overflow)}, expected "refuse" or "slide"`);
-    }
-    const most = decoder.context - 2;
-    if (!Number.isInteger(keep) || keep < 0 || (overflow === 'slide' && keep > most)) {
-      throw new OptionError('OPTION', `keep is ${keep}, expected a whole number in 0 … ${most}`);
-    }
+    if (overflow === 'slide') checkValue('keep', keep, whole(0, decoder.context - 2));
     this.overflow = overflow;
     this.#keep = keep;
     this.#family = family;
@@ -139,6 +154,18 @@ export class Session {
   }
 
   /**
+   * Reads `ids` and returns the logits after each of them from ids[from] on: copies of `vocab` floats. A long text is read in
+   * pieces, so that its logits are never all in memory.
+   * @throws as `prefill`
+   */
+  async logits(ids: ArrayLike<number>, options: CallOptions = {}, from: number = 0): Promise<Float32Array[]> {
+    const { decoder, arena } = this.#alive();
+    const rows: Float32Array[] = [];
+    await this.read(ids, options, from, (at) => void rows.push(arena.f32(at, decoder.vocab).slice()));
+    return rows;
+  }
+
+  /**
    * Reads `ids` and hands out logits without copying: `see(ptr, i)` for every i from `from` on, the address of the logits
    * behind ids[i], valid during the call.
    */
@@ -148,6 +175,7 @@ export class Session {
     from: number,
     see: (logits: Ptr, i: number) => void,
   ): Promise<void> {
+    checkOptions('a session call', options, READ_RULES);
     const { decoder, state } = this.#alive();
     if (this.#busy) {
       throw new SessionError('BUSY', 'another call on this session is under way; await it, or use a fork');
@@ -158,15 +186,17 @@ export class Session {
       throw new SessionError(
         'CONTEXT_OVERFLOW',
         `${state.length} + ${ids.length} tokens do not fit into a context of ${state.context}; ` +
-          'open with a larger contextLength, or use { overflow: "slide" }',
+          'open with a larger contextLength, or use overflow "slide"',
+        { mentions: ['contextLength', 'overflow'] },
       );
     }
     const before = state.length;
     let slid = false;
     this.#busy = true;
     try {
-      const pace = new Pace(options.signal, checkStretch(options.stretchMs));
-      const reading: Reading = { ids, from, see, blocks: options.blocks, afterLayer: options.afterLayer };
+      const pace = new Pace(options.signal, options.stretchMs);
+      const { blocks, afterLayer, seeState } = options;
+      const reading: Reading = { ids, from, see, blocks, afterLayer, seeState };
       for (let done = 0; done < ids.length;) {
         await pace.breathe();
         this.#alive();
@@ -182,6 +212,7 @@ export class Session {
         }
         pace.done(n);
         done += n;
+        options.onRead?.(done, ids.length);
       }
     } catch (error) {
       if (!slid && decoder.canRewind) state.length = before;
@@ -226,12 +257,18 @@ export class Session {
   rewind(position: number): void {
     const { decoder, state } = this.#idle();
     if (!Number.isInteger(position) || position < 0 || position > state.length) {
-      throw new OptionError('OPTION', `rewind to ${position}, expected a whole number in 0 … ${state.length}`);
+      throw wrongValue('position', position, `a whole number in 0 … ${state.length}`);
     }
     if (!decoder.canRewind && position !== 0 && position !== state.length) {
+      const { rewindsUpTo } = decoder;
+      const smaller = rewindsUpTo ? `open the model with a contextLength of at most ${rewindsUpTo}, or ` : '';
       throw new OptionError(
         'OPTION',
-        'sessions of this model do not keep all they have read and cannot rewind; fork before reading instead',
+        `sessions of this model${
+          smaller && `, with a context of ${state.context},`
+        } do not keep all they have read and ` +
+          `cannot rewind; ${smaller}fork before reading instead`,
+        { mentions: ['contextLength'] },
       );
     }
     if (position === 0) decoder.resetState(state);
@@ -271,10 +308,4 @@ export class Session {
 function checkToken(id: number, vocab: number, index: number): void {
   if (Number.isInteger(id) && id >= 0 && id < vocab) return;
   throw new SessionError('TOKEN', `ids[${index}] is ${String(id)}, expected a whole number in 0 … ${vocab - 1}`);
-}
-
-/** @throws {OptionError} `OPTION` unless it is a positive number */
-function checkStretch(stretch: number | undefined): number | undefined {
-  if (stretch === undefined || stretch > 0) return stretch;
-  throw new OptionError('OPTION', `stretchMs is ${String(stretch)}, expected a number above 0`);
 }

@@ -119,6 +119,7 @@ export function readSnapshot(decoder: Decoder, state: DecoderState, digest: Uint
       'CONTEXT_OVERFLOW',
       `the snapshot holds ${length} positions, of a context of ${context}; this session can hold ${state.context}: ` +
         'open with a larger contextLength',
+      { mentions: ['contextLength'] },
     );
   }
   const expected = decoder.stateBytes(length);

@@ -23,6 +23,7 @@ export function eachStream(
     throw new OptionError(
       'OPTION',
       `onHidden is not available for ${description.architecture} models, which have no residual stream to show`,
+      { mentions: ['onHidden'] },
     );
   }
   return (layer, first, n, stream, stride) => {

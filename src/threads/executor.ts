@@ -6,8 +6,8 @@
 import { PREFILL_BATCH } from '../description/plan.ts';
 import { type Program, SOLO } from './context.ts';
 
-/** Words of a step that all threads see: what it is, and the ids of a batch. */
-export const STEP_WORDS: number = 32 + PREFILL_BATCH;
+/** Words of a step that all threads see: what it is, and the ids, heads and segments of a batch. */
+export const STEP_WORDS: number = 32 + 5 * PREFILL_BATCH;
 
 /** Weights for which another thread is worth while unless told: they take about a millisecond a token, and a thread some tens
  *  of milliseconds to start. */

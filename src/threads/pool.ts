@@ -15,7 +15,7 @@ import { command, CONTROL_WORDS, fail, faultOf, PoolThread } from './control.ts'
 import { type Executor, STEP_WORDS } from './executor.ts';
 import { cores } from './host.ts';
 import { type Program, SOLO } from './context.ts';
-import { type StartThread, startThread, type Thread } from './port.ts';
+import type { StartThread, Thread } from './port.ts';
 import type { Orders, Report } from './worker.ts';
 
 /** Threads that are not at work after this are given up; slow machines take a second. */
@@ -33,8 +33,8 @@ export interface TeamOptions {
   readonly modules: KernelModules;
   /** Whether the caller's thread may wait, and so is thread 0. */
   readonly waits: boolean;
-  /** How threads are started, if not from thread.js where it is expected. */
-  readonly start?: StartThread;
+  /** How threads are started. */
+  readonly start: StartThread;
   /** Told once if the executor has to go on with one thread. */
   readonly notice: (message: string) => void;
 }
@@ -227,7 +227,7 @@ export class PoolExecutor implements Executor {
 
   #boot(): ThreadPool | null {
     const threads = this.#threads();
-    return threads > 0 ? new ThreadPool(threads, this.#options.start ?? startThread()) : null;
+    return threads > 0 ? new ThreadPool(threads, this.#options.start) : null;
   }
 
   #threads(): number {

@@ -24,7 +24,7 @@ interface NodeWorker {
   on(event: 'message' | 'error' | 'exit', listener: (value: unknown) => void): void;
 }
 interface NodeThreads {
-  Worker: new (url: URL, options: object) => NodeWorker;
+  Worker: new (script: string | URL, options: object) => NodeWorker;
   parentPort: Port | null;
 }
 
@@ -53,29 +53,29 @@ export function leave(): void {
   ends.find((end) => end?.close)?.close?.();
 }
 
-/** Starts thread.js: that at `url`, or the one in the folder above this file, in the sources as in the bundles. */
-export function startThread(url?: string | URL): StartThread {
+/**
+ * Starts threads that run a script: the one in the bundle, or the file at `url`.
+ * @param script of thread.ts @param url where a host forbids to run a script that is no file
+ */
+export function startThread(script: string, url?: string | URL): StartThread {
   const threads = nodeThreads();
-  return (hear, gone) => {
-    const script = url === undefined ? undefined : new URL(url, here);
-    return threads
-      ? nodeThread(new threads.Worker(script ?? new URL('../thread.js', here), { execArgv: [] }), hear, gone)
-      : webThread(webWorker(script), hear, gone);
-  };
+  return (hear, gone) =>
+    threads ? nodeThread(nodeWorker(threads, script, url), hear, gone) : webThread(webWorker(script, url), hear, gone);
 }
 
-const here = import.meta.url;
+function nodeWorker({ Worker }: NodeThreads, script: string, url?: string | URL): NodeWorker {
+  if (url === undefined) return new Worker(script, { eval: true, execArgv: [] });
+  const path = typeof url === 'string' && !/^(file|data|blob|https?):/i.test(url); // else it is a URL
+  return new Worker(path ? url : new URL(url), { execArgv: [] });
+}
 
-function webWorker(script: URL | undefined): Worker {
-  const at = script ?? new URL('../thread.js', here);
-  if (at.origin !== location.origin) {
-    // a page may start no script of another origin, such as a CDN, but one of its own may import it
-    const text = `import ${JSON.stringify(at)}`;
-    return new Worker(URL.createObjectURL(new Blob([text], { type: 'text/javascript' })), { type: 'module' });
-  }
-  return script
-    ? new Worker(script, { type: 'module' })
-    : new Worker(new URL('../thread.js', import.meta.url), { type: 'module' }); // written out, as bundlers know it
+/** Where the script is found as a blob; once it is there, it stays. */
+let blobUrl: string | undefined;
+
+function webWorker(script: string, url?: string | URL): Worker {
+  if (url !== undefined) return new Worker(url, { type: 'module' });
+  blobUrl ??= URL.createObjectURL(new Blob([script], { type: 'text/javascript' }));
+  return new Worker(blobUrl);
 }
 
 /** A thread over a worker of Node's API. */
@@ -103,7 +103,10 @@ function webThread(worker: Worker, hear: (message: unknown) => void, gone: (why:
   worker.onmessageerror = (): void => gone('it was sent what this host cannot send');
   worker.onerror = (event): void => {
     event.preventDefault();
-    gone(event.message || 'it could not be loaded');
+    gone(
+      event.message ||
+        'its script could not be loaded; a content security policy has to allow worker-src blob:, or pass workerUrl',
+    );
   };
   return {
     post: (message) => worker.postMessage(message),

@@ -60,7 +60,8 @@ export async function startThreads(options: StartOptions): Promise<StartedThread
     return null;
   }
   const modules = await kernels.modules(true);
-  const start = startThread(options.workerUrl);
+  const { script } = await import('./script.generated.ts');
+  const start = startThread(script, options.workerUrl);
   return {
     executor: new PoolExecutor({ threads, memory, modules, waits: mayWait(), start, notice }),
     memory,

@@ -1,12 +1,17 @@
 /**
- * Chat templates: messages → the text that a model was trained on, by `@huggingface/jinja` under a budget. A template
- * comes from the model file and is a program; it gets no host object, and its steps, loops, nesting and output are bounded.
+ * Chat templates: messages → the text that a model was trained on, as jinja2's immutable sandbox renders them for transformers. A
+ * template comes from the model file and is a program; it gets no host object, and its steps, loops, nesting and output are bounded.
  * @module
  */
 import { TemplateError, TernspikeError } from '../errors.ts';
-import { MAX_MESSAGES, MAX_TEMPLATE_CHARS, MAX_TEMPLATE_DEPTH, MAX_TEMPLATE_LOOP } from '../limits.ts';
-import { type Environment, jinja, type Node } from './jinja.ts';
-import { checkProgram, defineGuards, openInterpreter } from './template-budget.ts';
+import { MAX_MESSAGES, MAX_TEMPLATE_CHARS, MAX_TEMPLATE_DEPTH } from '../limits.ts';
+import { accessOf } from './jinja/access.ts';
+import { Budget } from './jinja/budget.ts';
+import { hostOf } from './jinja/filters.ts';
+import { globals } from './jinja/globals.ts';
+import { parseTemplate } from './jinja/parse.ts';
+import { Renderer } from './jinja/render.ts';
+import { Dict, type Value } from './jinja/values.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 /** One message of a chat. Further fields reach the template as they are. */
@@ -17,12 +22,14 @@ export interface ChatMessage {
 }
 
 export interface ChatOptions {
-  /** Used instead of the template that came with the model. */
+  /** Used instead of the template that came with the model: its text, or the name of one of the model's. */
   readonly template?: string;
   /** End with the beginning of the assistant's turn. Default true. */
   readonly addGenerationPrompt?: boolean;
   /** Tools as the template expects them, usually JSON schemas. */
   readonly tools?: readonly unknown[];
+  /** Documents to answer from, as the template expects them. */
+  readonly documents?: readonly unknown[];
   /** Further variables of the template. */
   readonly variables?: Readonly<Record<string, unknown>>;
   /** What `strftime_now` says; default: now. */
@@ -34,6 +41,8 @@ export interface ChatOptions {
 export interface RenderOptions extends Omit<ChatOptions, 'template'> {
   readonly bosToken?: string;
   readonly eosToken?: string;
+  readonly unkToken?: string;
+  readonly padToken?: string;
 }
 
 /**
@@ -41,16 +50,35 @@ export interface RenderOptions extends Omit<ChatOptions, 'template'> {
  * @throws {TemplateError} `TEMPLATE` when there is none or it fails; `TEMPLATE_BUDGET`, `TEMPLATE_DEPTH` beyond the limits
  */
 export function renderChat(tokenizer: Tokenizer, messages: readonly ChatMessage[], options: ChatOptions = {}): string {
-  const template = options.template ?? tokenizer.chatTemplate;
-  if (template === undefined) {
-    throw new TemplateError('TEMPLATE', 'this model came without a chat template; pass the option template');
-  }
-  const { bos, eos } = tokenizer.specials;
+  const template = templateOf(tokenizer, options);
+  const piece = (id: number | undefined): string | undefined => id === undefined ? undefined : tokenizer.piece(id);
+  const { bos, eos, unk, pad } = tokenizer.specials;
   return renderTemplate(template, messages, {
     ...options,
-    bosToken: bos === undefined ? '' : tokenizer.piece(bos),
-    eosToken: eos === undefined ? '' : tokenizer.piece(eos),
+    bosToken: piece(bos),
+    eosToken: piece(eos),
+    unkToken: piece(unk),
+    padToken: piece(pad),
   });
+}
+
+/** As transformers chooses: the one that is named, for tools `tool_use` where there is one, else the default. */
+function templateOf(tokenizer: Tokenizer, { template, tools }: ChatOptions): string {
+  const named = (name: string): string | undefined =>
+    Object.hasOwn(tokenizer.chatTemplates ?? {}, name) ? tokenizer.chatTemplates?.[name] : undefined;
+  const chosen = template === undefined
+    ? (tools === undefined ? undefined : named('tool_use')) ?? tokenizer.chatTemplate
+    : named(template) ?? template;
+  if (chosen !== undefined) return chosen;
+  const names = Object.keys(tokenizer.chatTemplates ?? {});
+  throw new TemplateError(
+    'TEMPLATE',
+    names.length > 0
+      ? `this model has the chat templates ${
+        names.join(', ').slice(0, 200)
+      } and no default; pass the option template with a name`
+      : 'this model came without a chat template; pass the option template',
+  );
 }
 
 /**
@@ -75,25 +103,25 @@ export function renderTemplate(
       `the chat has ${messages.length} messages, at most ${MAX_MESSAGES} are accepted`,
     );
   }
+  const budget = new Budget(options.signal);
+  const renderer = new Renderer(hostOf(budget, accessOf(budget)));
   try {
-    const program = parseTemplate(template);
-    checkProgram(program);
-    const environment = globals(options.date ?? new Date());
-    const interpreter = openInterpreter(environment, options.signal);
-    defineGuards(environment, interpreter);
-    const given: Record<string, unknown> = {
+    const given = globals(options.date ?? new Date(), budget);
+    const variables: Record<string, unknown> = {
       ...options.variables,
       messages,
+      tools: options.tools ?? null,
+      documents: options.documents ?? null,
       add_generation_prompt: options.addGenerationPrompt !== false,
       bos_token: options.bosToken ?? '',
       eos_token: options.eosToken ?? '',
-      ...(options.tools === undefined ? {} : { tools: options.tools }),
+      ...(options.unkToken !== undefined && { unk_token: options.unkToken }),
+      ...(options.padToken !== undefined && { pad_token: options.padToken }),
     };
-    for (const [name, value] of Object.entries(given)) {
-      if (environment.variables.has(name)) throw new TemplateError('TEMPLATE', `the variable ${name} is taken`);
-      environment.set(name, plain(value, 0, name));
+    for (const [name, value] of Object.entries(variables)) {
+      if (value !== undefined) given.set(name, plain(value, 0, name));
     }
-    return interpreter.render(program);
+    return renderer.render(parseTemplate(template), given);
   } catch (cause) {
     if (cause instanceof TernspikeError || options.signal?.aborted) throw cause;
     if (cause instanceof RangeError) {
@@ -104,141 +132,29 @@ export function renderTemplate(
         { cause },
       );
     }
-    throw new TemplateError(
-      'TEMPLATE',
-      `the chat template failed: ${cause instanceof Error ? cause.message : String(cause)}`,
-      { cause },
-    );
+    const message = cause instanceof Error ? cause.message : String(cause);
+    const where = /^line \d+: /.test(message) ? ' at ' : ` at line ${renderer.line}: `;
+    throw new TemplateError('TEMPLATE', `the chat template failed${where}${message}`, { cause });
   }
 }
 
-const OPENING = ['OpenParen', 'OpenSquareBracket', 'OpenCurlyBracket'];
-const CLOSING = ['CloseParen', 'CloseSquareBracket', 'CloseCurlyBracket'];
-const BLOCKS = ['if', 'for', 'macro', 'call', 'filter'];
-/** The lexer looks ahead over white space at every position of a run of it. */
-const MAX_BLANKS = 512;
-
-/** Parses after a scan of the nesting, so that the recursive parser never gets deep. */
-function parseTemplate(template: string): Node {
-  let blanks = 0;
-  for (let i = 0; i < template.length; i++) {
-    blanks = /\s/.test(template[i]) ? blanks + 1 : 0;
-    if (blanks > MAX_BLANKS) {
-      throw new TemplateError(
-        'TEMPLATE_BUDGET',
-        `the template has more than ${MAX_BLANKS} blanks in a row before character ${i}`,
-      );
-    }
-  }
-  const tokens = jinja.tokenize(template, { lstrip_blocks: true, trim_blocks: true });
-  let depth = 0;
-  let run = 0;
-  tokens.forEach(({ type, value }, i) => {
-    const statement = i > 0 && tokens[i - 1].type === 'OpenStatement';
-    if (OPENING.includes(type) || (statement && BLOCKS.includes(value))) depth++;
-    else if (CLOSING.includes(type) || (statement && value.startsWith('end') && value !== 'endset')) depth--;
-    // `not not …`, `- - …`: each one is a call of the parser within the one before.
-    run = type === 'UnaryOperator' || (type === 'Identifier' && value === 'not') ? run + 1 : 0;
-    if (depth + run > MAX_TEMPLATE_DEPTH) {
-      throw new TemplateError('TEMPLATE_DEPTH', `the template nests more than ${MAX_TEMPLATE_DEPTH} levels deep`);
-    }
-  });
-  return jinja.parse(tokens);
-}
-
-/** The names every template may use; nothing of the host is among them. */
-function globals(date: Date): Environment {
-  const environment = new jinja.Environment();
-  for (
-    const [name, value] of Object.entries({
-      true: true,
-      false: false,
-      none: null,
-      True: true,
-      False: false,
-      None: null,
-    })
-  ) {
-    environment.set(name, value);
-  }
-  environment.set('raise_exception', (message: unknown): never => {
-    throw new TemplateError('TEMPLATE', `the chat template refuses: ${String(message).slice(0, 1000)}`);
-  });
-  environment.set('range', range);
-  environment.set('strftime_now', (format: unknown): string => formatDate(date, String(format)));
-  return environment;
-}
-
-function range(...given: unknown[]): number[] {
-  const [a, b, c] = given;
-  const [start, stop, step] = b === undefined ? [0, a, 1] : [a, b, c ?? 1];
-  if (![start, stop, step].every(Number.isInteger) || step === 0) {
-    throw new TemplateError('TEMPLATE', 'range needs integers and a step other than 0');
-  }
-  const [from, to, by] = [start, stop, step] as [number, number, number];
-  const count = Math.max(0, Math.ceil((to - from) / by));
-  if (count > MAX_TEMPLATE_LOOP) {
-    throw new TemplateError('TEMPLATE_BUDGET', `range has ${count} items, at most ${MAX_TEMPLATE_LOOP} are accepted`);
-  }
-  return Array.from({ length: count }, (_, i) => from + i * by);
-}
-
-/** A copy of plain data; functions, symbols and depth without end do not reach a template. */
-function plain(value: unknown, depth: number, where: string): unknown {
+/** Plain data as values of a template; functions, symbols and depth without end do not reach it. */
+function plain(value: unknown, depth: number, where: string): Value {
   if (depth > MAX_TEMPLATE_DEPTH / 2) {
     throw new TemplateError('TEMPLATE_DEPTH', `${where} is nested more than ${MAX_TEMPLATE_DEPTH / 2} levels deep`);
   }
-  if (value === null || value === undefined || typeof value === 'string' || typeof value === 'boolean') {
-    return value ?? null;
-  }
-  if (typeof value === 'number' || typeof value === 'bigint') return Number(value);
+  if (value === null || value === undefined) return null;
+  if (typeof value === 'string' || typeof value === 'boolean' || typeof value === 'bigint') return value;
+  // JavaScript has one kind of number: those that it counts exactly are integers
+  if (typeof value === 'number') return Number.isSafeInteger(value) && !Object.is(value, -0) ? BigInt(value) : value;
   if (typeof value !== 'object') {
     throw new TemplateError('TEMPLATE', `${where} holds a ${typeof value}; messages are plain data`);
   }
   if (Array.isArray(value)) return value.map((item) => plain(item, depth + 1, where));
-  const copy: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
-  for (const [key, inner] of Object.entries(value)) copy[key] = plain(inner, depth + 1, where);
-  return copy;
-}
-
-const MONTHS = [
-  'January',
-  'February',
-  'March',
-  'April',
-  'May',
-  'June',
-  'July',
-  'August',
-  'September',
-  'October',
-  'November',
-  'December',
-];
-
-/** The few conversions of strftime that templates use, in English on every host. */
-function formatDate(date: Date, format: string): string {
-  const two = (n: number): string => String(n).padStart(2, '0');
-  return format.replace(/%[YmdbBHMS%]/g, (mark) => {
-    switch (mark[1]) {
-      case 'Y':
-        return String(date.getFullYear());
-      case 'm':
-        return two(date.getMonth() + 1);
-      case 'd':
-        return two(date.getDate());
-      case 'b':
-        return MONTHS[date.getMonth()].slice(0, 3);
-      case 'B':
-        return MONTHS[date.getMonth()];
-      case 'H':
-        return two(date.getHours());
-      case 'M':
-        return two(date.getMinutes());
-      case 'S':
-        return two(date.getSeconds());
-      default:
-        return '%';
-    }
-  });
+  const dict = new Dict();
+  const entries: Iterable<[unknown, unknown]> = value instanceof Map ? value.entries() : Object.entries(value);
+  for (const [key, inner] of entries) {
+    if (inner !== undefined) dict.set(plain(key, depth + 1, where), plain(inner, depth + 1, where));
+  }
+  return dict;
 }

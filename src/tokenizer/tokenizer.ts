@@ -36,6 +36,8 @@ export interface Tokenizer {
   readonly addBos: boolean;
   /** The chat template that came with the vocabulary, as it was written; see `renderChat`. */
   readonly chatTemplate?: string;
+  /** Where the vocabulary came with several chat templates, those by their names. */
+  readonly chatTemplates?: Readonly<Record<string, string>>;
   /** What a user should know of how the vocabulary was read. */
   readonly notices?: readonly string[];
   /** @throws {TokenizerError} `TEXT_TOO_LONG` beyond MAX_TEXT_CHARS */

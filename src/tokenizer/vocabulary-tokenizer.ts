@@ -3,6 +3,7 @@
  * a run of plain text becomes ids and which bytes a piece stands for.
  * @module
  */
+import { checkOptions, FLAG, type Rules } from '../options.ts';
 import { Trie } from './pairs.ts';
 import {
   checkedId,
@@ -43,6 +44,7 @@ export interface TokenizerParts {
   readonly prefix: readonly number[];
   readonly suffix: readonly number[];
   readonly chatTemplate?: string;
+  readonly chatTemplates?: Readonly<Record<string, string>>;
   readonly notices?: readonly string[];
   /** Added tokens that take the white space to their left or right with them. */
   readonly strips?: ReadonlyMap<number, { readonly left: boolean; readonly right: boolean }>;
@@ -51,6 +53,9 @@ export interface TokenizerParts {
 const NOTHING = new Uint8Array(0);
 const SPACE = 0x20;
 
+/** Options of encoding and decoding. */
+export const SPECIAL_RULES: Rules<EncodeOptions> = { special: FLAG };
+
 /** A tokenizer over a checked vocabulary. */
 export class VocabularyTokenizer implements Tokenizer {
   readonly kind: string;
@@ -58,6 +63,7 @@ export class VocabularyTokenizer implements Tokenizer {
   readonly specials: SpecialIds;
   readonly addBos: boolean;
   readonly chatTemplate?: string;
+  readonly chatTemplates?: Readonly<Record<string, string>>;
   readonly notices?: readonly string[];
   readonly #parts: TokenizerParts;
   readonly #plain: Trie;
@@ -71,6 +77,7 @@ export class VocabularyTokenizer implements Tokenizer {
     this.specials = specials;
     this.addBos = specials.bos !== undefined && prefix[0] === specials.bos;
     this.chatTemplate = parts.chatTemplate;
+    this.chatTemplates = parts.chatTemplates;
     this.notices = parts.notices ?? [];
     const user: [string, number][] = [];
     const control: [string, number][] = [];
@@ -85,6 +92,7 @@ export class VocabularyTokenizer implements Tokenizer {
   }
 
   encode(text: string, options: EncodeOptions = {}): number[] {
+    checkOptions('encode', options, SPECIAL_RULES);
     const whole = checkedText(text);
     const special = options.special === true;
     const out: number[] = special ? [...this.#parts.prefix] : [];
@@ -94,6 +102,7 @@ export class VocabularyTokenizer implements Tokenizer {
   }
 
   decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
+    checkOptions('decode', options, SPECIAL_RULES);
     const chunks: Uint8Array[] = [];
     const edge = new LeadingSpace(this.#parts.family.leadingSpace);
     let length = 0;
@@ -121,6 +130,7 @@ export class VocabularyTokenizer implements Tokenizer {
   }
 
   stream(options: { readonly continues?: boolean } = {}): TokenStream {
+    checkOptions('stream', options, { continues: FLAG });
     const text = new Utf8Stream();
     const edge = new LeadingSpace(options.continues === true ? 'keep' : this.#parts.family.leadingSpace);
     return {

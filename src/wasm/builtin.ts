@@ -3,7 +3,8 @@
  * `ternspike/edge`, which never loads this file.
  * @module
  */
-import { OptionError, TernspikeError } from '../errors.ts';
+import { fromBase64 } from '../bytes/base64.ts';
+import { MemoryError, TernspikeError } from '../errors.ts';
 import { type Build, hasRelaxedSimd, hasSimd } from './features.ts';
 import type { KernelModules } from './instantiate.ts';
 import { withSharedMemory } from './shared.ts';
@@ -35,9 +36,6 @@ export function builtin(wanted?: Build): Builtin {
       'WASM_UNSUPPORTED',
       'this host has no WebAssembly SIMD; it needs Chrome 91, Firefox 89, Safari 16.4, Node 16.4 or later',
     );
-  }
-  if (wanted !== undefined && wanted !== 'base' && wanted !== 'relaxed') {
-    throw new OptionError('OPTION', `build is ${JSON.stringify(wanted)}, expected "base" or "relaxed"`);
   }
   const build = wanted ?? (hasRelaxedSimd() ? 'relaxed' : 'base');
   if (build === 'relaxed' && !hasRelaxedSimd()) {
@@ -71,10 +69,26 @@ export async function builtinModule(wanted?: Build): Promise<{ module: readonly 
 async function compile(build: Build, shared: boolean): Promise<readonly WebAssembly.Module[]> {
   const kernels = await import('./kernels.generated.ts');
   const texts = build === 'base' ? [kernels.base] : [kernels.base, kernels.relaxed];
-  return await Promise.all(texts.map((text) => {
-    const binary = atob(text);
-    const bytes = new Uint8Array(binary.length);
-    for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
-    return WebAssembly.compile(shared ? withSharedMemory(bytes) : bytes);
-  }));
+  try {
+    return await Promise.all(texts.map((text) => {
+      const bytes = fromBase64(text);
+      return WebAssembly.compile(shared ? withSharedMemory(bytes) : bytes);
+    }));
+  } catch (cause) {
+    throw refusedToCompile(cause);
+  }
+}
+
+/** These kernels compile wherever their features are there: a host that refuses them forbids it, or has no memory left. */
+function refusedToCompile(cause: unknown): TernspikeError {
+  const said = String(cause);
+  if (/memory/i.test(said) && !/policy/i.test(said)) {
+    return new MemoryError('MEMORY', `the host has no memory to compile the kernels: ${said}`, { cause });
+  }
+  return new TernspikeError(
+    'WASM_FORBIDDEN',
+    "this host forbids compiling WebAssembly; a page allows it by 'wasm-unsafe-eval' in the script-src directive of its " +
+      `content security policy, and an edge worker imports the kernels compiled, through ternspike/edge (${said})`,
+    { cause },
+  );
 }

@@ -83,6 +83,7 @@ export interface Kernels {
   f32_gemm: DenseGemm;
   f16_gemm: DenseGemm;
   bf16_gemm: DenseGemm;
+  widen_f16: Convert;
   // grouped.ts, grouped-pack.ts
   /** n vectors of `quantize_grouped`, whatever n. */
   grouped_gemm_u4: GroupedGemm;
@@ -116,7 +117,6 @@ export interface Kernels {
   scale_f32(y: Ptr, s: number, n: number): void;
   silu_mul_f32: Pairwise;
   gelu_f32: InPlace;
-  gelu_mul_f32: Pairwise;
   gelu_tanh_mul_f32: Pairwise;
   relu2_mul_f32: Pairwise;
   softmax_f32: InPlace;

@@ -48,7 +48,7 @@ const UNPACK: Readonly<Record<TensorType, Unpack | null>> = {
   F16: null,
   BF16: null,
   I8: null,
-  U2_ROWS: null, // has a path of its own in weights.ts
+  U2_ROWS: null, // fill-quarters.ts reads it
   Q8_0: plain('unpack_q8_0'),
   Q5_0: plain('unpack_q5_0'),
   IQ4_NL: plain('unpack_iq4_nl'),

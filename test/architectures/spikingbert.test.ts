@@ -118,7 +118,9 @@ function server(files: Readonly<Record<string, string | Uint8Array>>): typeof fe
     if (!Object.hasOwn(files, name)) return Promise.resolve(new Response('none', { status: 404 }));
     const data = files[name];
     const bytes = typeof data === 'string' ? new TextEncoder().encode(data) : data;
-    const [from, to] = /bytes=(\d+)-(\d+)/.exec(new Headers(init.headers).get('range')!)!.slice(1).map(Number);
+    const [from, to] = /bytes=(\d+)-(\d*)/.exec(new Headers(init.headers).get('range')!)!.slice(1).map((n) =>
+      n === '' ? Infinity : Number(n)
+    );
     const part = bytes.slice(from, to + 1);
     const headers = { 'content-range': `bytes ${from}-${from + part.length - 1}/${bytes.length}`, etag: name };
     return Promise.resolve(new Response(part, { status: 206, headers }));

@@ -118,7 +118,7 @@ test('what is no input, no option or no classifier is refused', async () => {
   const cases: readonly (readonly [number, string[], ...string[]])[] = [
     [2, classify('--ids', '2,4,3', '--mask', '1,0,1'), 'mask', 'ones and then zeros'],
     [2, classify('--text', 'a', '--leak', '1.5'), 'leak is 1.5', '0 … 1'],
-    [2, classify('--text', 'a', '--v-th', '0'), 'threshold is 0'],
+    [2, classify('--text', 'a', '--v-th', '0'), '--v-th is 0'],
     [2, classify('--text', 'a', '--steps', '10001'), 'steps is 10001'],
     [1, classify('--ids', '2,999,3'), 'TOKEN', '999'],
     [1, classify('--ids', '2,3', '--type-ids', '0,2'), 'TOKEN', 'segment 2'],

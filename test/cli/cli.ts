@@ -93,7 +93,7 @@ export async function here(args: readonly string[], signal: AbortSignal = new Ab
   try {
     const { json: wanted, run } = command.prepare(rest);
     const text = (part: string): Promise<void> => Promise.resolve(void (ran.stdout += part));
-    await run({
+    const code = await run({
       out: {
         json: wanted,
         text,
@@ -103,6 +103,7 @@ export async function here(args: readonly string[], signal: AbortSignal = new Ab
       },
       signal,
     });
+    ran.code = code ?? 0;
   } catch (error) {
     if (!(error instanceof UsageError || error instanceof TernspikeError)) throw error;
     ran.code = error instanceof UsageError ? 2 : 1;

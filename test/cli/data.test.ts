@@ -131,6 +131,21 @@ data('perplexity of a short text, whole and in part; too short a text is refused
   assert.ok(all.chunks > 4 && bytes.chunks < all.chunks, `${all.chunks}, ${bytes.chunks}`);
   assert.equal(two, { ...two, chunks: 2, tokens: 2 * 7 });
   assert.is(all.tokens, all.chunks * 7);
+  type Window = { nll: number; tokens: number; bytes: number };
+  const full = await json<Record<'ppl' | 'nll' | 'tokens' | 'bytes' | 'bitsPerByte', number> & { windows: Window[] }>(
+    args,
+  );
+  assert.ok(Math.abs(Math.exp(full.nll / full.tokens) / full.ppl - 1) < 1e-6);
+  assert.ok(Math.abs(full.nll / Math.LN2 / full.bytes / full.bitsPerByte - 1) < 1e-6);
+  assert.is(full.windows.length, all.chunks);
+  const sum = (of: (window: Window) => number): number => full.windows.reduce((n, window) => n + of(window), 0);
+  assert.equal([sum(({ tokens }) => tokens), sum(({ bytes }) => bytes)], [full.tokens, full.bytes]);
+  assert.ok(Math.abs(sum(({ nll }) => nll) / full.nll - 1) < 1e-6);
+  // about half of the text, in letters of one byte, is scored
+  assert.ok(full.bytes > 200 && full.bytes < 400, `${full.bytes} bytes`);
+  const { digest, spikes, energy } = await json<{ digest: string; spikes: null; energy: null }>(args);
+  assert.match(digest, /^[0-9a-f]{16}$/);
+  assert.equal([spikes, energy], [null, null]);
   refused(await ternspike([...args, '--bytes', '20']), 1, 'OPTION', 'longer text');
   const cut = files.file('cut.txt', 'hello wörld '.repeat(40));
   assert.ok(
@@ -260,6 +275,46 @@ data('bench of a file names its types', async () => {
     'base',
   ]);
   assert.equal([result.type, result.model], ['f32', model]);
+});
+
+if (process.platform !== 'win32') {
+  data('an interrupted bench says so: what is measured by then, and exit code 130', async () => {
+    // a token each: rounds end soon, and there is no end of them
+    const bench = ['bench', '--shape', 'tiny', '-p', '8', '-n', '2', '--rounds', '10000000', '--json'];
+    const ran = await ternspike(bench, { started: (child) => void setTimeout(() => child.kill('SIGINT'), 4000) });
+    assert.is(ran.code, 130, ran.stderr);
+    assert.match(ran.stderr, /^interrupted: \d+ of 10000000 rounds are measured\n$/);
+    const { rounds, complete, threads } = JSON.parse(ran.stdout) as {
+      rounds: number;
+      complete: boolean;
+      threads: { decodeTps: number }[];
+    };
+    assert.ok(rounds > 0 && !complete && threads[0].decodeTps > 0);
+  });
+
+  data('a command that is interrupted before it has anything says so', async () => {
+    const bench = ['bench', '--shape', 'tinyllama', '-p', '4096', '-n', '64', '--layers', '1'];
+    const ran = await ternspike(bench, { started: (child) => void setTimeout(() => child.kill('SIGINT'), 1500) });
+    assert.equal([ran.code, ran.stdout, ran.stderr], [130, '', 'interrupted\n']);
+  });
+}
+
+data('stdin is a text, a prompt, ids or lines wherever one is asked for', async () => {
+  const run = ['run', '-m', model, '-n', '5', '--temp', '0'];
+  const given = await json<{ text: string; promptTokens: number }>([...run, 'hello world']);
+  for (const args of [run, [...run, '-']]) {
+    const piped = await json<{ text: string; promptTokens: number }>(args, { input: 'hello world\n' });
+    assert.equal([piped.text, piped.promptTokens], [given.text, given.promptTokens]);
+  }
+  refused(await ternspike([...run, '-']), 2, 'PROMPT', 'stdin is empty');
+  const { ids } = await json<{ ids: number[] }>(['tokenize', '-m', model], { input: 'hello world' });
+  for (const args of [['-'], [], [ids.join()]]) {
+    assert.equal(await json(['detokenize', '-m', model, ...args], { input: `${ids.join()}\n` }), {
+      text: 'hello world',
+    });
+  }
+  refused(await ternspike(['detokenize', '-m', model, '-'], { input: 'one two' }), 2, 'IDS', '"one"');
+  refused(await ternspike(['detokenize', '-m', model, '1', '--ids', '1']), 2, 'not both');
 });
 
 data.run();

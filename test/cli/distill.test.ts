@@ -1,5 +1,5 @@
 /** `distill`: what is refused before anything is trained, and a whole run where training is possible. */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { suite } from 'uvu';
@@ -44,7 +44,14 @@ distill('files that are not there or not what they should be are refused', async
 distill('only a run that was begun can be gone on with', async () => {
   refused(await ternspike(['distill', '--resume', join(files.path, 'nowhere')]), 1, 'CHECKPOINT', 'nowhere');
   const begun = join(files.path, 'begun.run');
-  await ternspike([...BASE, '--dir', begun, '--seq', '5000']); // refused behind its first file
+  const noModel = BASE.map((word) => (word === teacher ? text : word));
+  for (const late of [[...BASE, '--seq', '5000'], [...BASE, '--student', text], noModel]) {
+    const ran = await ternspike([...late, '--dir', begun]);
+    assert.is(ran.code, 1, ran.stderr);
+    assert.not(existsSync(begun), 'a run that is refused leaves no folder');
+  }
+  mkdirSync(begun);
+  files.file('begun.run/command.json', JSON.stringify({ teacher, data: text, out }));
   refused(await ternspike(['distill', '--resume', begun]), 1, 'CHECKPOINT', 'no checkpoint');
 });
 
@@ -100,9 +107,20 @@ if (typeof navigator === 'undefined') {
     const lossOf = (line: string): string => (JSON.parse(line) as { loss: number }).loss.toFixed(3);
     assert.is(lossOf(begun), lossOf(lines[2]), 'it begins where the other ended');
     assert.is.not(lossOf(begun), lossOf(lines[0]));
+    const fromFile = ['--dir', join(files.path, 'file.run'), '--init', out];
+    const { dir: restarted } = await json<DistillResult>([...RUN, ...fromFile, '--minutes', '0.0001']);
+    const [restart] = readFileSync(join(restarted, 'metrics.jsonl'), 'utf8').split('\n');
+    const loss = (line: string): number => (JSON.parse(line) as { loss: number }).loss;
+    assert.ok(Math.abs(loss(restart) - loss(begun)) < 0.01, 'a file holds the student as its run does');
     const odd = files.file('odd.json', '{"layers": 3}');
     const nowhere = join(files.path, 'nowhere');
     refused(await ternspike([...BASE, '--dir', nowhere, '--init', dir, '--student', odd]), 1, 'CHECKPOINT', 'layers');
+    refused(
+      await ternspike([...BASE, '--dir', join(files.path, 'fresh'), '--init', teacher]),
+      1,
+      'CHECKPOINT',
+      'no student',
+    );
     refused(
       await ternspike([...BASE, '--dir', join(files.path, 'fresh'), '--init', nowhere]),
       1,

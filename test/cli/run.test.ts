@@ -50,6 +50,7 @@ running('stdout is the text and a line break; counts and speeds stand on stderr'
   assert.is(plain.stdout, `${text}\n`);
   assert.match(plain.stderr, /^prompt 2 tokens, .* tokens\/s; answer 9 tokens, .* tokens\/s; loaded in /);
   assert.match(plain.stderr, /loaded in \d+ ms, first token after \d+ ms\n$/);
+  assert.is((await ternspike(run('hello', '-n', '9', '--quiet'))).stderr, '');
 });
 
 running('the same seed gives the same ids, on both builds and from another folder; another seed others', async () => {
@@ -100,7 +101,7 @@ running('ids beyond a limit of the vocabulary are never drawn; a limit beyond th
   );
   assert.ok(ids.length === 40 && ids.every((id) => id < 9), ids.join());
   assert.ok(new Set(ids).size > 4, ids.join());
-  refused(await ternspike(run('hello', '--vocab-limit', '288')), 2, 'vocabLimit is 288', '287');
+  refused(await ternspike(run('hello', '--vocab-limit', '288')), 2, '--vocab-limit is 288', '287');
 });
 
 running('a stop string ends the text before it', async () => {

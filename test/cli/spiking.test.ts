@@ -49,7 +49,11 @@ spiking('run takes a checkpoint and a tokenizer beside it, and any length', asyn
   const long = await json<Spiking & { ids: number[] }>([...run, '-n', '600']);
   assert.is(long.ids.length, 600);
   assert.equal(long.ids.slice(0, 8), short.ids);
-  const printed = await ternspike([...run, '-n', '8']);
+  const [printed, short_] = await Promise.all([
+    ternspike([...run, '-n', '8', '--verbose']),
+    ternspike([...run, '-n', '8']),
+  ]);
+  assert.match(short_.stderr, /^prompt .*\na token: .* of neurons fire, .* µJ of operations \(45 nm estimate\)\n$/);
   assert.match(
     printed.stderr,
     /\nencoder .*\nblock 0 .*\nblock 1 .*\nhead .*\nfiring rate .* tokens; .*\na token: .* AC of .* MAC of .*\n45 nm/,

@@ -8,6 +8,7 @@ import type { Command } from '../../src/cli/command.ts';
 import { chosenCommand, COMMANDS } from '../../src/cli/commands.ts';
 import type { Output } from '../../src/cli/output.ts';
 import { checkout } from '../house/checkout.ts';
+import { commandLine } from '../docs/examples.ts';
 import { refused, ternspike } from './cli.ts';
 
 const usage = suite('cli usage');
@@ -79,6 +80,7 @@ usage('malformed values are refused with the option, the value and what is expec
   wrong(['x', '--text'], '--text');
   wrong(['x', '--text', 'a', '--text', 'b'], '--text', '2 times');
   wrong(['x', '--nothing'], '--nothing');
+  wrong(['x', '--conut', '1'], '--conut', 'did you mean --count?');
   wrong(['x', '--flag=1'], '--flag');
   wrong(['x', '--on', '--no-on'], '--on or --no-on');
   wrong(['x', '--no-flag'], '--no-flag');
@@ -92,7 +94,9 @@ usage('help breaks long lines between words, beside what they explain', () => {
     'a-name-that-takes-the-whole-column': { kind: 'flag', help: 'b' },
   };
   const help = commandHelp({ ...SPEC, options: options as CommandSpec['options'], notes: [long] });
-  for (const line of help.split('\n')) assert.ok(line.length <= 128 && line === line.trimEnd(), line);
+  for (const line of help.split('\n')) assert.ok(line.length <= 80 && line === line.trimEnd(), line);
+  const wide = commandHelp({ ...SPEC, notes: [long] }, 120).split('\n');
+  assert.ok(wide.every((line) => line.length <= 120) && wide.some((line) => line.length > 100));
   assert.is(help.replace(/\s+/g, ' ').split(long).length, 3);
   assert.match(help, /^ {6}--text TEXT {21}word0 .*\n {38}word\d+ .*$/m);
   assert.match(help, /^ {6}--a-name-that-takes-the-whole-column\n {38}b$/m);
@@ -130,7 +134,7 @@ usage('--help names every command, and every command has help with options and e
     assert.match(help, new RegExp(`^ternspike ${spec.name} `));
     assert.match(help, /^Options:$/m);
     assert.match(help, new RegExp(`^ {2}ternspike ${spec.name} `, 'm'));
-    for (const line of help.split('\n')) assert.ok(line.length <= 130, line);
+    for (const line of help.split('\n')) assert.ok(line.length <= 80, line);
   }
   const ways = await Promise.all([
     ternspike(['run', '--help']),
@@ -141,12 +145,12 @@ usage('--help names every command, and every command has help with options and e
 });
 
 usage('the help of run names the defaults of every kind of model', () => {
-  const help = commandHelp(COMMANDS[0].spec);
+  const help = commandHelp(COMMANDS[0].spec, 200);
   for (
     const line of [
       /--temp X .*; default 0\.8$/m,
       /--\[no-\]temperature-first .*; default off; SymbolicLight on$/m,
-      /^ +temperature by entropy; default off; SymbolicLight warm \(0\.8B\), cool \(194M\)$/m,
+      / temperature by entropy; default off; SymbolicLight warm \(0\.8B\), cool \(194M\)$/m,
       /--top-k N .*; default 40; SymbolicLight 50$/m,
       /--top-p X .*; default 0\.95; SymbolicLight 0\.9 \(0\.8B\), 1 \(194M\)$/m,
       /--min-p X .*; default 0\.05; SymbolicLight 0$/m,
@@ -158,13 +162,9 @@ usage('the help of run names the defaults of every kind of model', () => {
 usage('examples of the help are command lines that parse', () => {
   for (const { spec, prepare } of COMMANDS) {
     for (const example of spec.examples) {
-      const words = [...example.replace(/ < .*/, '').matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, word]) =>
-        quoted ?? word
-      );
-      const name = spec.name.split(' ');
-      assert.equal(words.slice(1, 1 + name.length), name);
-      const args = words.slice(1 + name.length);
-      prepare(args);
+      const own = example.split('|').map(commandLine).find((words) => words.slice(1).join(' ').startsWith(spec.name));
+      assert.ok(own, example);
+      prepare(own.slice(1 + spec.name.split(' ').length));
     }
   }
 });
@@ -186,11 +186,12 @@ usage('wrong usage of a command is found before anything is opened', async () =>
   const cases: readonly (readonly [string[], ...string[]])[] = [
     [['run', 'a', 'b'], '"b"'],
     [['run', 'a', '--temp', 'hot'], '--temp', '"hot"'],
-    [['run', 'a', '--temp', '-1'], 'temperature is -1', 'from 0 to 100'],
+    [['run', 'a', '--temp', '-1'], '--temp is -1', '0 … 100'],
     [['run', 'a', '--logit-bias', '5'], '--logit-bias', 'ID=BIAS'],
     [['run', 'a', '--ids', '1'], 'not both'],
     [['run', '--ids', ''], '--ids is empty'],
     [['run', 'a', '--system', 'b'], '--chat'],
+    [['run', 'a', '--verbose', '--quiet'], 'not both'],
     [['run', 'a', '--adaptive-temperature', '194m'], '--adaptive-temperature', 'off, cool, warm'],
     [['run', 'a', '--vocab-limit', '0'], '--vocab-limit', 'from 1 on'],
     [['logits', '-m', 'x'], '--ids'],
@@ -202,8 +203,8 @@ usage('wrong usage of a command is found before anything is opened', async () =>
     [['perplexity', '-m', 'x'], '-f TEXT'],
     [['convert', 'a', 'b'], '--type'],
     [['convert', 'a', 'b', '--type', 'q4_k'], '"q4_k"', 'tq2_0'],
-    [['classify', '-m', 'x'], '--text, --ids and --file'],
-    [['classify', '-m', 'x', '--text', 'a', '--ids', '1'], '--text, --ids and --file'],
+    [['classify', '-m', 'x'], 'TEXT, --text, --ids and --file'],
+    [['classify', '-m', 'x', '--text', 'a', '--ids', '1'], 'TEXT, --text, --ids and --file'],
     [['classify', '-m', 'x', '--ids', '1', '--pair', 'a'], '--pair needs --text'],
     [['classify', '-m', 'x', '--text', 'a', '--mask', '1'], 'belong to --ids'],
     [['classify', '-m', 'x', '--ids', ''], '--ids is empty'],

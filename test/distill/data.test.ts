@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
   concatenated,
+  documentEnd,
   documentRule,
   documents,
   encodeDocuments,
@@ -38,6 +39,8 @@ data('documents end at markers, at single line feeds, or not at all', () => {
   assert.equal(documents(text, 'marker'), ['one\n\nmore', 'two']);
   assert.is(documentRule('one\ntwo'), 'whole');
   assert.equal(documents('a\n\nb\nc\n\n\nd\n', 'line'), ['a\n\nb', 'c\n\n\nd']);
+  assert.equal(documents('a\nb\n', 'line'), ['a', 'b'], 'no blank lines: a document is a line');
+  assert.equal(documents('a\n\nb\nc\nd\ne\n\nf\ng\n', 'line'), ['a\n\nb', 'c\nd', 'e\n\nf', 'g']);
   assert.equal(documents(' a\nb\n', 'whole'), [' a\nb\n']);
   assert.equal(documents('\n \n', 'whole'), []);
 });
@@ -46,6 +49,16 @@ data('every document begins with bos', () => {
   const tokenizer = tokenizerOf(spmMetadata());
   const ids = encodeDocuments(tokenizer, ['hello', 'world']);
   assert.equal([...ids], [1, ...tokenizer.encode('hello'), 1, ...tokenizer.encode('world')]);
+});
+
+data('documents end with the bos of the next, or with eos', async () => {
+  const tokenizer = tokenizerOf(spmMetadata());
+  const ids = encodeDocuments(tokenizer, ['hello', 'world'], 2);
+  assert.equal([...ids], [1, ...tokenizer.encode('hello'), 2, 1, ...tokenizer.encode('world'), 2]);
+  assert.equal([documentEnd(tokenizer), documentEnd(tokenizer, 'eos')], [1, 2]);
+  const bare = Object.assign(Object.create(tokenizer), { addBos: false, specials: { stop: [] } });
+  assert.is(documentEnd(bare), undefined);
+  await refuses((async () => documentEnd(bare, 'eos'))(), 'OPTION', 'eos');
 });
 
 data('a long text is tokenised in parts that end with lines', () => {
@@ -91,6 +104,22 @@ data('bos takes the place of the first id of a window, and of no other', () => {
   for (let i = 0; i < rows.length; i++) assert.is(rows[i] === 999, i % 6 === 0);
 });
 
+data('among several documents windows keep their first id, and some begin with a document', () => {
+  const ids = counted(200).map((id) => (id % 37 === 0 ? 0 : id)); // a document at 0, 37, 74, 111, 148, 185
+  const windows = new Windows(ids, 10, 1, 0);
+  for (let epoch = 0; epoch < 3; epoch++) {
+    const rows = windows.take(windows.perEpoch);
+    const firsts = Array.from({ length: rows.length / 11 }, (_, i) => [rows[i * 11], rows[i * 11 + 1]]);
+    const aligned = firsts.filter(([id]) => id === 0).map(([, next]) => next);
+    for (const start of [1, 38, 75, 112, 149, 186]) assert.ok(aligned.includes(start), `a window at ${start - 1}`);
+    const amid = firsts.map(([id]) => id).filter((id) => id !== 0).sort((a, b) => a - b);
+    assert.ok(amid.length >= 16, `${amid.length} amid`);
+    assert.is(new Set(amid).size, amid.length);
+  }
+  const short = counted(200).map((id) => (id % 4 === 0 ? 0 : id));
+  assert.ok(new Windows(short, 10, 1, 0).perEpoch <= 2 * 20, 'no more than one for each stretch of the text');
+});
+
 data('a seed fixes the order, and a state goes on with it over the end of an epoch', () => {
   const make = (): Windows => new Windows(counted(203), 10, 3);
   const whole = make().take(60);
@@ -118,8 +147,9 @@ data('a text that is too short is refused', async () => {
 });
 
 data('windows to measure on do not overlap', () => {
-  const rows = fixedWindows(counted(47), 10, 100, 7);
-  assert.equal(rows.map((row) => [row[0], row[1], row[10]]), [[7, 1, 10], [7, 11, 20], [7, 21, 30], [7, 31, 40]]);
+  const rows = fixedWindows(counted(47), 10, 100, 99);
+  assert.equal(rows.map((row) => [row[0], row[1], row[10]]), [[99, 1, 10], [99, 11, 20], [99, 21, 30], [99, 31, 40]]);
+  assert.equal(fixedWindows(counted(47), 10, 100, 7).map((row) => row[0]), [0, 10, 20, 30], 'bos amid: documents');
   assert.is(fixedWindows(counted(47), 10, 2).length, 2);
 });
 

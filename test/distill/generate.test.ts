@@ -41,9 +41,25 @@ generate('whole documents from bos to the end of text, at least as many tokens a
   }
 });
 
-generate('no document is longer than it may be', async () => {
-  const ids = await generateText(counting(50), memoryFolder(), { ...OPTIONS, length: 3, tokens: 6 });
-  assert.equal([...ids], [BOS, 3, 5, BOS, 4, 5]);
+generate('a document that does not end in time is left out', async () => {
+  const model = counting(50);
+  const sometimes: TeacherModel = {
+    ...model,
+    async *generate(prompt, options) {
+      for await (const chunk of model.generate(prompt as number[], options)) {
+        // documents of odd seeds go on
+        if (chunk.id !== EOS || options.seed % 2 === 0) yield chunk;
+      }
+    },
+  };
+  const ids = await generateText(sometimes, memoryFolder(), { ...OPTIONS, length: 5, tokens: 10 });
+  assert.equal([...ids], [BOS, 3, 5, 6, 7, BOS, 5, 5, 6, 7]);
+  await refuses(generateText(counting(50), memoryFolder(), { ...OPTIONS, length: 4 }), 'DISTILL', 'ends within 4');
+});
+
+generate('documents may end with a token of their own', async () => {
+  const ids = await generateText(counting(50), memoryFolder(), { ...OPTIONS, tokens: 6, eos: EOS });
+  assert.equal([...ids], [BOS, 3, 5, 6, 7, EOS, BOS, 4, 5, 6, 7, EOS]);
 });
 
 generate('a document comes once', async () => {
@@ -121,6 +137,15 @@ generate('a real model writes, and answers with its logits', async () => {
   assert.ok(batch.teacherLogits![at + vocab] < -1000, 'tokens that the teacher does not have');
   await refuses((async () => new Teacher(model, vocab - 1))(), 'OPTION', String(vocab));
   assert.is(await teacherDigest(model), await teacherDigest(model));
+
+  const ends = await new Teacher(model, vocab, [], { id: 9, begin: rows[8], bias: 2 }).batch(rows, 5);
+  const { teacherLogits: plain } = await new Teacher(model, vocab).batch(rows, 5);
+  for (const [i, logit] of plain!.entries()) {
+    const row = Math.floor(i / vocab); // the second window begins at id 6, and a document with its third id
+    const biased = i % vocab === 9 &&
+      ![...rows.subarray(row < 5 ? 0 : 6, row < 5 ? row + 1 : row + 2)].includes(rows[8]);
+    assert.is(ends.teacherLogits![i], biased ? Math.fround(logit + 2) : logit);
+  }
 
   const { teacherHidden } = await new Teacher(model, vocab, [1, 0]).batch(rows, 5);
   const streams = new Map<string, Float32Array>();

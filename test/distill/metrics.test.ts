@@ -91,7 +91,7 @@ metrics('settings have defaults and bounds', async () => {
   await refuses(wrong({ alpha: 1.5 }), 'OPTION', 'alpha is 1.5', '0 … 1');
   await refuses(wrong({ batch: 2.5 }), 'OPTION', 'batch is 2.5', 'whole');
   await refuses(wrong({ lr: NaN }), 'OPTION', 'lr is NaN');
-  await refuses(wrong({ steps: '5' as unknown as number }), 'OPTION', 'steps is 5');
+  await refuses(wrong({ steps: '5' as unknown as number }), 'OPTION', 'steps is "5"');
 });
 
 metrics('weights of the loss move in a line over the run', () => {

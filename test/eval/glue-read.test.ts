@@ -225,7 +225,7 @@ reading('tasks and splits go by their names', () => {
     );
   bad(() => glueTask('sst3'), '"sst3"', 'cola, sst2');
   bad(() => glueTask('constructor'), 'expected one of');
-  bad(() => glueSplit(glueTask('rte'), 'dev-mismatched'), 'RTE has train, dev, test');
+  bad(() => glueSplit(glueTask('rte'), 'dev-mismatched'), 'RTE has: train, dev, test');
   bad(() => glueSplit(glueTask('rte'), 'toString'), 'split');
 });
 

@@ -1,5 +1,5 @@
 /** Models in several files, against the public implementations: Hugging Face folders (transformers), split GGUF (llama.cpp). */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -8,7 +8,9 @@ import { open } from '../../src/entries/index.ts';
 import { convertModel } from '../../src/model/convert.ts';
 import { builtinModule } from '../../src/wasm/builtin.ts';
 import { argmax, softmax } from '../models.ts';
+import { refuses } from '../refusal.ts';
 import { json, shared, sharedTest } from '../shared.ts';
+import { type WebServer, webServer, type WebServerOptions } from '../web-server.ts';
 
 interface Reference {
   readonly ids: number[];
@@ -101,5 +103,81 @@ sharedTest(
     }
   },
 );
+
+/** A web server over a folder, as published models are. */
+function over(folder: string, options: WebServerOptions): Promise<WebServer> {
+  const found = new Map(readdirSync(folder).map((name) => [`/model/${name}`, readFileSync(join(folder, name))]));
+  return webServer((path) => found.get(path) ?? null, options);
+}
+
+/** Bytes of the files of a folder with this ending. */
+const bytesIn = (folder: string, ending: string): number =>
+  readdirSync(folder).filter((name) => name.endsWith(ending)).reduce(
+    (n, name) => n + statSync(join(folder, name)).size,
+    0,
+  );
+
+for (const ranges of [true, false]) {
+  const kind = ranges ? 'with ranges' : 'without ranges';
+  const weights = (server: WebServer, ending: string): string[] =>
+    server.requests.filter((request) => request.split(' ')[0].endsWith(ending));
+
+  sharedTest(test, `a split GGUF on a web server ${kind}`, 'conformance/split', async (folder) => {
+    await using whole = await open(shared('conformance/llama/tiny-q8_0.gguf') as string);
+    const ids = [1, 5, 17, 300, 42, 7];
+    for (const part of [PARTS[0], PARTS[1]]) {
+      const server = await over(folder, { ranges });
+      await using model = await open(`${server.origin}/model/${part}?download=true`);
+      assert.equal(await model.logits(ids), await whole.logits(ids));
+      if (ranges) {
+        // a header and the weights of each other part, no byte of it twice
+        assert.ok(server.requests.length <= 2 * PARTS.length, server.requests.join('\n'));
+        if (part === PARTS[0]) assert.is(server.bytes, bytesIn(folder, '.gguf'));
+      }
+      await server.close();
+    }
+    const alone = await webServer((path) => path.endsWith(PARTS[0]) ? readFileSync(join(folder, PARTS[0])) : null);
+    await refuses(open(`${alone.origin}/${PARTS[0]}`), 'GGUF_SHARDS', PARTS[1], 'not there');
+    await alone.close();
+  });
+
+  sharedTest(test, `a sharded folder on a web server ${kind}`, 'conformance/hf/llama-f32-sharded', async (folder) => {
+    const ids = [1, 5, 17, 300, 42, 7];
+    await using local = await open(folder, { threads: 1 });
+    const expected = await local.logits(ids);
+    for (const name of ['', 'model.safetensors.index.json']) {
+      const server = await over(folder, { ranges });
+      await using model = await open(`${server.origin}/model/${name}`, { threads: 1 });
+      assert.equal(await model.logits(ids), expected);
+      if (ranges) {
+        assert.is(weights(server, '.safetensors').filter((request) => request.includes('-of-')).length, 8);
+        const small = server.requests.filter((request) => request.split(' ')[0].endsWith('.json'));
+        assert.is(new Set(small).size, small.length, small.join('\n'));
+      }
+      await server.close();
+    }
+  });
+
+  sharedTest(test, `a folder of one file on a web server ${kind}`, 'conformance/hf/gemma3-bf16', async (folder) => {
+    const ids = [1, 5, 17, 300, 42, 7];
+    await using local = await open(folder, { threads: 1 });
+    const server = await over(folder, { ranges });
+    await using model = await open(`${server.origin}/model/`, { threads: 1 });
+    assert.equal(await model.logits(ids), await local.logits(ids));
+    assert.is(weights(server, '.safetensors').length, 1);
+    await server.close();
+  });
+}
+
+sharedTest(test, 'a GGUF on a web server is read in one request', 'conformance/llama', async (folder) => {
+  const data = readFileSync(join(folder, 'tiny-q8_0.gguf'));
+  for (const ranges of [true, false]) {
+    const server = await webServer(() => data, { ranges });
+    await using model = await open(`${server.origin}/tiny-q8_0.gguf`);
+    assert.is(model.describe().architecture, 'llama');
+    assert.equal([server.requests.length, server.bytes], [1, data.length]);
+    await server.close();
+  }
+});
 
 test.run();

@@ -109,7 +109,7 @@ test('the plan holds what a model and a session take, and is refused where it is
     using _ = model.session();
     assert.ok(model.arena.used <= totalBytes, `${model.arena.used} bytes, planned ${totalBytes}`);
     const refusal = async (): Promise<unknown> => gemma3.plan(container, d, { ...options, maxBytes: totalBytes - 1 });
-    await refuses(refusal(), 'MEMORY_LIMIT', String(totalBytes), 'smaller context');
+    await refuses(refusal(), 'MEMORY_LIMIT', String(totalBytes), 'not even a context of 1');
   }
 });
 

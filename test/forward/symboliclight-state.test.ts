@@ -6,7 +6,7 @@ import { openContainer } from '../../src/container/open.ts';
 import { symbolicLightDecoder } from '../../src/architectures/symboliclight/decoder.ts';
 import { symbolicLightWeights } from '../../src/architectures/symboliclight/weights.ts';
 import { describe } from '../describe.ts';
-import { ringOf, symbolicLightStateBytes } from '../../src/architectures/symboliclight/plan.ts';
+import { ringOf, symbolicLightStateBytes } from '../../src/architectures/symboliclight/state.ts';
 import { Arena } from '../../src/wasm/arena.ts';
 import { builtinModule } from '../../src/wasm/builtin.ts';
 import { instantiate } from '../../src/wasm/instantiate.ts';

@@ -20,6 +20,7 @@ const ORDER = [
   'session',
   'architectures',
   'model',
+  'worker',
   'eval',
   'distill',
   'entries',
@@ -28,7 +29,7 @@ const ORDER = [
   'web',
 ];
 /** Root files that every layer may use: they come before all folders. */
-const FIRST = ['errors.ts', 'limits.ts'];
+const FIRST = ['errors.ts', 'limits.ts', 'options.ts'];
 /** Text and choice know nothing of running a model, although their folders stand behind it. */
 const APART = new Map([['sample', ['session']], ['tokenizer', ['session', 'sample']]]);
 /** Users of the library as a whole: they may import the root files that tie it together. */

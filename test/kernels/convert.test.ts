@@ -25,6 +25,15 @@ await kernelSuite('float formats', ({ k, arena }, test) => {
     for (let h = 0x7c01; h < 0x8000; h++) assert.is(bits[h], 0x7f800000 + (h & 0x3ff) * 0x2000);
   });
 
+  test('every finite f16 pattern is widened exactly, in any number of fours', () => {
+    const finite = ALL.filter((h) => (h & 0x7c00) !== 0x7c00);
+    sameBits(read(k.widen_f16, finite), Array.from(finite, reference.f16));
+    for (const n of [0, 4, 8, 12, 4096]) {
+      const some = finite.subarray(1000, 1000 + n);
+      sameBits(read(k.widen_f16, some), Array.from(some, reference.f16), `${n}`);
+    }
+  });
+
   test('all 65536 bf16 patterns are read exactly, payloads of NaN included', () => {
     const bits = bitsOf(read(k.bf16_to_f32, ALL));
     for (let h = 0; h < 65536; h++) assert.is(bits[h], h * 65536);

@@ -214,27 +214,26 @@ await kernelSuite('gemm', (env, test) => {
           for (let r = 0; r < rows; r++) {
             laid.set((type === 'f32' ? wide : bits).subarray(r * cols, (r + 1) * cols), r * stride);
           }
-          const xs = [normals(cols, 5), normals(cols, 6, 100), new Float32Array(cols)];
-          const y = arena.alloc(xs.length * padded * 4);
+          const xs = [
+            normals(cols, 5),
+            normals(cols, 6, 100),
+            new Float32Array(cols),
+            normals(cols, 7, 1e30), // sums that overflow
+            normals(cols, 8, 1e-39), // subnormal
+            normals(cols, 9),
+            normals(cols, 10),
+          ];
           const gemm = { f32: k.f32_gemm, f16: k.f16_gemm, bf16: k.bf16_gemm }[type];
-          gemm(
-            arena.put(laid),
-            stride,
-            batch(arena, xs, up(cols, 128)),
-            up(cols, 128),
-            y,
-            padded,
-            0,
-            padded,
-            xs.length,
-          );
-          xs.forEach((x, t) => {
-            sameBits(
-              arena.f32(y + t * padded * 4, rows),
-              denseGemv(values, rows, cols, x),
-              `${type} ${rows} × ${cols}`,
-            );
-          });
+          const w = arena.put(laid);
+          const x = batch(arena, xs, up(cols, 128));
+          const right = xs.map((each) => denseGemv(values, rows, cols, each));
+          for (let n = 0; n <= xs.length; n++) {
+            const y = arena.alloc(n * padded * 4);
+            gemm(w, stride, x, up(cols, 128), y, padded, 0, padded, n);
+            for (let t = 0; t < n; t++) {
+              sameBits(arena.f32(y + t * padded * 4, rows), right[t], `${type} ${rows} × ${cols}, vector ${t} of ${n}`);
+            }
+          }
         }
       }
     });

@@ -48,5 +48,10 @@ export function find() {
     webkitDriver: ofWebKit('WebKitWebDriver'),
     miniBrowser: ofWebKit('MiniBrowser'),
     xvfb: onPath('Xvfb'),
+    // on x64 alone: elsewhere node24 is of this processor already, or there is no emulator
+    ...(process.arch === 'x64' && {
+      qemu: onPath('qemu-aarch64-static', 'qemu-aarch64'),
+      nodeArm64: first([join(root, 'build', 'arm64', 'node')]),
+    }),
   };
 }

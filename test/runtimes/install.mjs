@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import process from 'node:process';
 import { find, here } from './find.mjs';
+import { installArm64 } from './install-arm64.mjs';
 
 const MINUTES = 60_000;
 /** Program → Debian package. */
@@ -14,6 +15,7 @@ const PACKAGES = {
   webkitDriver: 'webkit2gtk-driver',
   miniBrowser: 'webkit2gtk-driver',
   xvfb: 'xvfb',
+  qemu: 'qemu-user-static',
 };
 
 const call = (command, args, options = {}) => {
@@ -25,15 +27,18 @@ const absent = () => Object.entries(find()).filter(([, path]) => path === null).
 // Binaries come in platform packages; none of them needs its install script.
 call('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: here });
 
+const debian = existsSync('/etc/debian_version') && process.getuid?.() === 0;
+const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+const quiet = { env, stdio: ['ignore', 'ignore', 'inherit'] };
 const packages = [...new Set(absent().map((name) => PACKAGES[name]).filter(Boolean))];
-if (packages.length > 0 && existsSync('/etc/debian_version') && process.getuid?.() === 0) {
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const quiet = { env, stdio: ['ignore', 'ignore', 'inherit'] };
+if (packages.length > 0 && debian) {
   call('apt-get', ['update', '-qq'], quiet);
   call('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], quiet);
 } else if (packages.length > 0) {
   console.log(`missing, please install: ${packages.join(' ')} (or what your system calls them)`);
 }
+
+if (absent().includes('nodeArm64') && debian) installArm64(call, quiet);
 
 for (const [name, path] of Object.entries(find())) console.log(`${name.padEnd(13)} ${path ?? 'absent'}`);
 if (process.env.CI && absent().length > 0) process.exitCode = 1;

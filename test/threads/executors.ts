@@ -19,6 +19,7 @@ import { symbolicLightWeights } from '../../src/architectures/symboliclight/weig
 import { type Executor, solo, STEP_WORDS } from '../../src/threads/executor.ts';
 import { PoolExecutor } from '../../src/threads/pool.ts';
 import { nodeThread, type StartThread, startThread } from '../../src/threads/port.ts';
+import { script } from '../../src/threads/script.generated.ts';
 import { describe } from '../describe.ts';
 import type { KvType } from '../../src/description/plan.ts';
 import { Session, type SessionOptions } from '../../src/session/session.ts';
@@ -29,7 +30,7 @@ import { instantiate } from '../../src/wasm/instantiate.ts';
 import { WeightLoader } from '../../src/wasm/weights.ts';
 import { checkout } from '../house/checkout.ts';
 
-/** The script of a thread as it is shipped: one file, which starts faster than its sources. */
+/** The script of a thread as a file, which hosts need that run none that is text. */
 export const WORKER: URL = pathToFileURL(join(checkout(), 'dist', 'thread.js'));
 
 /** What a thread can be told to do wrong; 64 and more: when it starts, otherwise in the next step. */
@@ -50,6 +51,8 @@ export interface CrewChoices {
   readonly waits?: boolean;
   readonly build?: Build;
   readonly kv?: KvType;
+  /** Sessions of one pass; default 1. */
+  readonly slots?: number;
   /** Positions of a session; default 256. */
   readonly context?: number;
   readonly start?: StartThread;
@@ -71,7 +74,8 @@ export interface Crewed {
 
 /** Loads a model for a executor; of one thread, on this thread. */
 export async function threaded(source: ByteSource | Uint8Array, choices: CrewChoices): Promise<Crewed> {
-  const { threads, waits = true, build, kv = 'f16', context = 256, start = startThread(WORKER), fault = 0 } = choices;
+  const { threads, waits = true, build, kv = 'f16', context = 256, slots, start = startThread(script), fault = 0 } =
+    choices;
   const bytes = await resolveSource(source);
   const container = await openContainer(bytes);
   const d = describe(container);
@@ -90,16 +94,16 @@ export async function threaded(source: ByteSource | Uint8Array, choices: CrewCho
   if (d.kind === 'llama') {
     const { weights } = llamaWeights(d, loader);
     await loader.fill();
-    decoder = llamaDecoder(kernels, arena, d, weights, { context, kv }, executor);
+    decoder = llamaDecoder(kernels, arena, d, weights, { context, kv, slots }, executor);
   } else if (d.kind === 'gemma3') {
     const weights = gemma3Weights(d, loader);
     await loader.fill();
-    decoder = gemma3Decoder(kernels, arena, d, weights, { context, kv }, executor);
+    decoder = gemma3Decoder(kernels, arena, d, weights, { context, kv, slots }, executor);
   } else if (d.kind === 'symboliclight') {
     const { weights, finish } = symbolicLightWeights(d, loader);
     await loader.fill();
     finish(kernels, arena);
-    decoder = symbolicLightDecoder(kernels, arena, d, weights, {}, executor);
+    decoder = symbolicLightDecoder(kernels, arena, d, weights, { slots }, executor);
   } else throw new Error('a model that generates is needed');
   await pool?.ready();
   return {

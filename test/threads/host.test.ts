@@ -130,7 +130,7 @@ test('shared memory that is refused: less is asked for, then one thread is left'
 test('a plan that fits with one thread alone: as many as asked for are refused, by default one is taken', async () => {
   const planned = (threads: number): MemoryPlan => {
     if (threads > 1) throw new MemoryError('MEMORY_LIMIT', 'too many');
-    return { weightsBytes: 1, stateBytes: 1, scratchBytes: 1, totalBytes: 3 };
+    return { weightsBytes: 1, stateBytes: 1, scratchBytes: 1, sessions: 1, totalBytes: 3 };
   };
   const options = { weightsBytes: 2 ** 30, kernels: builtin(), planned, limit: 2 ** 30, notice: () => {} };
   await refuses(startThreads({ ...options, threads: 2 }), 'MEMORY_LIMIT');

@@ -63,7 +63,7 @@ test('of the numbers that are tried the fastest is kept, the smallest of those a
 });
 
 test('a session that was kept on several threads goes on on one', async () => {
-  const models = [await open(source, { threads: 2, workerUrl: WORKER }), await open(source, { threads: 1 })];
+  const models = [await open(source, { threads: 2 }), await open(source, { threads: 1 })];
   const session = models[0].session();
   await session.prefill(IDS.slice(0, 20));
   const later = models[1].session({ snapshot: session.snapshot() });
@@ -73,11 +73,11 @@ test('a session that was kept on several threads goes on on one', async () => {
 
 test('opened and disposed of many times, aborted while it loads: no thread is left', async () => {
   const tiny = await randomModel('tiny', 'q8_0', 1);
-  await open(tiny, { threads: 2, workerUrl: WORKER }).then((model) => model.dispose()); // hosts keep a few threads once they have them
+  await open(tiny, { threads: 2 }).then((model) => model.dispose()); // hosts keep a few threads once they have them
   await new Promise((resolve) => setTimeout(resolve, 50));
   const before = threads();
   for (let i = 0; i < 12; i++) {
-    const model = await open(tiny, { threads: 2, contextLength: 16, workerUrl: WORKER });
+    const model = await open(tiny, { threads: 2, contextLength: 16 });
     await model.logits([1, 2]);
     model.dispose();
     model.dispose();
@@ -86,7 +86,6 @@ test('opened and disposed of many times, aborted while it loads: no thread is le
   const reason = new Error('no longer wanted');
   const late = open(tiny, {
     threads: 2,
-    workerUrl: WORKER,
     signal: controller.signal,
     onProgress: () => controller.abort(reason),
   });
@@ -172,7 +171,7 @@ test('a model that is forgotten gives its threads back once it is collected', as
   const collect = vm.runInNewContext('gc') as () => void;
   const before = threads() as number;
   await (async () => {
-    const model = await open(source, { threads: 3, workerUrl: WORKER });
+    const model = await open(source, { threads: 3 });
     await model.logits([1, 2, 3]);
   })();
   assert.ok((threads() as number) >= before + 2);

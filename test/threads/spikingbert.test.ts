@@ -8,6 +8,8 @@ import {
 } from '../../src/architectures/spikingbert/forward.ts';
 import { SpikingBertRun } from '../../src/architectures/spikingbert/run.ts';
 import { PoolExecutor } from '../../src/threads/pool.ts';
+import { startThread } from '../../src/threads/port.ts';
+import { script } from '../../src/threads/script.generated.ts';
 import { Arena } from '../../src/wasm/arena.ts';
 import { builtin } from '../../src/wasm/builtin.ts';
 import { instantiate } from '../../src/wasm/instantiate.ts';
@@ -45,6 +47,7 @@ async function compare(layout: SpikeLayout, shape: RandomShape, numbers: readonl
     memory,
     modules,
     waits,
+    start: startThread(script),
     notice: (message) => assert.unreachable(message),
   });
   try {

@@ -3,7 +3,9 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { TemplateError } from '../../src/errors.ts';
 import { MAX_TEMPLATE_CHARS } from '../../src/limits.ts';
+import { configuredTemplates } from '../../src/tokenizer/chat-templates.ts';
 import { type ChatMessage, renderChat, type RenderOptions, renderTemplate } from '../../src/tokenizer/template.ts';
+import type { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
 import { byteLevelMetadata, tokenizerOf } from './builders.ts';
 
 const test = suite('tokenizer/template');
@@ -102,7 +104,7 @@ test('templates of a tokenizer, with its bos and eos', () => {
     byteLevelMetadata().set('tokenizer.chat_template', '{{ messages[0].content }}{{ eos_token }}'),
   );
   assert.is(renderChat(tokenizer, CHAT.slice(1)), 'Hi<|end|>');
-  assert.is(renderChat(tokenizer, CHAT.slice(1), { template: '{{ add_generation_prompt }}' }), 'true');
+  assert.is(renderChat(tokenizer, CHAT.slice(1), { template: '{{ add_generation_prompt }}' }), 'True');
   assert.throws(
     () => renderChat(tokenizerOf(byteLevelMetadata()), CHAT),
     /TEMPLATE: this model came without a chat template/,
@@ -117,7 +119,7 @@ test('message content is data', () => {
 const LOOPS: [string, string][] = [
   ['range', '{% for i in range(1000000000) %}x{% endfor %}'],
   ['range down', '{% for i in range(0, -1000000000, -1) %}x{% endfor %}'],
-  ['long loop', '{% for i in range(100000) %}{% endfor %}'],
+  ['long loops', '{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}'],
   [
     'nested loops',
     '{% for i in range(1000) %}{% for j in range(1000) %}{% for k in range(1000) %}x{% endfor %}{% endfor %}{% endfor %}',
@@ -142,25 +144,46 @@ const LOOPS: [string, string][] = [
   ],
   ['indent', "{{ 'a'|indent(1000000000) }}"],
   ['tojson', '{{ messages|tojson(indent=1000000000) }}'],
-  ['tojson by a variable', '{% set n = 9 %}{{ messages|tojson(indent=n) }}'],
+  ['tojson often', '{% for i in range(99999) %}{{ (messages * 9)|tojson(indent=9) }}{% endfor %}'],
+  ['text times a number', "{{ 'x' * 1000000000 }}"],
+  ['list times a number', '{{ [1] * 1000000000 }}'],
+  ['power', '{{ 9 ** (9 ** 9) }}'],
+  ['product', '{% set ns = namespace(x=9) %}{% for i in range(60) %}{% set ns.x = ns.x * ns.x %}{% endfor %}'],
+  ['width of a format', "{{ '%999999999d' % 1 }}"],
+  ['precision of a format', "{{ '%.999999999f' % 1 }}"],
+  ['width of a field', "{{ '{:999999999}'.format(1) }}"],
+  ['center', "{{ 'a'.center(999999999) }}"],
+  ['center as a filter', "{{ 'a'|center(999999999) }}"],
+  ['zfill', "{{ 'a'.zfill(999999999) }}"],
+  ['tabs', "{{ '\t'.expandtabs(999999999) }}"],
+  ['fill of a batch', '{{ [1]|batch(999999999, 0)|list }}'],
+  ['slices', '{{ [1]|slice(999999999)|list }}'],
+  ['sum of lists', '{{ ([[1, 2]] * 50000)|sum(start=[]) }}'],
   [
-    'tojson by a constant set anew',
-    '{% set none = 1000000000 %}{% for i in range(9999) %}{{ messages|tojson(indent=none) }}{% endfor %}',
+    'equal lists',
+    `{% set ns = namespace(x=[1], y=[1]) %}{% for i in range(60) %}{% set ns.x = [ns.x, ns.x] %}${'' //
+    }{% set ns.y = [ns.y, ns.y] %}{% endfor %}{{ ns.x == ns.y }}`,
   ],
-  ['blanks', `{{ 1 }}${' '.repeat(100_000)}x`],
+  ['sort', '{% for i in range(1000) %}{{ range(10000)|sort|length }}{% endfor %}'],
+  ['in a text', "{% for i in range(99999) %}{{ 'y' in messages[0].long }}{% endfor %}"],
+  ['iterators', '{% for i in range(99999) %}{% for j in range(99999)|select|map("string") %}{% endfor %}{% endfor %}'],
 ];
 
 for (const [name, template] of LOOPS) {
   test(`too much work is refused early: ${name}`, () => {
     const start = performance.now();
-    refused('TEMPLATE_BUDGET', template);
+    refused('TEMPLATE_BUDGET', template, [{ role: 'user', content: '', long: 'x'.repeat(100_000) }]);
     // 100 ms on an idle machine; test machines are not.
     assert.ok(performance.now() - start < 2000, `${performance.now() - start} ms`);
   });
 }
 
-test('text times a number is no operation of this interpreter', () =>
-  void refused('TEMPLATE', "{{ 'x' * 1000000000 }}"));
+test('what is large but not too large is rendered', () => {
+  assert.is(renderTemplate('{% for i in range(100000) %}{% endfor %}{{ range(100000)|length }}', []), '100000');
+  assert.is(renderTemplate("{{ ('ab' * 1000000)|length }} {{ 2 ** 4000 > 1 }}", []), '2000000 True');
+  assert.is(renderTemplate(`{{ 1 }}${' '.repeat(100_000)}x`, []).length, 100_002);
+  assert.is(renderTemplate(`{% if a %}${'{% elif a %}'.repeat(15_000)}{% else %}e{% endif %}`, []), 'e');
+});
 
 const DEEP: [string, string][] = [
   ['parentheses', `{{ ${'('.repeat(60_000)}1${')'.repeat(60_000)} }}`],
@@ -169,7 +192,12 @@ const DEEP: [string, string][] = [
   ['sums', `{{ 1${'+1'.repeat(60_000)} }}`],
   ['members', `{{ a${'.a'.repeat(60_000)} }}`],
   ['calls', `{{ a${'()'.repeat(60_000)} }}`],
-  ['elif', `{% if a %}${'{% elif a %}'.repeat(15_000)}{% endif %}`],
+  ['choices', `{{ ${'1 if a else '.repeat(20_000)}2 }}`],
+  ['filters', `{{ 1${'|string'.repeat(30_000)} }}`],
+  [
+    'lists within lists',
+    '{% set ns = namespace(x=1) %}{% for i in range(70) %}{% set ns.x = [ns.x] %}{% endfor %}{{ ns.x }}',
+  ],
   ['blocks', `${'{% if true %}'.repeat(65)}x${'{% endif %}'.repeat(65)}`],
   ['macro', '{% macro f(x) %}{{ f(x) }}{{ f(x) }}{% endmacro %}{{ f(1) }}'],
 ];
@@ -187,26 +215,66 @@ test('nesting below the limit works', () => {
 test('host objects are out of reach', () => {
   assert.is(
     renderTemplate(
-      "{{ messages.__proto__ }}|{{ ''.constructor }}|{{ messages[0].constructor }}|{{ self }}|{{ range.constructor }}|{{ globalThis }}",
+      "{{ messages.__proto__ }}|{{ ''.constructor }}|{{ messages[0].constructor }}|{{ range.constructor }}|{{ globalThis }}|{{ messages.length }}",
       CHAT,
     ),
     '|||||',
   );
   refused('TEMPLATE', "{{ ''.constructor.constructor('return 1')() }}");
   refused('TEMPLATE', '{{ messages.__proto__.polluted() }}');
-  refused('TEMPLATE', "{{ 'a'['repl' ~ 'ace']('a', 'b') }}");
-  refused('TEMPLATE', "{% set f = 'a'['repl' ~ 'ace'] %}{{ f('a', 'b') }}");
-  refused('TEMPLATE', "{% set f = 'a'.replace %}{{ f('a', 'b') }}");
+  refused('TEMPLATE', '{{ messages[0].toString() }}');
   refused('TEMPLATE', '{{ messages[0].f() }}', [{ role: 'user', content: '', f: (): number => 1 }]);
-  refused('TEMPLATE', '{% set ns = namespace() %}{% set ns.a = [ns, ns] %}{{ ns.a }}');
+  for (const name of ['random', 'urlize']) assert.match(refused('TEMPLATE', `{{ 'a'|${name} }}`), new RegExp(name));
+  assert.match(refused('TEMPLATE', '{{ lipsum() }}'), /lipsum/);
   assert.is(
     renderTemplate('{{ messages[0].__proto__ }}', [JSON.parse('{"role":"user","content":"","__proto__":"own"}')]),
     'own',
   );
 });
 
+test('numbers of JavaScript and fields that are undefined', () => {
+  const message = { role: 'user', content: '', n: 1, f: 1.5, big: 2n ** 70n, far: 1e16, none: null, gone: undefined };
+  assert.is(
+    renderTemplate(
+      '{% set m = messages[0] %}{{ m.n }} {{ m.f }} {{ m.big + 1 }} {{ m.far }} {{ m.none }} {{ m.gone is defined }}',
+      [
+        message,
+      ],
+    ),
+    '1 1.5 1180591620717411303425 1e+16 None False',
+  );
+  assert.is(
+    renderTemplate('{{ tools }} {{ documents }} {{ x is defined }}', [], { variables: { x: undefined } }),
+    'None None False',
+  );
+});
+
+test('of several templates tools take tool_use, and a name chooses', () => {
+  const named = [{ name: 'default', template: 'D' }, { name: 'tool_use', template: 'T' }];
+  const several = {
+    specials: { stop: [] },
+    piece: (): string => '',
+    ...configuredTemplates(named),
+  } as unknown as Tokenizer;
+  assert.is(renderChat(several, CHAT), 'D');
+  assert.is(renderChat(several, CHAT, { tools: [] }), 'T');
+  assert.is(renderChat(several, CHAT, { template: 'tool_use' }), 'T');
+  assert.is(renderChat(several, CHAT, { template: '{{ 1 }}' }), '1');
+  const nameless = { ...several, ...configuredTemplates([{ name: 'a', template: 'A' }, { name: 'b', template: 'B' }]) };
+  assert.throws(() => renderChat(nameless, CHAT), /TEMPLATE: this model has the chat templates a, b and no default/);
+  assert.is(renderChat(nameless, CHAT, { template: 'b' }), 'B');
+  const metadata = byteLevelMetadata()
+    .set('tokenizer.chat_template', 'D')
+    .set('tokenizer.chat_templates', ['tool_use', 'rag'])
+    .set('tokenizer.chat_template.tool_use', 'T')
+    .set('tokenizer.chat_template.rag', 7);
+  assert.equal(tokenizerOf(metadata).chatTemplates, { tool_use: 'T' });
+  assert.is(renderChat(tokenizerOf(metadata), CHAT, { tools: [{}] }), 'T');
+});
+
 test('errors of syntax and size are clear, and the next rendering works', () => {
-  assert.match(refused('TEMPLATE', '{% for %}'), /the chat template failed/);
+  assert.match(refused('TEMPLATE', 'a\n{% for %}'), /the chat template failed at line 2: /);
+  assert.match(refused('TEMPLATE', 'a\n\n{{ x.y }}'), /the chat template failed at line 3: 'x' is undefined/);
   refused('TEMPLATE', '{% for x in messages %}');
   refused('TEMPLATE', '{{ "a');
   refused('TEMPLATE_BUDGET', 'x'.repeat(MAX_TEMPLATE_CHARS + 1));

@@ -14,7 +14,7 @@ import { llamaWeights } from '../../src/architectures/llama/weights.ts';
 import { open, TernspikeError } from '../../src/entries/index.ts';
 import { describeLlama } from '../../src/architectures/llama/description.ts';
 import type { KvType, MemoryPlan } from '../../src/description/plan.ts';
-import { planLlama } from '../../src/architectures/llama/plan.ts';
+import { llama } from '../../src/architectures/llama/architecture.ts';
 import { Session } from '../../src/session/session.ts';
 import { Arena, ARENA_BASE } from '../../src/wasm/arena.ts';
 import { builtinModule } from '../../src/wasm/builtin.ts';
@@ -37,7 +37,7 @@ async function loadInto(
   const { module } = await builtinModule();
   const container = await openContainer(source);
   const d = describeLlama(container);
-  const plan = planLlama(container, d, { context, kv, threads: 1, maxBytes: Infinity, base: ARENA_BASE });
+  const plan = llama.plan(container, d, { context, kv, threads: 1, maxBytes: Infinity, base: ARENA_BASE });
   const kernels = instantiate(module, arena.memory);
   const loader = new WeightLoader(kernels, arena, source, container);
   const { weights } = llamaWeights(d, loader);
@@ -101,6 +101,9 @@ test('what is taken never exceeds the plan, for every type, cache and context', 
       const arena = newArena();
       const { decoder, plan } = await loadInto(arena, source, context, kv);
       decoder.createState();
+      // exactly: a plan sums with the functions that place, and only the loader's buffers may need more
+      const { weightsBytes, stateBytes, scratchBytes } = plan;
+      assert.is(arena.used, ARENA_BASE + weightsBytes + stateBytes + scratchBytes);
       assert.ok(arena.used <= plan.totalBytes, `${arena.used} of ${plan.totalBytes}`);
       assert.ok(arena.memory.buffer.byteLength <= Math.ceil(plan.totalBytes / PAGE) * PAGE, 'while loading');
     }
@@ -124,7 +127,7 @@ test('weights take at most 1.15 times their bytes in the file for q8_0 and tq2_0
     for (const type of ['q8_0', 'tq2_0']) {
       const container = await openContainer(await randomModel(shape, type));
       const d = describeLlama(container);
-      const plan = planLlama(container, d, {
+      const plan = llama.plan(container, d, {
         context: 512,
         kv: 'f16',
         threads: 1,

@@ -6,7 +6,7 @@
 import type { Container, TensorInfo } from '../../container/tensor.ts';
 import { Metadata, type ModelDescription } from '../../description/description.ts';
 import { DescriptionError } from '../../errors.ts';
-import type { Pooling } from '../../forward/embedder.ts';
+import { type Pooling, statedPooling } from '../../forward/pooling.ts';
 import { MAX_CLASSES, MAX_CONTEXT, MAX_HEADS, MAX_LAYERS, MAX_VOCAB, MAX_WIDTH } from '../../limits.ts';
 import { BERT } from './recognise.ts';
 
@@ -17,8 +17,14 @@ export interface BertDescription extends ModelDescription {
   /** Segments that the embedding tells apart: 2 for pairs of texts. */
   readonly segments: number;
   readonly normEps: number;
-  /** As the file asks for; mean where it does not. */
+  /** As the files ask for; mean where they do not. */
   readonly pooling: Pooling;
+  /** Whether vectors are scaled to length 1: as the files ask for, else they are. */
+  readonly normalise: boolean;
+  /** What stands between the layers of the classifier. */
+  readonly headActivation: 'tanh' | 'relu';
+  /** Separators between the texts of a pair. */
+  readonly separators: number;
   /** Outputs of the classifier; 0 where there is none. */
   readonly classes: number;
 }
@@ -33,9 +39,6 @@ export const BERT_MATRICES = {
   down: 'ffn_down',
 } as const;
 export const BERT_NORMS = { attnNorm: 'attn_output_norm', outputNorm: 'layer_output_norm' } as const;
-
-/** Numbers of `bert.pooling_type`. */
-const POOLING: readonly (Pooling | undefined)[] = ['mean', 'mean', 'cls', 'last'];
 
 /**
  * Reads and checks the description.
@@ -55,7 +58,16 @@ export function describeBert(container: Container): BertDescription {
     throw new DescriptionError('DESCRIPTION', `metadata "${key('attention.causal')}" is true; a BERT sees both sides`);
   }
   const rows = (name: string): number => Math.min(container.tensors.get(name)?.shape[0] ?? 1, MAX_VOCAB);
-  const pooling = POOLING[meta.integer(key('pooling_type'), 0, 3, 0)] ?? 'mean';
+  const { pooling = 'mean', normalise = true } = statedPooling(container);
+  const headActivation = meta.string('ternspike.bert.head_activation', 'tanh');
+  if (headActivation !== 'tanh' && headActivation !== 'relu') {
+    throw new DescriptionError(
+      'DESCRIPTION',
+      `metadata "ternspike.bert.head_activation" is ${
+        JSON.stringify(headActivation.slice(0, 40))
+      }, expected tanh or relu`,
+    );
+  }
   const classes = container.tensors.get('cls.output.weight')?.shape[0] ?? 0;
   if (classes > MAX_CLASSES) {
     throw new DescriptionError('DESCRIPTION', `the classifier has ${classes} outputs, at most ${MAX_CLASSES} are read`);
@@ -78,6 +90,9 @@ export function describeBert(container: Container): BertDescription {
     segments: rows('token_types.weight'),
     normEps: meta.number(key('attention.layer_norm_epsilon'), 1e-14, 1),
     pooling,
+    normalise,
+    headActivation,
+    separators: meta.integer('ternspike.bert.separators', 1, 2, 1),
     classes,
     ...(classes > 0 && { labels: classes === 1 ? [] : labels }),
     parameters: [...container.tensors.values()].reduce((n, t) => n + t.shape.reduce((a, b) => a * b, 1), 0),

@@ -1,27 +1,31 @@
 /**
- * A BERT as its callers see it: ids in; the vectors of all tokens, one vector for a text, or a class out. One text is run at a time.
+ * A BERT as its callers see it: texts in; states of all tokens, one vector for a text, or a class out. Texts of one call run
+ * together, as many as the memory plan counts with; calls wait for one another.
  * @module
  */
 import { Pace } from '../../bytes/pace.ts';
-import { OptionError, SessionError, TokenizerError } from '../../errors.ts';
+import { OptionError, SessionError } from '../../errors.ts';
 import type { Classification, Classifier, ClassifyInput, ClassifyOptions } from '../../forward/classifier.ts';
-import type { Embedder, EmbedOptions, Pooling } from '../../forward/embedder.ts';
-import { matmul, quantize, strideOf } from '../../forward/matmul.ts';
-import { SOLO } from '../../threads/context.ts';
+import type { Embedder, EmbedOptions, Encoding, EncodingOptions } from '../../forward/embedder.ts';
+import { checkPooling, Pooler, type Pooling } from '../../forward/pooling.ts';
 import type { Executor } from '../../threads/executor.ts';
-import { encodeSegments } from '../../tokenizer/bert-pair.ts';
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts';
-import type { Arena, Ptr } from '../../wasm/arena.ts';
-import type { Matrix } from '../../wasm/weights.ts';
+import type { Arena } from '../../wasm/arena.ts';
 import { type Bert, bertProgram } from './forward.ts';
-import { bertBuffers, bertRunBytes } from './state.ts';
+import { type BertInput, bertInput } from './input.ts';
+import { BertRun, type Kept } from './run.ts';
+import type { BertShape } from './state.ts';
 
 /** Tokens of a trial. */
 const TRIAL_TOKENS = 16;
 
-interface Input {
-  readonly ids: readonly number[];
-  readonly typeIds: readonly number[];
+/** How inputs are read and run. */
+interface Work<T> extends Partial<Kept> {
+  readonly signal?: AbortSignal;
+  readonly stretchMs?: number;
+  readonly maxLength?: number;
+  /** Makes the answer for text i of a run. */
+  use(run: BertRun, i: number, input: BertInput): T;
 }
 
 export class BertEncoder implements Embedder, Classifier {
@@ -29,14 +33,23 @@ export class BertEncoder implements Embedder, Classifier {
   readonly #arena: Arena;
   readonly #executor: Executor;
   readonly #tokenizer: Tokenizer | null;
+  readonly #most: Pick<BertShape, 'tokens' | 'texts'>;
   #last: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
-  constructor(m: Bert, arena: Arena, executor: Executor, tokenizer: Tokenizer | null) {
+  /** @param most what runs together at most; a longer text runs alone */
+  constructor(
+    m: Bert,
+    arena: Arena,
+    executor: Executor,
+    tokenizer: Tokenizer | null,
+    most: Pick<BertShape, 'tokens' | 'texts'>,
+  ) {
     this.#m = m;
     this.#arena = arena;
     this.#executor = executor;
     this.#tokenizer = tokenizer;
+    this.#most = most;
     executor.bind(bertProgram(m, executor.words), { kind: 'bert', d: m.d, w: m.w });
   }
 
@@ -54,184 +67,144 @@ export class BertEncoder implements Embedder, Classifier {
 
   async trial(): Promise<void> {
     const ids = new Array<number>(Math.min(TRIAL_TOKENS, this.#m.d.trainedContext)).fill(0);
-    await this.#run({ ids, typeIds: ids }, () => null);
+    await this.#turn([{ ids, typeIds: ids }], { use: () => null }, new Pace());
   }
 
   /** See `Model.embed`. */
   async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
-    const { pooling = this.pooling, normalise = true, signal, maxLength } = options;
-    if (!['mean', 'cls', 'last'].includes(pooling)) {
-      throw new OptionError('OPTION', `pooling is ${JSON.stringify(pooling)}, expected one of mean, cls, last`);
-    }
-    const inputs = texts.map((text) => this.#text(text, undefined, maxLength));
-    const pace = new Pace(signal);
+    const { pooling = this.pooling, normalise = this.#m.d.normalise, maxLength, signal, stretchMs } = options;
+    checkPooling(pooling);
+    const wrong = texts.findIndex((text) => typeof text !== 'string');
+    if (wrong >= 0) throw new OptionError('OPTION', `text ${wrong} is ${typeof texts[wrong]}, expected a string`);
+    const use = (run: BertRun, i: number, { ids }: BertInput): Float32Array => {
+      const pooler = new Pooler(pooling, this.dims);
+      for (let t = 0; t < ids.length; t++) pooler.add(run.state(i, t));
+      return pooler.vector(normalise);
+    };
     const vectors: Float32Array[] = [];
-    for (const input of inputs) {
-      await pace.breathe();
-      vectors.push(await this.#turn(input, (rows) => pooled(rows, pooling, normalise)));
-    }
+    for await (const vector of this.#each(texts, { maxLength, signal, stretchMs, use })) vectors.push(vector);
     return vectors;
+  }
+
+  /** See `Model.encodeAll`. */
+  encodeAll(inputs: Iterable<ClassifyInput>, options: EncodingOptions = {}): AsyncGenerator<Encoding, void> {
+    const { hidden = false, attention = false, maxLength, signal, stretchMs } = options;
+    const { layers } = this.#m.d;
+    const use = (run: BertRun, i: number, { ids, typeIds }: BertInput): Encoding => {
+      const states = new Float32Array(ids.length * this.dims);
+      for (let t = 0; t < ids.length; t++) states.set(run.state(i, t), t * this.dims);
+      return {
+        ids,
+        typeIds,
+        tokens: ids.length,
+        states,
+        ...(hidden && { hidden: Array.from({ length: layers + 1 }, (_, l) => run.hidden(i, l)) }),
+        ...(attention && { attention: Array.from({ length: layers }, (_, l) => run.attention(i, l)) }),
+        pooled: run.pooled(i),
+        logits: run.logits(i),
+      };
+    };
+    return this.#each(inputs, { hidden, attention, head: this.#hasHead, maxLength, signal, stretchMs, use });
   }
 
   /** See `Model.classify`. */
   async classify(input: ClassifyInput, options: ClassifyOptions = {}): Promise<Classification> {
-    options.signal?.throwIfAborted();
-    const { d } = this.#m;
-    const given = this.#input(input, options);
-    const logits = await this.#turn(given, (_, at) => this.#logits(at));
-    if (!logits.every(Number.isFinite)) throw notFinite('the classifier');
-    const plain = Array.from(logits);
-    const answer = { logits: plain, firingRates: [], tokens: given.ids.length, steps: 0, spikes: null };
-    if (d.classes === 1) return { label: null, labelId: null, scores: plain, ...answer };
-    const labelId = plain.indexOf(Math.max(...plain));
-    return { label: d.labels?.[labelId] ?? String(labelId), labelId, scores: this.#softmax(logits), ...answer };
+    for await (const said of this.classifyAll([input], options)) return said;
+    throw new SessionError('DISPOSED', 'the model was disposed of while it worked');
   }
 
-  #input(
-    input: ClassifyInput,
-    { maxLength, steps, threshold, leak, earlyExit, rate, counts, onStep }: ClassifyOptions,
-  ): Input {
+  /** See `Model.classifyAll`. */
+  async *classifyAll(
+    inputs: Iterable<ClassifyInput>,
+    options: ClassifyOptions = {},
+  ): AsyncGenerator<Classification, void> {
+    const { maxLength, signal, stretchMs, steps, threshold, leak, earlyExit, rate, counts, onStep } = options;
     for (const [name, value] of Object.entries({ steps, threshold, leak, earlyExit, rate, counts, onStep })) {
       if (value === undefined || value === false) continue;
       throw new OptionError('OPTION', `${name} is for classifiers that spike; this is a bert model`);
     }
-    if (typeof input === 'string') return this.#text(input, undefined, maxLength);
-    if (Array.isArray(input)) return this.#text(input[0] as string, input[1] as string | undefined, maxLength);
-    const { ids, typeIds, mask } = input as { ids: number[]; typeIds?: number[]; mask?: number[] };
-    if (!Array.isArray(ids)) throw new OptionError('OPTION', 'the input is not a text, a pair of texts or { ids }');
-    // padding that no token sees changes nothing
-    const length = mask ? mask.lastIndexOf(1) + 1 : ids.length;
-    return this.#checked(ids.slice(0, length), (typeIds ?? ids.map(() => 0)).slice(0, length));
+    const use = (run: BertRun, i: number, { ids }: BertInput): Classification =>
+      this.#answer(run.logits(i) as Float32Array, ids.length);
+    yield* this.#each(inputs, { head: true, maxLength, signal, stretchMs, use });
   }
 
-  #text(text: string, pair: string | undefined, maxLength: number | undefined): Input {
-    if (typeof text !== 'string') throw new OptionError('OPTION', `a text is ${typeof text}, expected a string`);
-    if (!this.#tokenizer) {
-      throw new TokenizerError(
-        'TOKENIZER_MISSING',
-        'this model came without a vocabulary; pass its vocab.txt as the option tokenizer of open',
-      );
-    }
-    if (maxLength !== undefined && maxLength > this.#m.d.trainedContext) {
-      throw new OptionError('OPTION', `maxLength is ${maxLength}, the model has ${this.#m.d.trainedContext} positions`);
-    }
-    const { ids, typeIds } = pair
-      ? encodeSegments(this.#tokenizer, text, pair, maxLength)
-      : single(this.#tokenizer, text, maxLength);
-    return this.#checked(ids, typeIds);
+  get #hasHead(): boolean {
+    return this.#m.w.pooler !== null || this.#m.w.classifier !== null;
   }
 
-  #checked(ids: readonly number[], typeIds: readonly number[]): Input {
-    const { vocab, segments, trainedContext } = this.#m.d;
-    if (ids.length === 0) throw new SessionError('TOKEN', 'there are no ids; a text is at least [CLS] [SEP]');
-    if (ids.length > trainedContext) {
-      throw new SessionError(
-        'CONTEXT_OVERFLOW',
-        `the text has ${ids.length} tokens, the model ${trainedContext} positions; shorten it, or pass maxLength`,
-      );
-    }
-    const bad = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocab);
-    if (bad !== undefined) throw new SessionError('TOKEN', `id ${bad} is not one of the ${vocab} of the vocabulary`);
-    const segment = typeIds.find((id) => !Number.isInteger(id) || id < 0 || id >= segments);
-    if (segment !== undefined) throw new SessionError('TOKEN', `segment ${segment} is not one of ${segments}`);
-    return { ids, typeIds };
-  }
-
-  /** Runs a text when those before it are done. */
-  async #turn<T>(input: Input, use: (rows: Float32Array[], at: Ptr) => T): Promise<T> {
-    const turn = this.#last.then(() => this.#run(input, use));
-    this.#last = turn.catch(() => {});
-    return await turn;
-  }
-
-  async #run<T>({ ids, typeIds }: Input, use: (rows: Float32Array[], at: Ptr) => T): Promise<T> {
-    if (this.#disposed) throw new SessionError('DISPOSED', 'the model was disposed of while it worked');
-    const { d } = this.#m;
-    const { size, words } = this.#executor;
+  #answer(logits: Float32Array, tokens: number): Classification {
+    const { d, k } = this.#m;
+    const plain = Array.from(logits);
+    const answer = { logits: plain, firingRates: [], tokens, steps: 0, spikes: null };
+    if (d.classes === 1) return { label: null, labelId: null, scores: plain, ...answer };
+    const labelId = plain.indexOf(Math.max(...plain));
     const mark = this.#arena.mark();
-    try {
-      const base = this.#arena.alloc(bertRunBytes(d, ids.length, size), 'the text');
-      const { buffers } = bertBuffers(d, base, ids.length, size);
-      new Int32Array(this.#arena.memory.buffer, buffers.ids, ids.length).set(ids);
-      new Int32Array(this.#arena.memory.buffer, buffers.types, ids.length).set(typeIds);
-      words.set([base, ids.length, size]);
-      await this.#executor.run([words]);
-      const rows = ids.map((_, t) => this.#arena.f32(buffers.x + t * strideOf(d.width) * 4, d.width));
-      if (this.#m.k.not_finite_f32(buffers.x, strideOf(d.width) * ids.length) >= 0) throw notFinite('a layer');
-      return use(rows, buffers.x);
-    } finally {
-      this.#arena.release(mark);
-    }
-  }
-
-  /** Wc · tanh(Wp · x[CLS] + bp) + bc; without a pooler Wc · x[CLS] + bc. */
-  #logits(cls: Ptr): Float32Array {
-    const { k, d, w } = this.#m;
-    if (!w.classifier) {
-      throw new OptionError('OPTION', 'this model has no classifier; use model.embed');
-    }
-    const linear = (matrix: Matrix, bias: Ptr, x: Ptr): Ptr => {
-      const { buffers: { threads: [own] } } = bertBuffers(d, this.#arena.alloc(bertRunBytes(d, 1, 1), 'scratch'), 1, 1);
-      const y = this.#arena.alloc(strideOf(matrix.rows) * 4, 'output');
-      quantize(k, own, x, 1, [matrix]);
-      matmul(k, matrix, x, own, y, 1, SOLO);
-      if (bias) k.add_f32(y, bias, matrix.rows);
-      return y;
-    };
-    let x = cls;
-    if (w.pooler) {
-      x = linear(w.pooler, w.poolerBias, cls);
-      // tanh x = 2 · sigmoid(2x) − 1
-      k.scale_f32(x, 2, d.width);
-      k.math_sigmoid_f32(x, x, d.width);
-      const row = this.#arena.f32(x, d.width);
-      for (let i = 0; i < d.width; i++) row[i] = 2 * row[i] - 1;
-    }
-    return this.#arena.f32(linear(w.classifier, w.classifierBias, x), d.classes).slice();
-  }
-
-  #softmax(logits: Float32Array): number[] {
-    const mark = this.#arena.mark();
-    const at = this.#arena.alloc(4 * logits.length, 'scores');
-    this.#arena.f32(at, logits.length).set(logits);
-    this.#m.k.softmax_f32(at, logits.length);
-    const scores = Array.from(this.#arena.f32(at, logits.length));
+    const at = this.#arena.alloc(4 * d.classes, 'scores');
+    this.#arena.f32(at, d.classes).set(logits);
+    k.softmax_f32(at, d.classes);
+    const scores = Array.from(this.#arena.f32(at, d.classes));
     this.#arena.release(mark);
-    return scores;
+    return { label: d.labels?.[labelId] ?? String(labelId), labelId, scores, ...answer };
   }
-}
 
-/** `[CLS] text [SEP]`; special tokens that the text spells are read as such, as transformers does. */
-function single(
-  tokenizer: Tokenizer,
-  text: string,
-  maxLength: number | undefined,
-): { ids: number[]; typeIds: number[] } {
-  const ids = tokenizer.encode(text, { special: true });
-  if (maxLength !== undefined) {
-    if (!Number.isInteger(maxLength) || maxLength < 3) {
-      throw new OptionError('OPTION', `maxLength is ${String(maxLength)}, expected a whole number of at least 3`);
+  /** The answer for each input in turn; as many are read ahead as run together. Those before a bad one are answered. */
+  async *#each<T>(inputs: Iterable<ClassifyInput>, work: Work<T>): AsyncGenerator<T, void> {
+    const pace = new Pace(work.signal, work.stretchMs);
+    let pack: BertInput[] = [];
+    let tokens = 0;
+    let fault: { readonly error: unknown } | null = null;
+    for (const each of inputs) {
+      let input: BertInput;
+      try {
+        await pace.breathe();
+        input = await bertInput(this.#m.d, this.#tokenizer, each, work.maxLength, () => pace.breathe());
+      } catch (error) {
+        fault = { error };
+        break;
+      }
+      tokens += input.ids.length;
+      if (pack.length > 0 && (tokens > this.#most.tokens || pack.length === this.#most.texts)) {
+        yield* await this.#turn(pack, work, pace);
+        pack = [];
+        tokens = input.ids.length;
+      }
+      pack.push(input);
     }
-    if (ids.length > maxLength) ids.splice(maxLength - 1, ids.length - maxLength);
+    if (pack.length > 0) yield* await this.#turn(pack, work, pace);
+    if (fault) throw fault.error;
   }
-  return { ids, typeIds: ids.map(() => 0) };
+
+  /** Runs texts when the calls before are done. */
+  async #turn<T>(pack: readonly BertInput[], work: Work<T>, pace: Pace): Promise<T[]> {
+    const { hidden = false, attention = false, head = false, use } = work;
+    const alive = (): void => {
+      if (this.#disposed) throw new SessionError('DISPOSED', 'the model was disposed of while it worked');
+    };
+    const run = (): Promise<T[]> => {
+      const kept = { hidden, attention, head };
+      return BertRun.of(
+        this.#m,
+        this.#arena,
+        this.#executor,
+        pack,
+        kept,
+        pace,
+        alive,
+        (ran) => pack.map((input, i) => use(ran, i, input)),
+      );
+    };
+    const turn = this.#last.then(run);
+    this.#last = turn.catch(() => {});
+    return await orAborted(turn, work.signal);
+  }
 }
 
-function notFinite(what: string): SessionError {
-  return new SessionError('NOT_FINITE', `${what} made a NaN or infinity; the weights are damaged or overflow f32`);
-}
-
-/** One vector of those of a text's tokens; sums are of doubles in the order of the tokens. */
-function pooled(rows: readonly Float32Array[], pooling: Pooling, normalise: boolean): Float32Array {
-  const sum = new Float64Array(rows[0].length);
-  if (pooling === 'mean') {
-    for (const row of rows) row.forEach((value, i) => (sum[i] += value));
-    for (let i = 0; i < sum.length; i++) sum[i] /= rows.length;
-  } else {
-    sum.set(rows[pooling === 'cls' ? 0 : rows.length - 1]);
-  }
-  let squares = 0;
-  for (const value of sum) squares += value * value;
-  const length = normalise ? Math.max(Math.sqrt(squares), 1e-12) : 1;
-  return Float32Array.from(sum, (value) => value / length);
+/** A call that waits for others leaves the queue when it is aborted. */
+function orAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work;
+  return new Promise<T>((resolve, reject) => {
+    const stop = (): void => reject(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    void work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
 }

@@ -5,6 +5,7 @@
  * and the rotary base of the local ones, they mostly leave to the reader, as llama.cpp does.
  * @module
  */
+import { layerTensorName } from '../../description/layer-tensors.ts';
 import type { Container, TensorInfo } from '../../container/tensor.ts';
 import { Metadata, type ModelDescription, type RopeDescription } from '../../description/description.ts';
 import { DescriptionError } from '../../errors.ts';
@@ -55,11 +56,6 @@ export type Gemma3LayerTensor = keyof typeof GEMMA3_LAYER_TENSORS;
 const PERIOD = 6;
 /** Layers of the model of 27 billion weights, whose scores are scaled by its width per head. */
 const LAYERS_27B = 62;
-
-/** Full name of a layer's tensor. */
-export function layerTensorName(layer: number, suffix: string): string {
-  return `blk.${layer}.${suffix}`;
-}
 
 /**
  * Reads and checks the description of a Gemma 3 text model.

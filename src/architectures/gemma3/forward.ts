@@ -13,7 +13,7 @@
  */
 import type { KvType } from '../../description/plan.ts';
 import { matmul, quantize, readRow, strideOf } from '../../forward/matmul.ts';
-import { Step } from '../../forward/step.ts';
+import { type Segment, statesBy, Step } from '../../forward/step.ts';
 import { firstRow, firstUnit, type Program, type ThreadContext } from '../../threads/context.ts';
 import type { MakeProgram } from '../../threads/worker.ts';
 import type { Ptr } from '../../wasm/arena.ts';
@@ -45,31 +45,26 @@ export interface Gemma3 {
   readonly b: Gemma3Buffers;
 }
 
-/** What a thread does in a step: a pass, a head, or both. */
+/** What a thread does in a step: a pass, heads, or both. */
 export function gemma3Program(k: Kernels, { d, w, b, context, kv }: Gemma3Recipe, words: Int32Array): Program {
   const m = { k, d, w, b };
   const step = new Step(words);
-  const states = new Map<Ptr, Gemma3State>(); // as many as there were sessions at a time
+  const stateOf = statesBy((base) => new Gemma3State(d, base, context, kv));
   return (thread) => {
-    if (step.n > 0) {
-      let state = states.get(step.state);
-      if (!state) states.set(step.state, state = new Gemma3State(d, step.state, context, kv));
-      forward(m, state, step.ids, step.n, step.pos, thread);
-    }
-    if (step.head >= 0) head(m, step.head, thread);
+    if (step.n > 0) forward(m, step.segments(stateOf), step.ids, step.n, thread);
+    if (step.heads.length > 0) head(m, step.heads, thread);
   };
 }
 
 /**
- * Runs the first n of `ids` at positions `pos` … of `state`. The residual streams of the batch stay in `b.x` for `head`.
+ * Runs the first n of `ids`, segment by segment of a session each. The residual streams of the batch stay in `b.x` for `head`.
  * @param afterLayer called after each layer; on one thread only
  */
 export function forward(
   m: Gemma3,
-  state: Gemma3State,
+  segments: readonly Segment<Gemma3State>[],
   ids: ArrayLike<number>,
   n: number,
-  pos: number,
   thread: ThreadContext,
   afterLayer?: (layer: number) => void,
 ): void {
@@ -89,7 +84,11 @@ export function forward(
       readRow(k, w.embedding, ids[t], row);
       k.scale_f32(row, Math.sqrt(d.width), d.width);
     }
-    for (const { freqs, table } of [b.rope, b.localRope]) k.rope_table_f32(freqs, d.rope.dims / 2, pos, n, 1, table);
+    for (const { pos, from, n } of segments) {
+      for (const { freqs, table } of [b.rope, b.localRope]) {
+        k.rope_table_f32(freqs, d.rope.dims / 2, pos, n, 1, table + from * d.rope.dims * 4);
+      }
+    }
   }
   thread.barrier();
 
@@ -103,7 +102,7 @@ export function forward(
     matmul(k, layer.k, own.x, own, b.k, n, thread);
     matmul(k, layer.v, own.x, own, b.v, n, thread);
     if (!wholeHeads) thread.barrier();
-    attention(m, state, layer, l, pos, n, thread);
+    for (const segment of segments) attention(m, segment, layer, l, thread);
     thread.barrier();
     project(m, layer.inputs.o, b.att, layer.attnPostNorm, n, thread);
 
@@ -124,13 +123,16 @@ export function forward(
   }
 }
 
-/** Logits of the t-th token of the last batch → `b.logits`. */
-export function head(m: Gemma3, t: number, thread: ThreadContext): void {
+/** Logits of some rows of the last batch → `b.logits`, one after the other. */
+export function head(m: Gemma3, rows: ArrayLike<number>, thread: ThreadContext): void {
   const { k, d, w, b } = m;
   const own = b.threads[thread.index];
-  k.rms_norm_f32(b.x + t * strideOf(d.width) * 4, w.outputNorm, own.x, d.width, d.normEps);
-  quantize(k, own, own.x, 1, w.inputs.head);
-  matmul(k, w.head, own.x, own, b.logits, 1, thread);
+  const stride = strideOf(d.width) * 4;
+  for (let i = 0; i < rows.length; i++) {
+    k.rms_norm_f32(b.x + rows[i] * stride, w.outputNorm, own.x + i * stride, d.width, d.normEps);
+  }
+  quantize(k, own, own.x, rows.length, w.inputs.head);
+  matmul(k, w.head, own.x, own, b.logits, rows.length, thread);
 }
 
 /** x += RMSNorm(W · from) for the only matrix of a list: rows are split between threads, then tokens. */
@@ -150,16 +152,14 @@ function project(m: Gemma3, only: readonly Matrix[], from: Ptr, norm: Ptr, n: nu
 }
 
 /**
- * Caches the batch's keys and values, then attends, all heads of a key head together; heads are split between threads.
+ * Caches a segment's keys and values, then attends, all heads of a key head together; heads are split between threads.
  * Threads that share a key head each prepare its keys and values, and store the same bytes.
  */
 function attention(
   m: Gemma3,
-  state: Gemma3State,
+  { state, pos, from, n }: Segment<Gemma3State>,
   layer: Gemma3Layer,
   l: number,
-  pos: number,
-  n: number,
   thread: ThreadContext,
 ): void {
   const { k, d, b } = m;
@@ -180,10 +180,10 @@ function attention(
     const g = Math.floor(h / group);
     end = Math.min(last, (g + 1) * group);
     for (let t = 0; t < n; t++) {
-      const rope = table + t * half * 8;
+      const rope = table + (from + t) * half * 8;
       const key = scores; // free until the heads attend
-      const value = b.v + (t * kvStride + g * headDim) * 4;
-      k.rms_norm_f32(b.k + (t * kvStride + g * headDim) * 4, layer.kNorm, key, headDim, d.normEps);
+      const value = b.v + ((from + t) * kvStride + g * headDim) * 4;
+      k.rms_norm_f32(b.k + ((from + t) * kvStride + g * headDim) * 4, layer.kNorm, key, headDim, d.normEps);
       k.rope_apply_f32(key, 1, headDim, rope, half, 1);
       const rows = [state.rowOf(l, pos + t), state.secondRowOf(l, pos + t)];
       for (const row of rows) {
@@ -191,7 +191,7 @@ function attention(
         cache(key, state.keyAt(l, g, row), headDim);
         cache(value, state.valueAt(l, g, row), headDim);
       }
-      const q = b.q + (t * qStride + h * headDim) * 4;
+      const q = b.q + ((from + t) * qStride + h * headDim) * 4;
       for (let i = 0; i < end - h; i++) {
         k.rms_norm_f32(q + i * headDim * 4, layer.qNorm, q + i * headDim * 4, headDim, d.normEps);
       }
@@ -200,7 +200,7 @@ function attention(
     for (let t = 0, some = together; t < n; t += some, some = 1) {
       if (some === 0) continue;
       const first = d.local[l] ? Math.max(0, pos + t + 1 - d.window) : 0;
-      const at = (t * qStride + h * headDim) * 4;
+      const at = ((from + t) * qStride + h * headDim) * 4;
       const row = state.rowOf(l, first);
       const [keys, values] = [state.keyAt(l, g, row), state.valueAt(l, g, row)];
       const [q, out] = [b.q + at, b.att + at];

@@ -5,9 +5,10 @@
 import type { GgufEntry } from '../../container/gguf-write.ts';
 import { randomSource, type RandomTensor } from '../../container/random-source.ts';
 import type { TensorType } from '../../container/tensor.ts';
-import { OptionError } from '../../errors.ts';
+import { wrongValue } from '../../options.ts';
 import type { RandomModels } from '../architecture.ts';
-import { GEMMA3_LAYER_TENSORS, type Gemma3LayerTensor, layerTensorName } from './description.ts';
+import { layerTensorName } from '../../description/layer-tensors.ts';
+import { GEMMA3_LAYER_TENSORS, type Gemma3LayerTensor } from './description.ts';
 
 /** Gemma 3 270M. */
 const SHAPE = { layers: 18, width: 640, hidden: 2048, heads: 4, kvHeads: 1, headDim: 256, vocab: 262144, window: 512 };
@@ -19,7 +20,7 @@ const TYPES: Readonly<Record<string, TensorType>> = { q8_0: 'Q8_0', f16: 'F16', 
 export const random: RandomModels = {
   types: Object.keys(TYPES),
   async make(shape, type, layers = SHAPE.layers, head) {
-    if (head !== undefined) throw new OptionError('OPTION', `head is for spiking shapes, ${shape} is not one`);
+    if (head !== undefined) throw wrongValue('head', head, `none: ${shape} is not a spiking shape`);
     const metadata = metadataOf(layers, `random-${shape}-${type}`);
     return await randomSource({ metadata, tensors: tensorsOf(layers, TYPES[type]) });
   },

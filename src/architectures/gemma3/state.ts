@@ -4,12 +4,11 @@
  * @module
  */
 import { alignUp } from '../../bytes/align.ts';
-import { attentionBytes, TILE_BYTES } from '../../description/layout.ts';
-import { type KvType, PREFILL_BATCH, vectorBytes } from '../../description/plan.ts';
-import { activationBytes, type Activations, allocateActivations } from '../../forward/matmul.ts';
+import { attentionBytes } from '../../description/layout.ts';
+import { type Allocator, type KvType, PREFILL_BATCH, vectorBytes } from '../../description/plan.ts';
+import { type Activations, allocateActivations } from '../../forward/matmul.ts';
 import type { Run } from '../../forward/sessions.ts';
-import type { Arena, Ptr } from '../../wasm/arena.ts';
-import type { Kernels } from '../../wasm/kernels.ts';
+import type { Ptr } from '../../wasm/arena.ts';
 import type { Gemma3Description } from './description.ts';
 
 /** A thread's own buffers. */
@@ -36,29 +35,28 @@ export interface Gemma3Buffers {
   readonly gate: Ptr; // feed-forward     (batch, hidden)
   readonly up: Ptr; //                    (batch, hidden)
   readonly projected: Ptr; // before it is normalised and added to x   (batch, width)
-  readonly logits: Ptr; // (vocab)
+  readonly logits: Ptr; // (slots, vocab)
   readonly rope: Rotary; // of global layers
   readonly localRope: Rotary; // of local layers
   readonly threads: readonly ThreadBuffers[];
 }
 
-/** Allocates the shared buffers. @throws {MemoryError} */
+/** Places the shared buffers. @throws {MemoryError} */
 export function gemma3Buffers(
   d: Gemma3Description,
-  arena: Arena,
-  k: Kernels,
+  arena: Allocator,
   context: number,
+  slots: number,
   threads: number,
 ): Gemma3Buffers {
   const batch = (n: number, what: string): Ptr => arena.alloc(PREFILL_BATCH * vectorBytes(n), what);
   const q = d.heads * d.headDim;
   const kv = d.kvHeads * d.headDim;
   const widest = Math.max(d.width, d.hidden, q);
-  const rotary = ({ theta, dims, linear }: Gemma3Description['rope']): Rotary => {
-    const freqs = arena.alloc(vectorBytes(dims), 'rotary frequencies');
-    k.rope_freqs_f64(theta, dims, linear, 0, freqs);
-    return { freqs, table: batch(dims, 'rotary table') };
-  };
+  const rotary = ({ dims }: Gemma3Description['rope']): Rotary => ({
+    freqs: arena.alloc(vectorBytes(dims), 'rotary frequencies'),
+    table: batch(dims, 'rotary table'),
+  });
   return {
     x: batch(d.width, 'residual stream'),
     q: batch(q, 'queries'),
@@ -68,7 +66,7 @@ export function gemma3Buffers(
     gate: batch(d.hidden, 'gate'),
     up: batch(d.hidden, 'up'),
     projected: batch(d.width, 'projection'),
-    logits: arena.alloc(vectorBytes(d.vocab), 'logits'),
+    logits: arena.alloc(slots * vectorBytes(d.vocab), 'logits'),
     rope: rotary(d.rope),
     localRope: rotary(d.localRope),
     threads: Array.from({ length: threads }, () => ({
@@ -79,27 +77,14 @@ export function gemma3Buffers(
   };
 }
 
-/** Bytes of the shared buffers. */
-export function gemma3ScratchBytes(d: Gemma3Description, context: number, threads: number): number {
-  const q = d.heads * d.headDim;
-  const kv = d.kvHeads * d.headDim;
-  const widest = Math.max(d.width, d.hidden, q);
-  const shared = 2 * vectorBytes(d.width) + 2 * vectorBytes(q) + 2 * vectorBytes(kv) + 2 * vectorBytes(d.hidden);
-  const thread = vectorBytes(d.width) + activationBytes(widest);
-  return PREFILL_BATCH * (shared + 2 * vectorBytes(d.rope.dims) + threads * thread) +
-    threads * (TILE_BYTES + attentionBytes(d.headDim, context)) +
-    2 * vectorBytes(d.rope.dims) + vectorBytes(d.vocab) +
-    64 * 64;
-}
-
 /** Places of a ring: what a local layer sees, and a batch that is written before any of it attends. */
 function ringOf(d: Gemma3Description): number {
   return d.window + PREFILL_BATCH;
 }
 
-/** Whether sessions of so many positions keep all of them in every layer, so that they can go back. */
-export function keepsAll(d: Gemma3Description, context: number): boolean {
-  return context <= 2 * ringOf(d) || !d.local.includes(true);
+/** The largest context whose sessions keep all positions in every layer, so that they can go back. */
+export function keepsUpTo(d: Gemma3Description): number {
+  return d.local.includes(true) ? 2 * ringOf(d) : Infinity;
 }
 
 /** Rows of one head of a layer. */
@@ -140,7 +125,7 @@ export class Gemma3State {
     this.#d = d;
     this.kv = kv;
     this.#row = d.headDim * (kv === 'f16' ? 2 : 4);
-    this.#ring = keepsAll(d, context) ? context : ringOf(d);
+    this.#ring = context <= keepsUpTo(d) ? context : ringOf(d);
     this.#rows = d.local.map((_, l) => rowsOf(d, l, context));
     const keys: Ptr[] = [];
     const values: Ptr[] = [];

@@ -11,13 +11,15 @@ import type { Arena } from '../../wasm/arena.ts';
 import type { Kernels } from '../../wasm/kernels.ts';
 import type { LlamaDescription } from './description.ts';
 import { forward, llamaProgram } from './forward.ts';
-import { llamaStateBytes } from './plan.ts';
-import { llamaBuffers, LlamaState } from './state.ts';
+import { ropeFrequencies } from './rope.ts';
+import { llamaBuffers, LlamaState, llamaStateBytes } from './state.ts';
 import type { LlamaWeights } from './weights.ts';
 
 export interface LlamaDecoderOptions {
   readonly context: number;
   readonly kv: KvType;
+  /** Sessions that one pass serves at most; default 1. */
+  readonly slots?: number;
 }
 
 /** @param executor runs the steps; default this thread alone @throws {MemoryError} */
@@ -26,11 +28,12 @@ export function llamaDecoder(
   arena: Arena,
   d: LlamaDescription,
   w: LlamaWeights,
-  { context, kv }: LlamaDecoderOptions,
+  { context, kv, slots = 1 }: LlamaDecoderOptions,
   executor: Executor = solo(),
 ): SessionDecoder {
-  const b = llamaBuffers(d, arena, k, w.ropeFactors, context, executor.size);
-  const recipe = { kind: 'llama', d, w, b, context, kv } as const;
+  const b = llamaBuffers(d, arena, context, slots, executor.size);
+  const ropeMagnitude = ropeFrequencies(k, arena, d.rope, w.ropeFactors, b.ropeFreqs);
+  const recipe = { kind: 'llama', d, w, b, ropeMagnitude, context, kv } as const;
   executor.bind(llamaProgram(k, recipe, executor.words), recipe);
   const streamStride = strideOf(d.width) * 4;
   const body: DecoderBody = {
@@ -42,13 +45,20 @@ export function llamaDecoder(
     endsEarly: false,
     recurrent: false,
     sessionBytes: llamaStateBytes(d, context, kv),
+    slots,
     logits: b.logits,
     streamWidth: d.width,
     streamStride,
     streamAt: (t) => b.x + t * streamStride,
+    stateAt(t) {
+      const [{ x }] = b.threads;
+      k.rms_norm_f32(b.x + t * streamStride, w.outputNorm, x, d.width, d.normEps);
+      return x;
+    },
     runs: (base, length) => new LlamaState(d, base, context, kv).runs(length),
-    pass(base, { ids }, n, position, afterLayer) {
-      forward({ k, d, w, b }, new LlamaState(d, base, context, kv), ids, n, position, SOLO, afterLayer);
+    pass(step, afterLayer) {
+      const segments = step.segments((base) => new LlamaState(d, base, context, kv));
+      forward({ k, d, w, b, ropeMagnitude }, segments, step.ids, step.n, SOLO, afterLayer);
     },
     slide(base, keep, length) {
       const drop = Math.max(1, Math.floor((length - keep) / 2));

@@ -5,6 +5,7 @@
  * architecture that no key states.
  * @module
  */
+import { layerTensorName } from '../../description/layer-tensors.ts';
 import type { Container, MetadataValue, TensorInfo } from '../../container/tensor.ts';
 import { DescriptionError } from '../../errors.ts';
 import { MAX_CONTEXT, MAX_HEADS, MAX_LAYERS, MAX_VOCAB, MAX_WIDTH } from '../../limits.ts';
@@ -23,7 +24,7 @@ export interface LlamaDescription extends ModelDescription {
   readonly headDim: number;
   readonly normEps: number;
   readonly rope: RopeDescription;
-  readonly activation: 'silu' | 'relu2' | 'gelu';
+  readonly activation: 'silu' | 'relu2';
   /** The head is the embedding table. */
   readonly tied: boolean;
 }
@@ -254,13 +255,16 @@ function ropeScaling(
   );
 }
 
+/** Metadata key of our own: how the dimensions of a head are paired, where the architecture's name does not say. */
+export const PAIRING_KEY = 'ternspike.rope.pairing';
+
 /** Which halves of a head are rotated together: what the file says, else as its family has them. */
 function pairingOf(meta: Metadata, family: Family): RopePairing {
-  const pairing = meta.string('ternspike.rope.pairing', family.pairing);
+  const pairing = meta.string(PAIRING_KEY, family.pairing);
   if (pairing === 'adjacent' || pairing === 'halved') return pairing;
   throw new DescriptionError(
     'DESCRIPTION',
-    `metadata "ternspike.rope.pairing" is "${pairing.slice(0, 40)}"; supported are adjacent and halved`,
+    `metadata "${PAIRING_KEY}" is "${pairing.slice(0, 40)}"; supported are adjacent and halved`,
   );
 }
 
@@ -351,9 +355,4 @@ function checkTensors(container: Container, d: LlamaDescription): void {
         .filter(Boolean).join('; ') + `; a "${d.architecture}" file of this kind is not supported`,
     );
   }
-}
-
-/** Full name of a layer's tensor. */
-export function layerTensorName(layer: number, suffix: string): string {
-  return `blk.${layer}.${suffix.replace('?', '')}`;
 }

@@ -22,7 +22,7 @@ import type { Matrix } from '../../wasm/weights.ts';
 import { type LlamaBuffers, LlamaState } from './state.ts';
 import type { LlamaLayer, LlamaWeights } from './weights.ts';
 import { matmul, quantize, readRow, strideOf } from '../../forward/matmul.ts';
-import { Step } from '../../forward/step.ts';
+import { type Segment, statesBy, Step } from '../../forward/step.ts';
 
 /** What every thread makes its model from; plain data that can be sent to a thread. */
 export interface LlamaRecipe {
@@ -30,6 +30,8 @@ export interface LlamaRecipe {
   readonly d: LlamaDescription;
   readonly w: LlamaWeights;
   readonly b: LlamaBuffers;
+  /** Of the cosines and sines. */
+  readonly ropeMagnitude: number;
   readonly context: number;
   readonly kv: KvType;
 }
@@ -43,33 +45,30 @@ export interface Llama {
   readonly d: LlamaDescription;
   readonly w: LlamaWeights;
   readonly b: LlamaBuffers;
+  readonly ropeMagnitude: number;
 }
 
-/** What a thread does in a step: a pass, a head, or both. */
-export function llamaProgram(k: Kernels, { d, w, b, context, kv }: LlamaRecipe, words: Int32Array): Program {
-  const m = { k, d, w, b };
+/** What a thread does in a step: a pass, heads, or both. */
+export function llamaProgram(k: Kernels, recipe: LlamaRecipe, words: Int32Array): Program {
+  const { d, context, kv } = recipe;
+  const m = { ...recipe, k };
   const step = new Step(words);
-  const states = new Map<Ptr, LlamaState>(); // as many as there were sessions at a time
+  const stateOf = statesBy((base) => new LlamaState(d, base, context, kv));
   return (thread) => {
-    if (step.n > 0) {
-      let state = states.get(step.state);
-      if (!state) states.set(step.state, state = new LlamaState(d, step.state, context, kv));
-      forward(m, state, step.ids, step.n, step.pos, thread);
-    }
-    if (step.head >= 0) head(m, step.head, thread);
+    if (step.n > 0) forward(m, step.segments(stateOf), step.ids, step.n, thread);
+    if (step.heads.length > 0) head(m, step.heads, thread);
   };
 }
 
 /**
- * Runs the first n of `ids` at positions `pos` … of `state`. The residual streams of the batch stay in `b.x` for `head`.
+ * Runs the first n of `ids`, segment by segment of a session each. The residual streams of the batch stay in `b.x` for `head`.
  * @param afterLayer called after each layer; on one thread only
  */
 export function forward(
   m: Llama,
-  state: LlamaState,
+  segments: readonly Segment<LlamaState>[],
   ids: ArrayLike<number>,
   n: number,
-  pos: number,
   thread: ThreadContext,
   afterLayer?: (layer: number) => void,
 ): void {
@@ -82,7 +81,9 @@ export function forward(
 
   if (thread.index === 0) {
     for (let t = 0; t < n; t++) readRow(k, w.embedding, ids[t], b.x + t * width * 4);
-    k.rope_table_f32(b.ropeFreqs, d.rope.dims / 2, pos, n, b.ropeMagnitude, b.ropeTable);
+    for (const { pos, from, n } of segments) {
+      k.rope_table_f32(b.ropeFreqs, d.rope.dims / 2, pos, n, m.ropeMagnitude, b.ropeTable + from * d.rope.dims * 4);
+    }
   }
   thread.barrier();
 
@@ -101,7 +102,7 @@ export function forward(
     adjust(m, layer.k, b.k, layer.factors.k, 0, n, thread);
     adjust(m, layer.v, b.v, layer.factors.v, 0, n, thread);
     if (!wholeHeads) thread.barrier();
-    attention(m, state, layer, l, pos, n, thread);
+    for (const segment of segments) attention(m, segment, layer, l, thread);
     thread.barrier();
     project(m, layer.inputs.o, layer.factors.o, layer.oBias, b.att, layer.attnSubNorm, own.att, n, thread);
     thread.barrier();
@@ -120,7 +121,6 @@ export function forward(
     for (let t = 0; t < n; t++) {
       const at = (t * hidden + h0) * 4;
       if (d.activation === 'silu') k.silu_mul_f32(b.gate + at, b.up + at, h1 - h0);
-      else if (d.activation === 'gelu') k.gelu_mul_f32(b.gate + at, b.up + at, h1 - h0);
       else k.relu2_mul_f32(b.gate + at, b.up + at, h1 - h0);
     }
     thread.barrier();
@@ -130,13 +130,16 @@ export function forward(
   }
 }
 
-/** Logits of the t-th token of the last batch → `b.logits`. */
-export function head(m: Llama, t: number, thread: ThreadContext): void {
+/** Logits of some rows of the last batch → `b.logits`, one after the other. */
+export function head(m: Llama, rows: ArrayLike<number>, thread: ThreadContext): void {
   const { k, d, w, b } = m;
   const own = b.threads[thread.index];
-  k.rms_norm_f32(b.x + t * strideOf(d.width) * 4, w.outputNorm, own.x, d.width, d.normEps);
-  quantize(k, own, own.x, 1, w.inputs.head);
-  matmul(k, w.head, own.x, own, b.logits, 1, thread);
+  const stride = strideOf(d.width) * 4;
+  for (let i = 0; i < rows.length; i++) {
+    k.rms_norm_f32(b.x + rows[i] * stride, w.outputNorm, own.x + i * stride, d.width, d.normEps);
+  }
+  quantize(k, own, own.x, rows.length, w.inputs.head);
+  matmul(k, w.head, own.x, own, b.logits, rows.length, thread);
 }
 
 /** x += factor · W · norm(from) + bias for the only matrix of a list, this thread's rows; `normed` is the thread's buffer for the norm. */
@@ -184,16 +187,14 @@ function adjust(m: Llama, of: Matrix, y: Ptr, factor: number, bias: Ptr, n: numb
 }
 
 /**
- * Caches the batch's keys and values, then attends, all heads of a key head together; heads are split between threads. Threads
+ * Caches a segment's keys and values, then attends, all heads of a key head together; heads are split between threads. Threads
  * that share a key head each prepare its keys and values, and store the same bytes.
  */
 function attention(
   m: Llama,
-  state: LlamaState,
+  { state, pos, from, n }: Segment<LlamaState>,
   layer: LlamaLayer,
   l: number,
-  pos: number,
-  n: number,
   thread: ThreadContext,
 ): void {
   const { k, d, b } = m;
@@ -213,9 +214,9 @@ function attention(
     const g = Math.floor(h / group);
     end = Math.min(last, (g + 1) * group);
     for (let t = 0; t < n; t++) {
-      const rope = b.ropeTable + t * half * 8;
+      const rope = b.ropeTable + (from + t) * half * 8;
       const row = scores; // free until the heads attend
-      const at = (t * kvStride + g * headDim) * 4;
+      const at = ((from + t) * kvStride + g * headDim) * 4;
       k.copy_f32(b.v + at, row, headDim);
       if (layer.vBias) k.add_f32(row, layer.vBias + g * headDim * 4, headDim);
       cache(row, state.valueAt(l, g, pos + t), headDim);
@@ -224,22 +225,22 @@ function attention(
       if (layer.kNorm) k.rms_norm_f32(row, layer.kNorm, row, headDim, d.normEps);
       k.rope_apply_f32(row, 1, headDim, rope, half, halved);
       cache(row, state.keyAt(l, g, pos + t), headDim);
-      const q = b.q + (t * qStride + h * headDim) * 4;
+      const q = b.q + ((from + t) * qStride + h * headDim) * 4;
       if (layer.qBias) k.add_f32(q, layer.qBias + h * headDim * 4, (end - h) * headDim);
       for (let i = 0; layer.qNorm && i < end - h; i++) {
         k.rms_norm_f32(q + i * headDim * 4, layer.qNorm, q + i * headDim * 4, headDim, d.normEps);
       }
       k.rope_apply_f32(q, end - h, headDim, rope, half, halved);
     }
-    const from = h * headDim * 4;
+    const at = (from * qStride + h * headDim) * 4;
     const [keys, values] = [state.keyAt(l, g, 0), state.valueAt(l, g, 0)];
     attend(
-      b.q + from,
+      b.q + at,
       qStride,
       end - h,
       keys,
       values,
-      b.att + from,
+      b.att + at,
       qStride,
       headDim,
       pos + 1,

@@ -5,8 +5,9 @@
  */
 import type { GgufEntry } from '../../container/gguf-write.ts';
 import type { TensorType } from '../../container/tensor.ts';
-import { OptionError } from '../../errors.ts';
-import { layerTensorName, LLAMA_LAYER_TENSORS } from './description.ts';
+import { layerTensorName } from '../../description/layer-tensors.ts';
+import { wrongValue } from '../../options.ts';
+import { LLAMA_LAYER_TENSORS } from './description.ts';
 import { randomSource, type RandomTensor } from '../../container/random-source.ts';
 import type { RandomModels } from '../architecture.ts';
 
@@ -78,7 +79,7 @@ export const RANDOM_TYPES: Readonly<Record<string, TensorType>> = {
 export const random: RandomModels = {
   types: ['tq2_0', ...Object.keys(RANDOM_TYPES).filter((type) => type !== 'tq2_0')],
   async make(shape, type, layers, head) {
-    if (head !== undefined) throw new OptionError('OPTION', `head is for spiking shapes, ${shape} is not one`);
+    if (head !== undefined) throw wrongValue('head', head, `none: ${shape} is not a spiking shape`);
     const { [shape]: s } = SHAPES;
     const dims = { ...s, layers: layers ?? s.layers };
     const parts = { metadata: metadata(dims, `random-${shape}-${type}`), tensors: tensors(dims, RANDOM_TYPES[type]) };

@@ -3,11 +3,10 @@
  * of a model share. Allocated before the first token; a step allocates nothing.
  * @module
  */
-import { ropeFrequencies } from './rope.ts';
+import { alignUp } from '../../bytes/align.ts';
 import type { LlamaDescription } from './description.ts';
 import { attentionBytes } from '../../description/layout.ts';
-import { type KvType, PREFILL_BATCH, vectorBytes } from '../../description/plan.ts';
-import { llamaStateBytes } from './plan.ts';
+import { type Allocator, type KvType, PREFILL_BATCH, vectorBytes } from '../../description/plan.ts';
 import type { Arena, Ptr } from '../../wasm/arena.ts';
 import type { Kernels } from '../../wasm/kernels.ts';
 import { type Activations, allocateActivations, strideOf } from '../../forward/matmul.ts';
@@ -33,28 +32,29 @@ export interface LlamaBuffers {
   readonly gate: Ptr; // feed-forward     (batch, hidden)
   readonly up: Ptr; //                    (batch, hidden)
   readonly projected: Ptr; // before it is added to x   (batch, width)
-  readonly logits: Ptr; // (vocab)
+  readonly logits: Ptr; // (slots, vocab)
   readonly ropeFreqs: Ptr; // (ropeDims / 2) f64
-  readonly ropeMagnitude: number; // of cosines and sines
   readonly ropeTable: Ptr; // (batch, ropeDims)
   readonly threads: readonly ThreadBuffers[];
 }
 
-/** Allocates the shared buffers. @throws {MemoryError} */
+/** Bytes of one session of `context` positions. */
+export function llamaStateBytes(d: LlamaDescription, context: number, kv: KvType): number {
+  return 2 * d.layers * alignUp(d.kvHeads * d.headDim * context * (kv === 'f16' ? 2 : 4), 64);
+}
+
+/** Places the shared buffers. @throws {MemoryError} */
 export function llamaBuffers(
   d: LlamaDescription,
-  arena: Arena,
-  k: Kernels,
-  ropeFactors: Ptr,
+  arena: Allocator,
   context: number,
+  slots: number,
   threads: number,
 ): LlamaBuffers {
   const batch = (n: number, what: string): Ptr => arena.alloc(PREFILL_BATCH * vectorBytes(n), what);
   const q = d.heads * d.headDim;
   const kv = d.kvHeads * d.headDim;
   const widest = Math.max(d.width, d.hidden, q);
-  const ropeFreqs = arena.alloc(vectorBytes(d.rope.dims), 'rotary frequencies');
-  const ropeMagnitude = ropeFrequencies(k, arena, d.rope, ropeFactors, ropeFreqs);
   return {
     x: batch(d.width, 'residual stream'),
     q: batch(q, 'queries'),
@@ -64,9 +64,8 @@ export function llamaBuffers(
     gate: batch(d.hidden, 'gate'),
     up: batch(d.hidden, 'up'),
     projected: batch(d.width, 'projection'),
-    logits: arena.alloc(vectorBytes(d.vocab), 'logits'),
-    ropeFreqs,
-    ropeMagnitude,
+    logits: arena.alloc(slots * vectorBytes(d.vocab), 'logits'),
+    ropeFreqs: arena.alloc(vectorBytes(d.rope.dims), 'rotary frequencies'),
     ropeTable: batch(d.rope.dims, 'rotary table'),
     threads: Array.from({ length: threads }, () => ({
       x: batch(d.width, 'activations'),

@@ -2,22 +2,16 @@
  * Which weights a llama-shaped model has, and where they lie once loaded.
  * @module
  */
-import type { LlamaDescription } from './description.ts';
-import { layerTensorName, LLAMA_LAYER_TENSORS, type LlamaLayerTensor, ROPE_FACTORS } from './description.ts';
+import { LAYER_MATRICES, type LayerMatrix } from '../../description/layer-tensors.ts';
+import { type LayerWeights, layerWeights } from '../../forward/layer-weights.ts';
 import type { Arena, Ptr } from '../../wasm/arena.ts';
 import type { Matrix, WeightLoader } from '../../wasm/weights.ts';
+import { LLAMA_LAYER_TENSORS, type LlamaDescription, type LlamaLayerTensor, ROPE_FACTORS } from './description.ts';
 
-type MatrixName = (typeof MATRICES)[number];
-
-/** Matrices, vectors as pointers (0 where the model has none), and `inputs`: lists of the matrices that read the same. */
-export type LlamaLayer =
-  & { readonly [name in MatrixName]: Matrix }
-  & { readonly [name in Exclude<LlamaLayerTensor, MatrixName>]: Ptr }
-  & {
-    /** What the product of a matrix is multiplied by: 1, but in files that keep the scale of a ternary matrix beside it. */
-    readonly factors: Record<MatrixName, number>;
-  }
-  & { readonly inputs: Readonly<Record<'qkv' | 'o' | 'gateUp' | 'down', readonly Matrix[]>> };
+export type LlamaLayer = LayerWeights<LlamaLayerTensor> & {
+  /** What the product of a matrix is multiplied by: 1, but in files that keep the scale of a ternary matrix beside it. */
+  readonly factors: Record<LayerMatrix, number>;
+};
 
 /** Read-only after load. */
 export interface LlamaWeights {
@@ -42,20 +36,10 @@ export function llamaWeights(
   context: number = d.trainedContext,
 ): { weights: LlamaWeights; finish(arena: Arena): void } {
   const embedding = loader.matrix('token_embd.weight');
-  const layers = Array.from({ length: d.layers }, (_, index) => {
-    const layer: Partial<Record<LlamaLayerTensor, Matrix | Ptr>> = {};
-    for (const [key, suffix] of Object.entries(LLAMA_LAYER_TENSORS) as [LlamaLayerTensor, string][]) {
-      const name = layerTensorName(index, suffix);
-      layer[key] = isMatrix(key) ? loader.matrix(name) : loader.vector(name);
-    }
-    const { q, k, v, o, gate, up, down } = layer as LlamaLayer;
-    const factors = { q: 1, k: 1, v: 1, o: 1, gate: 1, up: 1, down: 1 };
-    return {
-      ...layer,
-      factors,
-      inputs: { qkv: loader.sharing(q, k, v), o: [o], gateUp: loader.sharing(gate, up), down: [down] },
-    } as LlamaLayer;
-  });
+  const layers = layerWeights(loader, d.layers, LLAMA_LAYER_TENSORS).map((layer): LlamaLayer => ({
+    ...layer,
+    factors: { q: 1, k: 1, v: 1, o: 1, gate: 1, up: 1, down: 1 },
+  }));
   const outputNorm = loader.vector('output_norm.weight');
   const head = d.tied ? embedding : loader.matrix('output.weight');
   const [always, short, long] = ROPE_FACTORS.map((name) => loader.vector(name));
@@ -69,17 +53,11 @@ export function llamaWeights(
   };
   const finish = (arena: Arena): void => {
     for (const layer of layers) {
-      for (const name of MATRICES) {
+      for (const name of LAYER_MATRICES) {
         const at = layer[`${name}Scale`];
         if (at) layer.factors[name] = arena.f32(at, 1)[0];
       }
     }
   };
   return { weights, finish };
-}
-
-const MATRICES = ['q', 'k', 'v', 'o', 'gate', 'up', 'down'] as const;
-
-function isMatrix(key: LlamaLayerTensor): key is MatrixName {
-  return (MATRICES as readonly string[]).includes(key);
 }

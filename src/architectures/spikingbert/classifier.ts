@@ -10,15 +10,16 @@ import { rateSpikingBert } from './rate.ts';
 import { SpikingBertRun } from './run.ts';
 import { spikingBertWeights } from './weights.ts';
 import { type Executor, solo } from '../../threads/executor.ts';
-import { MAX_STEPS } from '../../limits.ts';
+import { checkOptions, LIST, wrongValue } from '../../options.ts';
 import type { SpikingBertDescription } from './description.ts';
 import { layerFeatures } from './plan.ts';
-import type {
-  Classification,
-  Classifier,
-  ClassifyIds,
-  ClassifyInput,
-  ClassifyOptions,
+import {
+  type Classification,
+  type Classifier,
+  type ClassifyIds,
+  type ClassifyInput,
+  type ClassifyOptions,
+  EARLY_EXIT_RULES,
 } from '../../forward/classifier.ts';
 import { encodeSegments } from '../../tokenizer/bert-pair.ts';
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts';
@@ -180,18 +181,10 @@ export class SpikingBertClassifier implements Classifier {
   #job(input: ClassifyInput, options: ClassifyOptions): Job {
     const { d } = this.#m;
     const { steps = d.steps, threshold = d.threshold, leak = d.leak, earlyExit, rate, onStep } = options;
-    const check = (ok: boolean, name: string, value: unknown, expected: string): void => {
-      if (!ok) throw new OptionError('OPTION', `${name} is ${String(value)}, expected ${expected}`);
-    };
-    const whole = (n: unknown, most: number): boolean => Number.isInteger(n) && Number(n) >= 1 && Number(n) <= most;
-    check(whole(steps, MAX_STEPS), 'steps', steps, `a whole number in 1 … ${MAX_STEPS}`);
-    check(threshold >= 1e-6 && threshold <= 1e6, 'threshold', threshold, 'a number in 0.000001 … 1000000');
-    check(leak >= 0 && leak <= 1, 'leak', leak, 'a number in 0 … 1');
-    if (earlyExit !== undefined) {
-      check(earlyExit.margin >= 0, 'earlyExit.margin', earlyExit.margin, 'a number from 0 on');
-      check(whole(earlyExit.every ?? 1, MAX_STEPS), 'earlyExit.every', earlyExit.every, `1 … ${MAX_STEPS} steps`);
+    if (earlyExit) checkOptions('earlyExit', earlyExit, EARLY_EXIT_RULES, ['margin']);
+    if (rate && (earlyExit || onStep || options.counts)) {
+      throw wrongValue('rate', rate, 'no steps to look at besides: leave earlyExit, onStep and counts out');
     }
-    check(rate !== true || !(earlyExit || onStep || options.counts), 'rate', rate, 'no steps to look at besides');
     const { ids, typeIds, visible } = this.#ids(input, options.maxLength);
     return { ids, typeIds, visible, steps, threshold, leak };
   }
@@ -211,20 +204,23 @@ export class SpikingBertClassifier implements Classifier {
         );
       }
       if (maxLength !== undefined && maxLength > d.trainedContext) {
-        throw new OptionError('OPTION', `maxLength is ${maxLength}, the model has ${d.trainedContext} positions`);
+        throw wrongValue('maxLength', maxLength, `at most the ${d.trainedContext} positions of the model`);
       }
       const { ids, typeIds } = encodeSegments(this.#tokenizer, first, second as string | undefined, maxLength);
       return this.#checked(ids, typeIds, ids.length);
     }
     const { ids, typeIds, mask } = (input ?? {}) as Partial<ClassifyIds>;
-    if (!Array.isArray(ids)) throw new OptionError('OPTION', 'the input is no text, pair of texts or { ids }');
+    if (!Array.isArray(ids)) throw new OptionError('OPTION', 'the input is not a text, a pair of texts or { ids }');
+    checkOptions('the input', input, { ids: LIST, typeIds: LIST, mask: LIST });
     for (const [name, list] of Object.entries({ ids, typeIds: typeIds ?? ids, mask: mask ?? ids })) {
       if (Array.isArray(list) && list.length === ids.length && ids.length > 0) continue;
-      throw new OptionError('OPTION', `${name} is no list of numbers, one for each id`);
+      throw new OptionError('OPTION', `${name} is not a list of numbers, one for each id`, { option: name });
     }
     const visible = mask ? mask.lastIndexOf(1) + 1 : ids.length;
     if (mask && !(visible > 0 && mask.every((bit, t) => bit === (t < visible ? 1 : 0)))) {
-      throw new OptionError('OPTION', 'mask is not a run of ones and then zeros: padding stands behind the tokens');
+      throw new OptionError('OPTION', 'mask is not a run of ones and then zeros: padding comes after the tokens', {
+        option: 'mask',
+      });
     }
     return this.#checked(ids, typeIds ?? ids.map(() => 0), visible);
   }
@@ -239,7 +235,8 @@ export class SpikingBertClassifier implements Classifier {
       throw new SessionError(
         'CONTEXT_OVERFLOW',
         `the text has ${ids.length} tokens, the model ${d.trainedContext} positions; ` +
-          `cut it with { maxLength: ${d.trainedContext} }`,
+          `cut it with maxLength ${d.trainedContext}`,
+        { mentions: ['maxLength'] },
       );
     }
     const bad = (list: readonly number[], most: number): number =>

@@ -19,17 +19,18 @@
 import { alignUp } from '../../bytes/align.ts';
 import type { ByteSource } from '../../bytes/source.ts';
 import { TYPE_LAYOUTS } from '../../container/ggml-types.ts';
-import type { GgufContainer } from '../../container/gguf.ts';
-import { type ByteSink, type GgufEntry, type GgufTensor, writeGguf } from '../../container/gguf-write.ts';
+import type { ByteSink, GgufEntry } from '../../container/gguf-write.ts';
 import type { Container, TensorInfo } from '../../container/tensor.ts';
-import { DescriptionError, OptionError } from '../../errors.ts';
+import { OptionError } from '../../errors.ts';
+import { wrongValue } from '../../options.ts';
 import type { SpikingBertDescription } from './description.ts';
 import { isCodes, scaleName } from '../../description/layout.ts';
 import { describeSpikingBert, SPIKINGBERT_KEYS, spikingBertShapes, withNumbers } from './description.ts';
 import { SPIKING_TYPES } from '../../convert/options.ts';
 import { SPIKINGBERT } from './recognise.ts';
-import { type Errors, Runs, type Take } from '../../convert/runs.ts';
-import type { ConvertedTensor, ConvertOptions, ConvertResult, ConvertType, WrittenType } from '../../convert/types.ts';
+import { type PlannedTensor, spikingMetadata, writeTensors, type WrittenTensor } from '../../convert/pipeline.ts';
+import { Runs, type Take } from '../../convert/runs.ts';
+import type { ConvertOptions, ConvertResult, ConvertType, WrittenType } from '../../convert/types.ts';
 import type { EncodedType } from '../../convert/codec.ts';
 import type { KernelModules } from '../../wasm/instantiate.ts';
 import { bytesOf, ErrorSums, roundEven, signBlocks, tritBlocks } from '../../convert/quantise.ts';
@@ -48,14 +49,9 @@ const TYPES: Readonly<Record<string, WrittenType>> = {
 const TABLE_TYPES: readonly ConvertType[] = ['f32', 'f16', 'i8', 'q8_0', 'tq2_0', 'tq1_0'];
 const TABLES: readonly string[] = ['network_x.word_embeddings.weight', 'network_x.position_embeddings.weight'];
 
-/** One tensor of the new file. `cols` are meant, and rows stored with zeros behind them. */
-interface Planned {
-  readonly info: TensorInfo;
-  readonly shape: readonly number[];
+/** One tensor of the new file. The model has `cols` columns; stored rows are filled up with zeros. */
+interface Planned extends PlannedTensor {
   readonly cols: number;
-  readonly to: WrittenType;
-  /** Whether scales stand beside it. */
-  readonly scaled: boolean;
 }
 
 /** Converts an opened spiking BERT. Options, whose types are known ones, refusals and the result are those of `convertModel`. */
@@ -66,48 +62,37 @@ export async function convertSpikingBert(
   sink: ByteSink,
   options: ConvertOptions,
 ): Promise<ConvertResult> {
-  const { signal, onProgress } = options;
+  const { signal } = options;
   checkOptions(options);
   const container = withNumbers(original, options.classifier ?? {});
   const description = describeSpikingBert(container);
   const plan = planned(container, description, options);
-  const tensors = plan.flatMap(({ info: { name }, shape, to, scaled }): GgufTensor[] => {
-    const matrix: GgufTensor = { name, type: to, shape };
-    return scaled ? [matrix, { name: scaleName(name), type: 'F32', shape: [shape[0]] }] : [matrix];
-  });
-  const writer = await writeGguf(sink, { metadata: metadataOf(container, description, options), tensors });
-
   const runs = new Runs(modules, container, source, signal);
-  const total = plan.reduce((sum, { info }) => sum + info.byteLength, 0);
-  const converted: ConvertedTensor[] = [];
-  let done = 0;
-  for (const planning of plan) {
-    const { info, to, scaled } = planning;
-    const take = async (bytes: Uint8Array, read: number): Promise<void> => {
-      await writer.write(info.name, bytes);
-      done += read;
-      onProgress?.({ done, total, tensor: info.name });
-    };
-    const { scales, errors } = await write(runs, container, planning, options, take);
-    if (scaled) await writer.write(scaleName(info.name), bytesOf(scales as Float32Array));
-    converted.push({ name: info.name, from: info.type, to, ...errors, fellBack: false });
-  }
-  await writer.finish();
-  return { bytes: { in: source.size, out: writer.bytesWritten }, tensors: converted };
+  const metadata = metadataOf(container, description, options);
+  return writeTensors(
+    sink,
+    metadata,
+    plan,
+    source.size,
+    options,
+    (planning, take) => write(runs, container, planning, options, take),
+  );
 }
 
 /** @throws {OptionError} `OPTION` */
 function checkOptions({ type, head, embedding, scale, ternary }: ConvertOptions): void {
   const one = (name: string, value: string | undefined, known: readonly string[]): void => {
     if (value === undefined || known.includes(value)) return;
-    throw new OptionError('OPTION', `${name} is ${JSON.stringify(value)}, expected one of ${known.join(', ')}`);
+    throw wrongValue(name, value, `one of ${known.join(', ')}`);
   };
   one('type', type, SPIKING_TYPES);
   one('embedding', embedding, TABLE_TYPES);
   one('scale', scale, ['tensor', 'row']);
   one('ternary', ternary, ['absmean', 'spikelm']);
   if (head === undefined) return;
-  throw new OptionError('OPTION', 'head is for models that generate; the classifier of a spiking BERT stays f32');
+  throw new OptionError('OPTION', 'head is for models that generate; the classifier of a spiking BERT stays f32', {
+    mentions: ['head'],
+  });
 }
 
 /** Which type every tensor takes. The tables of tokens and positions are the model's real input, and stay as they are unless told. */
@@ -122,11 +107,9 @@ function planned(container: Container, d: SpikingBertDescription, { type, embedd
     // what has its type already keeps its scales, where they stand
     const scaled = to === 'I8' || (isCodes(to) && (to !== info.type || container.tensors.has(scaleName(name))));
     const stored = shape.length < 2 ? shape : [shape[0], alignUp(cols, blockElements)];
-    return { info, shape: stored, cols, to, scaled };
+    return { info, shape: stored, cols, to, fellBack: false, scales: scaled ? scaleName(name) : null };
   });
 }
-
-type Written = { readonly errors: Errors; readonly scales?: Float32Array };
 
 async function write(
   runs: Runs,
@@ -134,13 +117,13 @@ async function write(
   planning: Planned,
   options: ConvertOptions,
   take: Take,
-): Promise<Written> {
-  const { info, shape, cols, to, scaled } = planning;
+): Promise<WrittenTensor> {
+  const { info, shape, cols, to, scales } = planning;
   const beside = container.tensors.get(scaleName(info.name));
   const given = shape.length === 2 && beside ? await runs.rowScales({ ...info, type: 'I8' }) : null;
   if (shape.length < 2 || (to === info.type && shape.join() === info.shape.join())) {
     const errors = await runs.convert(info, shape.length < 2 ? 'F32' : null, take);
-    return { errors, ...(scaled && { scales: given as Float32Array }) };
+    return { errors, ...(scales && { scales: given as Float32Array }) };
   }
   /** Every row of weights as they are meant, the same array each time. */
   const rows: Rows = (visit) => {
@@ -170,7 +153,7 @@ async function toFloats(
   { info, shape }: Planned,
   to: EncodedType,
   take: Take,
-): Promise<Written> {
+): Promise<WrittenTensor> {
   const sums = new ErrorSums();
   const values = new Float32Array(shape[1]);
   await rows(async (row, index, read) => {
@@ -180,7 +163,7 @@ async function toFloats(
   return { errors: sums.errors };
 }
 
-async function toInt8(rows: Rows, count: number, take: Take): Promise<Written> {
+async function toInt8(rows: Rows, count: number, take: Take): Promise<WrittenTensor> {
   const sums = new ErrorSums();
   const scales = new Float32Array(count);
   await rows(async (row, index, read) => {
@@ -213,7 +196,7 @@ async function toCodes(
   to: 'TQ1_0' | 'TQ2_0' | 'Q1_0',
   { scale, ternary = 'absmean' }: ConvertOptions,
   take: Take,
-): Promise<Written> {
+): Promise<WrittenTensor> {
   const [count, stored] = shape;
   const binary = to === 'Q1_0';
   const exact = new Float32Array(count);
@@ -247,41 +230,16 @@ async function toCodes(
   return { errors: sums.errors, scales };
 }
 
-/** The numbers of the description under GGUF's names, over what a GGUF file had already. */
-function metadataOf(
-  container: Container,
-  d: SpikingBertDescription,
-  { type, metadata: more = new Map() }: ConvertOptions,
-): Map<string, GgufEntry> {
-  const metadata = new Map<string, GgufEntry>();
-  if (container.format === 'gguf') {
-    const { metadataTypes } = container as GgufContainer;
-    for (const [key, value] of container.metadata) {
-      const valueType = metadataTypes.get(key);
-      if (valueType !== undefined) metadata.set(key, { type: valueType, value });
-    }
-  }
-  metadata.set('general.architecture', { type: 'string', value: SPIKINGBERT });
-  metadata.delete('general.file_type');
-  if (type !== 'f32' && type !== 'f16') metadata.set('general.quantization_version', { type: 'uint32', value: 2 });
-  for (const [key, [, name]] of Object.entries(SPIKINGBERT_KEYS)) {
+/** The numbers of the description under GGUF's names. */
+function metadataOf(container: Container, d: SpikingBertDescription, options: ConvertOptions): Map<string, GgufEntry> {
+  const numbers = Object.entries(SPIKINGBERT_KEYS).map(([key, [, name]]): [string, GgufEntry] => {
     const value = d[key as keyof typeof SPIKINGBERT_KEYS];
-    const full = `${SPIKINGBERT}.${name}`;
-    if (typeof value === 'number') {
-      metadata.set(full, { type: key === 'threshold' || key === 'leak' ? 'float64' : 'uint32', value });
-    } else if (typeof value === 'string') metadata.set(full, { type: 'string', value });
-    else metadata.set(full, { type: 'string[]', value: [...value] });
-  }
-  metadata.set(`${SPIKINGBERT}.attention.layer_norm_epsilon`, { type: 'float64', value: d.normEps });
-  for (const [key, entry] of more) metadata.set(key, entry);
-  const tokens = metadata.get('tokenizer.ggml.tokens')?.value;
-  if (Array.isArray(tokens) && tokens.length !== d.vocab) {
-    throw new DescriptionError(
-      'DESCRIPTION_MISMATCH',
-      `the tokenizer has ${tokens.length} tokens, the embedding ${d.vocab} rows; they are not of one model`,
-    );
-  }
-  return metadata;
+    if (typeof value === 'string') return [name, { type: 'string', value }];
+    if (typeof value !== 'number') return [name, { type: 'string[]', value: [...value] }];
+    return [name, { type: key === 'threshold' || key === 'leak' ? 'float64' : 'uint32', value }];
+  });
+  numbers.push(['attention.layer_norm_epsilon', { type: 'float64', value: d.normEps }]);
+  return spikingMetadata(container, SPIKINGBERT, d.vocab, numbers, options, (tokens) => tokens === d.vocab);
 }
 
 /** 1 as f16. */

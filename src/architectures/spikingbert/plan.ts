@@ -9,9 +9,7 @@ import { alignUp } from '../../bytes/align.ts';
 import type { SpikingBertDescription } from './description.ts';
 import type { Container } from '../../container/tensor.ts';
 import { packedSize, rowScaledSize } from '../../description/layout.ts';
-import { loaderScratch, type MemoryPlan, packedBytes, vectorBytes } from '../../description/plan.ts';
-import { MemoryError } from '../../errors.ts';
-import type { PlanOptions } from '../architecture.ts';
+import { type MemoryPlan, memoryPlan, packedBytes, type PlanOptions, vectorBytes } from '../../description/plan.ts';
 import { isRowScaled, spikingBertTensors } from './description.ts';
 import { UNIT_ROWS } from '../../forward/spike-matmul.ts';
 
@@ -149,7 +147,7 @@ const PLANNED_TOKENS = 128;
 export function planSpikingBert(
   container: Container,
   d: SpikingBertDescription,
-  options: Pick<PlanOptions, 'threads' | 'maxBytes' | 'base'>,
+  options: PlanOptions,
 ): MemoryPlan {
   const held = spikingBertTensors(container, d);
   let weights = 0;
@@ -158,15 +156,11 @@ export function planSpikingBert(
     if (info.shape.length !== 2) weights += vectorBytes(info.shape[0]);
     else weights += packedBytes(isRowScaled(info) ? rowScaledSize(info) : packedSize(info));
   }
-  const loader = loaderScratch(held);
   const tokens = Math.min(d.trainedContext, PLANNED_TOKENS);
-  const stateBytes = spikingBertRunBytes(d, tokens, d.steps, options.threads);
-  const behind = Math.max(stateBytes, loader.staging + loader.codes + loader.scales);
-  const plan = { weightsBytes: weights, stateBytes, scratchBytes: 0, totalBytes: options.base + weights + behind };
-  if (plan.totalBytes <= options.maxBytes) return plan;
-  throw new MemoryError(
-    'MEMORY_LIMIT',
-    `${plan.totalBytes} bytes are needed (weights ${weights}, a text of ${tokens} tokens ${stateBytes}), ` +
-      `${options.maxBytes} are allowed; use a more quantised model`,
-  );
+  return memoryPlan({
+    container: held,
+    weightsBytes: weights,
+    stateBytes: () => spikingBertRunBytes(d, tokens, d.steps, options.threads),
+    unit: `a text of ${tokens} tokens`,
+  }, options);
 }

@@ -2,13 +2,14 @@
  * SymbolicLight, as the engine sees it.
  * @module
  */
+import { bytesOf, memoryPlan } from '../../description/plan.ts';
 import type { Architecture } from '../architecture.ts';
 import { symbolicLightDecoder } from './decoder.ts';
 import { describeSymbolicLight, type SymbolicLightDescription } from './description.ts';
-import { planSymbolicLight } from './plan.ts';
+import { symbolicLightBuffers, symbolicLightStateBytes } from './state.ts';
 import { symbolicLightSampling } from './sampling.ts';
 import { symbolicLightLayers } from './spikes.ts';
-import { symbolicLightWeights } from './weights.ts';
+import { symbolicLightWeights, symbolicLightWeightsBytes } from './weights.ts';
 
 export const symbolicLight: Architecture<SymbolicLightDescription> = {
   generates: true,
@@ -17,13 +18,22 @@ export const symbolicLight: Architecture<SymbolicLightDescription> = {
   // most products lead to a threshold; fine inputs keep its decisions as they were trained, at no cost
   activations: 'int16',
   describe: describeSymbolicLight,
-  plan: planSymbolicLight,
 
-  async load(d, { kernels, arena, loader, executor, container, activations, forcedSparsity }) {
+  plan: (container, d, options) =>
+    memoryPlan({
+      container,
+      weightsBytes: symbolicLightWeightsBytes(container),
+      stateBytes: () => symbolicLightStateBytes(d),
+      scratchBytes: () =>
+        bytesOf((allocator) => symbolicLightBuffers(d, allocator, options.slots ?? 1, options.threads)),
+      unit: 'a session',
+    }, options),
+
+  async load(d, { kernels, arena, loader, executor, container, activations, forcedSparsity, slots }) {
     const { weights, finish } = symbolicLightWeights(d, loader);
     await loader.fill();
     finish(kernels, arena);
-    const decoder = symbolicLightDecoder(kernels, arena, d, weights, { forcedSparsity }, executor);
+    const decoder = symbolicLightDecoder(kernels, arena, d, weights, { forcedSparsity, slots }, executor);
     const spans = new Map(
       weights.blocks.flatMap(({ tcam, down }) => [tcam, down]).map(({ name, span }) => [name, span]),
     );

@@ -13,17 +13,17 @@
  */
 import type { ByteSource } from '../../bytes/source.ts';
 import { TYPE_LAYOUTS } from '../../container/ggml-types.ts';
-import type { GgufContainer } from '../../container/gguf.ts';
-import { type ByteSink, type GgufEntry, type GgufTensor, writeGguf } from '../../container/gguf-write.ts';
+import type { ByteSink, GgufEntry } from '../../container/gguf-write.ts';
 import type { Container, TensorInfo } from '../../container/tensor.ts';
-import { DescriptionError, OptionError } from '../../errors.ts';
+import { wrongValue } from '../../options.ts';
 import type { SymbolicLightDescription } from './description.ts';
 import { rowScaleName } from '../../description/layout.ts';
 import { describeSymbolicLight, SYMBOLICLIGHT_KEYS, symbolicLightShapes } from './description.ts';
 import { SYMBOLICLIGHT } from './recognise.ts';
 import { checkTypes, refuseOptions, SPIKING_TYPES } from '../../convert/options.ts';
+import { type PlannedTensor, spikingMetadata, writeTensors, type WrittenTensor } from '../../convert/pipeline.ts';
 import { type Errors, Runs, type Take } from '../../convert/runs.ts';
-import type { ConvertedTensor, ConvertOptions, ConvertResult, ConvertType, WrittenType } from '../../convert/types.ts';
+import type { ConvertOptions, ConvertResult, ConvertType, WrittenType } from '../../convert/types.ts';
 import type { KernelModules } from '../../wasm/instantiate.ts';
 import { bytesOf, ErrorSums, roundEven, signBlocks, tritBlocks } from '../../convert/quantise.ts';
 
@@ -54,14 +54,6 @@ function isTable(name: string): boolean {
   return name === EMBEDDING || name.startsWith('output_head.');
 }
 
-/** One tensor of the new file. */
-interface Planned {
-  readonly info: TensorInfo;
-  readonly shape: readonly number[];
-  readonly to: WrittenType;
-  readonly fellBack: boolean;
-}
-
 /** Converts an opened SymbolicLight model. Options, whose types are known ones, refusals and the result are those of
  *  `convertModel`. */
 export async function convertSymbolicLight(
@@ -71,49 +63,27 @@ export async function convertSymbolicLight(
   sink: ByteSink,
   options: ConvertOptions,
 ): Promise<ConvertResult> {
-  const { scale = 'tensor', signal, onProgress } = options;
+  const { scale = 'tensor', signal } = options;
   refuseOptions(options, ['ternary', 'classifier']);
   checkTypes(options, SPIKING_TYPES);
   if (scale !== 'tensor' && scale !== 'row') {
-    throw new OptionError('OPTION', `scale is ${JSON.stringify(scale)}, expected "tensor" or "row"`);
+    throw wrongValue('scale', scale, 'one of tensor, row');
   }
   const description = describeSymbolicLight(container);
   const plan = planned(container, description, options);
-  const tensors = plan.flatMap(({ info, shape, to }): GgufTensor[] => {
-    const scales = rowScaleName({ name: info.name, type: to });
-    const matrix = { name: info.name, type: to, shape };
-    return scales === null ? [matrix] : [matrix, { name: scales, type: 'F32', shape: [shape[0]] }];
-  });
-  const writer = await writeGguf(sink, { metadata: metadataOf(container, description, options), tensors });
-
   const runs = new Runs(modules, container, source, signal);
-  const total = plan.reduce((sum, { info }) => sum + info.byteLength, 0);
-  const converted: ConvertedTensor[] = [];
-  let done = 0;
-  for (const { info, to, fellBack } of plan) {
-    const take = async (bytes: Uint8Array, read: number): Promise<void> => {
-      await writer.write(info.name, bytes);
-      done += read;
-      onProgress?.({ done, total, tensor: info.name });
-    };
-    const scaleVector = rowScaleName({ name: info.name, type: to });
-    let errors: Errors;
+  const metadata = metadataOf(container, description, options);
+  return writeTensors(sink, metadata, plan, source.size, options, async ({ info, to }, take) => {
     if (to === info.type) {
-      errors = await runs.convert(info, null, take);
-      if (scaleVector !== null) await writer.write(scaleVector, bytesOf(await runs.rowScales(info)));
-    } else if (to === 'I8') {
-      const { scales, ...rest } = await toInt8(runs, info, take);
-      await writer.write(scaleVector as string, bytesOf(scales));
-      errors = rest;
-    } else if (to === 'Q1_0' || ((to === 'TQ1_0' || to === 'TQ2_0') && !CODES.includes(info.type))) {
-      errors = await toCodes(runs, info, to, scale === 'row' || isTable(info.name), take);
-    } else {
-      errors = await runs.convert(info, to, take);
+      const errors = await runs.convert(info, null, take);
+      return to === 'I8' ? { errors, scales: await runs.rowScales(info) } : { errors };
     }
-    converted.push({ name: info.name, from: info.type, to, ...errors, fellBack });
-  }
-  await writer.finish();
-  return { bytes: { in: source.size, out: writer.bytesWritten }, tensors: converted };
+    if (to === 'I8') return await toInt8(runs, info, take);
+    if (to === 'Q1_0' || ((to === 'TQ1_0' || to === 'TQ2_0') && !CODES.includes(info.type))) {
+      return { errors: await toCodes(runs, info, to, scale === 'row' || isTable(info.name), take) };
+    }
+    return { errors: await runs.convert(info, to, take) };
+  });
 }
 
 /** Which type every tensor takes; buffers are not among them. */
@@ -121,7 +91,7 @@ function planned(
   container: Container,
   description: SymbolicLightDescription,
   { type, head, embedding }: ConvertOptions,
-): Planned[] {
+): PlannedTensor[] {
   const target = TARGETS[type];
   const given = (option: ConvertType | undefined, absent: WrittenType): WrittenType =>
     option === undefined ? absent : TARGETS[option].type;
@@ -135,46 +105,28 @@ function planned(
       ? given(head, target.head)
       : target.type;
     const fits = shape[1] % TYPE_LAYOUTS[wanted].blockElements === 0;
-    return { info, shape, to: fits ? wanted : 'I8', fellBack: !fits };
+    const to = fits ? wanted : 'I8';
+    return { info, shape, to, fellBack: !fits, scales: rowScaleName({ name, type: to }) };
   });
 }
 
-/** The numbers of the description under GGUF's names, over what a GGUF file had already. */
+/** The numbers of the description under GGUF's names. */
 function metadataOf(
   container: Container,
   d: SymbolicLightDescription,
-  { type, metadata: more = new Map() }: ConvertOptions,
+  options: ConvertOptions,
 ): Map<string, GgufEntry> {
-  const metadata = new Map<string, GgufEntry>();
-  if (container.format === 'gguf') {
-    const { metadataTypes } = container as GgufContainer;
-    for (const [key, value] of container.metadata) {
-      const valueType = metadataTypes.get(key);
-      if (valueType !== undefined) metadata.set(key, { type: valueType, value });
-    }
-  }
-  metadata.set('general.architecture', { type: 'string', value: SYMBOLICLIGHT });
-  metadata.delete('general.file_type');
-  if (type !== 'f32' && type !== 'f16') metadata.set('general.quantization_version', { type: 'uint32', value: 2 });
   const values: Record<keyof typeof SYMBOLICLIGHT_KEYS, number | boolean> = { ...d, theta: d.rope.theta };
-  for (const [key, [, name]] of Object.entries(SYMBOLICLIGHT_KEYS)) {
+  const numbers = Object.entries(SYMBOLICLIGHT_KEYS).map(([key, [, name]]): [string, GgufEntry] => {
     const value = values[key as keyof typeof SYMBOLICLIGHT_KEYS];
     const real = key === 'threshold' || key === 'leak' || key === 'theta';
-    const valueType = typeof value === 'boolean' ? 'bool' : real ? 'float64' : 'uint32';
-    metadata.set(`${SYMBOLICLIGHT}.${name}`, { type: valueType, value });
-  }
-  for (const [key, entry] of more) metadata.set(key, entry);
-  const tokens = metadata.get('tokenizer.ggml.tokens')?.value;
-  if (Array.isArray(tokens) && tokens.length > d.vocab) {
-    throw new DescriptionError(
-      'DESCRIPTION_MISMATCH',
-      `the tokenizer has ${tokens.length} tokens, the embedding ${d.vocab} rows; they are not of one model`,
-    );
-  }
-  return metadata;
+    return [name, { type: typeof value === 'boolean' ? 'bool' : real ? 'float64' : 'uint32', value }];
+  });
+  // a padded embedding has more rows than there are tokens
+  return spikingMetadata(container, SYMBOLICLIGHT, d.vocab, numbers, options, (tokens) => tokens <= d.vocab);
 }
 
-async function toInt8(runs: Runs, info: TensorInfo, take: Take): Promise<Errors & { scales: Float32Array }> {
+async function toInt8(runs: Runs, info: TensorInfo, take: Take): Promise<WrittenTensor> {
   const [rows, cols] = info.shape;
   const scales = new Float32Array(rows);
   const sums = new ErrorSums();
@@ -192,7 +144,7 @@ async function toInt8(runs: Runs, info: TensorInfo, take: Take): Promise<Errors 
     }
     await take(bytesOf(codes), read);
   });
-  return { ...sums.errors, scales };
+  return { errors: sums.errors, scales };
 }
 
 /** What a tensor or a row is cut at, and its scale. */

@@ -14,13 +14,14 @@ import type { Arena, Ptr } from '../../wasm/arena.ts';
 import type { Kernels } from '../../wasm/kernels.ts';
 import type { SymbolicLightDescription } from './description.ts';
 import { forward, symbolicLight, symbolicLightProgram } from './forward.ts';
-import { symbolicLightStateBytes } from './plan.ts';
-import { symbolicLightBuffers, SymbolicLightState } from './state.ts';
+import { symbolicLightBuffers, SymbolicLightState, symbolicLightStateBytes } from './state.ts';
 import type { SymbolicLightWeights } from './weights.ts';
 
 export interface SymbolicLightOptions {
   /** For benchmarks: this share of neurons is silent, drawn at random, whatever their potentials. */
   readonly forcedSparsity?: number;
+  /** Sessions that one pass serves at most; default 1. */
+  readonly slots?: number;
 }
 
 /** @param executor runs the steps; default this thread alone @throws {MemoryError} */
@@ -29,20 +30,21 @@ export function symbolicLightDecoder(
   arena: Arena,
   d: SymbolicLightDescription,
   w: SymbolicLightWeights,
-  { forcedSparsity }: SymbolicLightOptions = {},
+  { forcedSparsity, slots = 1 }: SymbolicLightOptions = {},
   executor: Executor = solo(),
 ): SessionDecoder {
-  // what a pass changes for good, as it was before: the membrane, and the decaying state of each block; keys and values of a
-  // batch take the places of positions that even its first token no longer sees
-  const saved = arena.alloc((1 + d.layers) * vectorBytes(d.width), 'saved state');
-  const savedAt = (block: number): Ptr => saved + (1 + block) * vectorBytes(d.width);
-  const recipe = {
-    kind: 'symboliclight',
-    d,
-    w,
-    b: symbolicLightBuffers(d, arena, k, executor),
-    forcedSparsity,
-  } as const;
+  const b = {
+    ...symbolicLightBuffers(d, arena, slots, executor.size),
+    spikeCounts: Array.from({ length: slots }, () => new Float64Array(executor.share(8 * (3 * d.layers + 1)))),
+  };
+  const { saved, ropeFreqs } = b;
+  k.rope_freqs_f64(d.rope.theta, d.headDim, 1, 0, ropeFreqs);
+  // the public code keeps its frequencies in single precision
+  const freqs = new Float64Array(arena.memory.buffer, ropeFreqs, d.headDim / 2);
+  freqs.set(Float32Array.from(freqs));
+  const vector = vectorBytes(d.width);
+  const savedAt = (slot: number, block: number): Ptr => saved + (slot * (1 + d.layers) + 1 + block) * vector;
+  const recipe = { kind: 'symboliclight', d, w, b, forcedSparsity } as const;
   const m = symbolicLight(k, recipe, arena.memory, 0);
   executor.bind(symbolicLightProgram(m, executor.words), recipe);
   const body: DecoderBody = {
@@ -54,23 +56,25 @@ export function symbolicLightDecoder(
     endsEarly: true,
     recurrent: true,
     sessionBytes: symbolicLightStateBytes(d),
+    slots,
     logits: m.b.logits,
     spikeCounts: m.b.spikeCounts,
     streamWidth: d.width,
     streamAt: (t) => m.own.c + t * strideOf(d.width) * 4,
     runs: (base, length) => new SymbolicLightState(d, base).runs(length),
-    pass(base, { ids, blocks }, n, position, afterBlock) {
-      forward(m, new SymbolicLightState(d, base), ids, n, position, SOLO, blocks, afterBlock);
+    pass(step, afterBlock) {
+      const segments = step.segments((base) => new SymbolicLightState(d, base));
+      forward(m, segments, step.ids, step.n, SOLO, step.blocks, afterBlock);
     },
-    save(base) {
+    save(base, slot) {
       const memory = new SymbolicLightState(d, base);
-      k.copy_f32(memory.membrane, saved, d.width);
-      for (let i = 0; i < d.layers; i++) k.copy_f32(memory.decayAt(i), savedAt(i), d.width);
+      k.copy_f32(memory.membrane, savedAt(slot, -1), d.width);
+      for (let i = 0; i < d.layers; i++) k.copy_f32(memory.decayAt(i), savedAt(slot, i), d.width);
     },
-    restore(base) {
+    restore(base, slot) {
       const memory = new SymbolicLightState(d, base);
-      k.copy_f32(saved, memory.membrane, d.width);
-      for (let i = 0; i < d.layers; i++) k.copy_f32(savedAt(i), memory.decayAt(i), d.width);
+      k.copy_f32(savedAt(slot, -1), memory.membrane, d.width);
+      for (let i = 0; i < d.layers; i++) k.copy_f32(savedAt(slot, i), memory.decayAt(i), d.width);
     },
     slide() {
       // the window slides by itself, and MAX_POSITIONS bounds what was counted

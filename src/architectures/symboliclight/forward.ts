@@ -1,6 +1,6 @@
 /**
- * The forward pass of SymbolicLight V1 (arXiv 2605.21333), top to bottom, for a batch of n tokens of one session. The same
- * bits as n calls of one token; every thread runs this function.
+ * The forward pass of SymbolicLight V1 (arXiv 2605.21333), top to bottom, for a batch of n tokens of one session or of
+ * several. The same bits as n calls of one token; every thread runs this function.
  *
  *   c = LayerNorm(embedding[id]);   u ← clamp(leak·u + c, ±3);   s = [u ≥ θ];   u ← u·(1 − s)
  *   per block   h ← a·h + (1 − a)·(Wtcam·s)                                        decay path: one a per head
@@ -23,7 +23,7 @@ import { forcedSpikes, type ForceSpikes } from '../../forward/forced-spikes.ts';
 import { matmul, quantize, readRow, strideOf } from '../../forward/matmul.ts';
 import { accumulate } from '../../forward/spikes.ts';
 import type { MakeProgram } from '../../threads/worker.ts';
-import { Step } from '../../forward/step.ts';
+import { type Segment, statesBy, Step } from '../../forward/step.ts';
 import { type SymbolicLightBuffers, SymbolicLightState, type ThreadBuffers } from './state.ts';
 import type { SymbolicLightBlock, SymbolicLightWeights } from './weights.ts';
 
@@ -67,52 +67,52 @@ export function symbolicLight(
   return { k, d, w, b, own: b.threads[index], active, hiddenActive: active.slice(), force };
 }
 
-/** What a thread does in a step: a pass, a head, or both. */
+/** What a thread does in a step: a pass, heads, or both. */
 export function symbolicLightProgram(m: SymbolicLight, words: Int32Array): Program {
   const step = new Step(words);
-  const states = new Map<Ptr, SymbolicLightState>(); // as many as there were sessions at a time
+  const stateOf = statesBy((base) => new SymbolicLightState(m.d, base));
   return (thread) => {
-    if (step.n > 0) {
-      let state = states.get(step.state);
-      if (!state) states.set(step.state, state = new SymbolicLightState(m.d, step.state));
-      forward(m, state, step.ids, step.n, step.pos, thread, step.blocks);
-    }
-    if (step.head >= 0) head(m, step.head, thread);
+    if (step.n > 0) forward(m, step.segments(stateOf), step.ids, step.n, thread, step.blocks);
+    if (step.heads.length > 0) head(m, step.heads, thread);
   };
 }
 
 /**
- * Runs the first n of `ids` at positions `pos` … of `state`. Every thread keeps the continuous streams of the batch for itself,
+ * Runs the first n of `ids`, segment by segment of a session each. Every thread keeps the continuous streams of the batch for itself,
  * in `own.c`, and normalises and lists them whole: that costs microseconds and saves barriers. They stay there for `head`.
  * @param blocks end behind this many; `head` then answers early
  * @param afterBlock called after each block; only for finding the block at fault, on one thread
  */
 export function forward(
   m: SymbolicLight,
-  state: SymbolicLightState,
+  segments: readonly Segment<SymbolicLightState>[],
   ids: ArrayLike<number>,
   n: number,
-  pos: number,
   thread: ThreadContext,
   blocks: number,
   afterBlock?: (block: number) => void,
 ): void {
   const { k, d, w, b, own } = m;
   const width = strideOf(d.width) * 4;
-  const counts = thread.index === 0 ? b.spikeCounts : null;
+  const owner = thread.index === 0;
 
-  if (thread.index === 0) {
+  if (owner) {
     for (let t = 0; t < n; t++) {
       readRow(k, w.embedding, ids[t], b.c + t * width);
       k.layer_norm_f32(b.c + t * width, w.norm, w.normBias, b.c + t * width, d.width, d.normEps);
     }
     const { leak, threshold } = d;
-    k.lif_scan_f32(b.c, width / 4, state.membrane, b.spikes, width / 32, d.width, n, leak, threshold, MEMBRANE_LIMIT);
-    if (d.attention) k.rope_table_f32(b.ropeFreqs, d.headDim / 2, pos, n, 1, b.ropeTable);
+    for (const { state: { membrane }, pos, from, n } of segments) {
+      const [c, spikes] = [b.c + from * width, b.spikes + (from * width) / 32];
+      k.lif_scan_f32(c, width / 4, membrane, spikes, width / 32, d.width, n, leak, threshold, MEMBRANE_LIMIT);
+      if (d.attention) k.rope_table_f32(b.ropeFreqs, d.headDim / 2, pos, n, 1, b.ropeTable + from * d.headDim * 4);
+    }
   }
   thread.barrier();
   k.copy_f32(b.c, own.c, n * (width / 4));
-  for (let t = 0; t < n; t++) list(m, b.spikes + (t * width) / 32, t, pos, 0, counts);
+  eachToken(segments, owner ? b.spikeCounts : null, (t, pos, counts) => {
+    list(m, b.spikes + (t * width) / 32, t, pos, 0, counts);
+  });
 
   for (let i = 0; i < blocks; i++) {
     const block = w.blocks[i];
@@ -131,8 +131,12 @@ export function forward(
     const first = firstUnit(d.heads, thread.index, thread.count);
     const heads = firstUnit(d.heads, thread.index + 1, thread.count) - first;
     const at = first * d.headDim * 4;
-    k.decay_scan_f32(b.mixed + at, width / 4, state.decayAt(i) + at, block.decay + first * 4, heads, d.headDim, n);
-    if (d.attention) attention(m, state, block, i, pos, n, first, heads);
+    for (const segment of segments) {
+      const { state, from, n } = segment;
+      const mixed = b.mixed + from * width + at;
+      k.decay_scan_f32(mixed, width / 4, state.decayAt(i) + at, block.decay + first * 4, heads, d.headDim, n);
+      if (d.attention) attention(m, segment, block, i, first, heads);
+    }
     thread.barrier();
 
     // back into the stream
@@ -141,50 +145,78 @@ export function forward(
     thread.barrier();
     addNormalised(m, block.norm, block.normBias, n);
     // the mixer's own spikes feed nothing, and are counted as the public code makes them
-    if (counts) { for (let t = 0; t < n; t++) counts[3 * i + 1] += fired(m, t, pos, 3 * i + 1); }
+    if (owner) {
+      eachToken(segments, b.spikeCounts, (t, pos, counts) => {
+        if (counts) counts[3 * i + 1] += fired(m, t, pos, 3 * i + 1);
+      });
+    }
 
     // spiking feed-forward
     quantize(k, own, own.c, n, block.inputs.up);
     matmul(k, block.up, own.c, own, b.hidden, n, thread);
     thread.barrier();
-    for (let t = 0; t < n; t++) {
+    eachToken(segments, owner ? b.spikeCounts : null, (t, pos, counts) => {
       const lists = own.hiddenLists + t * b.hiddenStride * 4;
       k.threshold_f32(b.hidden + t * b.hiddenStride * 4, d.hidden, d.threshold, own.spikes);
-      m.force?.(own.spikes, d.hidden, turn(m, t, pos, 3 * i + 2));
+      m.force?.(own.spikes, d.hidden, turn(m, pos, 3 * i + 2));
       m.hiddenActive[t] = k.active_list(own.spikes, d.hidden, lists);
       if (counts) counts[3 * i + 2] += m.hiddenActive[t];
       accumulate(k, block.down, lists, m.hiddenActive[t], b.projected + t * width, b, thread);
-    }
+    });
     thread.barrier();
     addNormalised(m, block.ffnNorm, block.ffnNormBias, n);
-    for (let t = 0; t < n; t++) {
+    eachToken(segments, owner ? b.spikeCounts : null, (t, pos, counts) => {
       k.threshold_f32(own.c + t * width, d.width, d.threshold, own.spikes);
       list(m, own.spikes, t, pos, 3 * i + 3, counts);
-    }
+    });
     afterBlock?.(i);
   }
 }
 
-/** Logits of the t-th token of the last batch → `b.logits`. */
-export function head(m: SymbolicLight, t: number, thread: ThreadContext): void {
+/** Calls `use` for every row of the batch, with its position and the counts of its segment, where they are given. */
+function eachToken(
+  segments: readonly Segment<SymbolicLightState>[],
+  counts: readonly Float64Array[] | null,
+  use: (t: number, pos: number, counts: Float64Array | null) => void,
+): void {
+  segments.forEach(({ pos, from, n }, slot) => {
+    for (let t = 0; t < n; t++) use(from + t, pos + t, counts && counts[slot]);
+  });
+}
+
+/** Logits of some rows of the last batch → `b.logits`, one after the other. */
+export function head(m: SymbolicLight, rows: ArrayLike<number>, thread: ThreadContext): void {
   const { k, d, w, b, own } = m;
-  const c = own.c + t * strideOf(d.width) * 4;
+  const count = rows.length;
+  const stride = strideOf(d.width) * 4;
+  const logits = strideOf(d.vocab) * 4;
   const { prior } = w;
-  quantize(k, own, c, 1, w.inputs.head);
-  matmul(k, w.head, c, own, b.logits, 1, thread);
+  let c = own.c + rows[0] * stride;
+  if (count > 1) {
+    for (let i = 0; i < count; i++) k.copy_f32(own.c + rows[i] * stride, own.heads + i * stride, d.width);
+    c = own.heads;
+  }
+  quantize(k, own, c, count, w.inputs.head);
+  matmul(k, w.head, c, own, b.logits, count, thread);
   const r0 = firstRow(w.head.paddedRows, thread.index, thread.count);
   const n = Math.min(d.vocab, firstRow(w.head.paddedRows, thread.index + 1, thread.count)) - r0;
   if (prior.kind === 'dynamic') {
-    matmul(k, prior.first, c, own, b.bottleneck, 1, thread);
+    const narrow = strideOf(prior.first.rows) * 4;
+    matmul(k, prior.first, c, own, b.bottleneck, count, thread);
     thread.barrier();
-    k.copy_f32(b.bottleneck, own.bottleneck, prior.first.rows);
-    k.gelu_f32(own.bottleneck, prior.first.rows);
-    quantize(k, own, own.bottleneck, 1, w.inputs.prior);
-    matmul(k, prior.second, own.bottleneck, own, b.priorLogits, 1, thread);
-    k.scale_f32(b.priorLogits + r0 * 4, prior.weight, n);
-    k.add_f32(b.logits + r0 * 4, b.priorLogits + r0 * 4, n);
-  } else {
-    k.add_f32(b.logits + r0 * 4, prior.logits + r0 * 4, n);
+    for (let i = 0; i < count; i++) {
+      k.copy_f32(b.bottleneck + i * narrow, own.bottleneck + i * narrow, prior.first.rows);
+      k.gelu_f32(own.bottleneck + i * narrow, prior.first.rows);
+    }
+    quantize(k, own, own.bottleneck, count, w.inputs.prior);
+    matmul(k, prior.second, own.bottleneck, own, b.priorLogits, count, thread);
+  }
+  for (let i = 0; i < count; i++) {
+    const at = i * logits + r0 * 4;
+    if (prior.kind === 'dynamic') {
+      k.scale_f32(b.priorLogits + at, prior.weight, n);
+      k.add_f32(b.logits + at, b.priorLogits + at, n);
+    } else k.add_f32(b.logits + at, prior.logits + r0 * 4, n);
   }
 }
 
@@ -194,22 +226,22 @@ function ownHeads({ d }: SymbolicLight, { tcam }: SymbolicLightBlock, { count }:
 }
 
 /** Which forced pattern a layer of neurons shows to a token; the same on every thread. */
-function turn({ d }: SymbolicLight, t: number, pos: number, layer: number): number {
-  return (pos + t) * (3 * d.layers + 1) + layer;
+function turn({ d }: SymbolicLight, pos: number, layer: number): number {
+  return pos * (3 * d.layers + 1) + layer;
 }
 
 /** How many fire in the stream of token t; their spikes go nowhere. */
 function fired(m: SymbolicLight, t: number, pos: number, layer: number): number {
   const { k, d, own, force } = m;
   const count = k.threshold_f32(own.c + t * strideOf(d.width) * 4, d.width, d.threshold, own.spikes);
-  return force?.(own.spikes, d.width, turn(m, t, pos, layer)) ?? count;
+  return force?.(own.spikes, d.width, turn(m, pos, layer)) ?? count;
 }
 
 /** Lists who fired among the spikes of token t. */
 function list(m: SymbolicLight, spikes: Ptr, t: number, pos: number, layer: number, counts: Float64Array | null): void {
   const { k, d, own, force } = m;
   const bits = force ? own.spikes : spikes;
-  force?.(bits, d.width, turn(m, t, pos, layer));
+  force?.(bits, d.width, turn(m, pos, layer));
   m.active[t] = k.active_list(bits, d.width, own.lists + t * strideOf(d.width) * 4);
   if (counts) counts[layer] += m.active[t];
 }
@@ -224,14 +256,12 @@ function addNormalised({ k, d, b, own }: SymbolicLight, weight: Ptr, bias: Ptr, 
   }
 }
 
-/** mixed = g·attention + (1 − g)·mixed for this thread's heads; keys and values of the batch are cached first. */
+/** mixed = g·attention + (1 − g)·mixed for this thread's heads; keys and values of a segment are cached first. */
 function attention(
   m: SymbolicLight,
-  state: SymbolicLightState,
+  { state, pos, from, n }: Segment<SymbolicLightState>,
   block: SymbolicLightBlock,
   i: number,
-  pos: number,
-  n: number,
   first: number,
   heads: number,
 ): void {
@@ -242,19 +272,19 @@ function attention(
   const scale = 1 / Math.sqrt(headDim);
   const fired = state.firedAt(i);
   // every thread notes it for itself
-  for (let t = 0; t < n; t++) k.store_u8(state.firedOf(i, pos + t), m.active[t] > 0 ? 1 : 0);
+  for (let t = 0; t < n; t++) k.store_u8(state.firedOf(i, pos + t), m.active[from + t] > 0 ? 1 : 0);
   for (let h = first; h < first + heads; h++) {
     for (let t = 0; t < n; t++) {
-      const at = t * width + h * headDim * 4;
-      k.rope_apply_f32(b.k + at, 1, headDim, b.ropeTable + t * headDim * 4, half, 1);
-      k.rope_apply_f32(b.q + at, 1, headDim, b.ropeTable + t * headDim * 4, half, 1);
+      const at = (from + t) * width + h * headDim * 4;
+      k.rope_apply_f32(b.k + at, 1, headDim, b.ropeTable + (from + t) * headDim * 4, half, 1);
+      k.rope_apply_f32(b.q + at, 1, headDim, b.ropeTable + (from + t) * headDim * 4, half, 1);
       k.copy_f32(b.k + at, state.keyAt(i, h, pos + t), headDim);
       k.copy_f32(b.v + at, state.valueAt(i, h, pos + t), headDim);
     }
     for (let t = 0; t < n; t++) {
-      const at = t * width + h * headDim * 4;
+      const at = (from + t) * width + h * headDim * 4;
       // a position without a spike gives zeros: what is near is then left out
-      if (m.active[t] === 0) k.scale_f32(b.mixed + at, 1 - block.gate, headDim);
+      if (m.active[from + t] === 0) k.scale_f32(b.mixed + at, 1 - block.gate, headDim);
       else {
         k.window_attention_f32(
           b.q + at,

@@ -10,7 +10,7 @@ import { rowScaleName } from '../../description/layout.ts';
 import { SYMBOLICLIGHT } from './recognise.ts';
 import { SYMBOLICLIGHT_KEYS, symbolicLightShapes } from './description.ts';
 import { randomSource, type RandomTensor } from '../../container/random-source.ts';
-import { OptionError } from '../../errors.ts';
+import { wrongValue } from '../../options.ts';
 import type { RandomModels } from '../architecture.ts';
 
 /** The numbers of a shape; the constants that all variants share are what a description takes without being told. */
@@ -91,10 +91,7 @@ export const random: RandomModels = {
   types: Object.keys(SPIKING_TYPES),
   async make(shape, type, layers, head) {
     if (head !== undefined && !Object.hasOwn(SPIKING_TYPES, head)) {
-      throw new OptionError(
-        'OPTION',
-        `head is ${JSON.stringify(head.slice(0, 60))}, expected one of ${Object.keys(SPIKING_TYPES).join(', ')}`,
-      );
+      throw wrongValue('head', head, `one of ${Object.keys(SPIKING_TYPES).join(', ')}`);
     }
     const { [shape]: s } = SPIKING_SHAPES;
     const d = { ...s, layers: layers ?? s.layers };

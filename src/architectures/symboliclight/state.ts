@@ -4,12 +4,9 @@
  * @module
  */
 import { alignUp } from '../../bytes/align.ts';
-import type { Executor } from '../../threads/executor.ts';
 import type { SymbolicLightDescription } from './description.ts';
-import { PREFILL_BATCH, vectorBytes } from '../../description/plan.ts';
-import { ringOf, symbolicLightStateBytes } from './plan.ts';
-import type { Arena, Ptr } from '../../wasm/arena.ts';
-import type { Kernels } from '../../wasm/kernels.ts';
+import { type Allocator, PREFILL_BATCH, vectorBytes } from '../../description/plan.ts';
+import type { Ptr } from '../../wasm/arena.ts';
 import { type Activations, allocateActivations, strideOf } from '../../forward/matmul.ts';
 import type { ColumnScratch } from '../../forward/spikes.ts';
 
@@ -23,7 +20,9 @@ export interface ThreadBuffers extends Activations {
   readonly lists: Ptr;
   /** Who fired in the feed-forward. (batch, hidden) i32 */
   readonly hiddenLists: Ptr;
-  /** Of the prior. (width / 4) f32 */
+  /** Streams whose heads are wanted together; 0 where that is one. (slots, width) f32 */
+  readonly heads: Ptr;
+  /** Of the prior. (slots, width / 4) f32 */
   readonly bottleneck: Ptr;
   /** Attention of one head. (headDim) f32 */
   readonly att: Ptr;
@@ -41,33 +40,43 @@ export interface SymbolicLightBuffers extends ColumnScratch {
   readonly projected: Ptr; // before it is added        (batch, width)
   readonly hidden: Ptr; // feed-forward currents        (batch, hidden)
   readonly spikes: Ptr; // of the encoder, bits         (batch, width / 8) u8
-  readonly logits: Ptr; // (vocab)
-  readonly priorLogits: Ptr; // (vocab)
-  readonly bottleneck: Ptr; // (width / 4)
+  readonly logits: Ptr; // (slots, vocab)
+  readonly priorLogits: Ptr; // (slots, vocab)
+  readonly bottleneck: Ptr; // (slots, width / 4)
   readonly ropeFreqs: Ptr; // (headDim / 2) f64
   readonly ropeTable: Ptr; // (batch, headDim)
+  /** State that a pass changes for good, as it was before: the membrane, then the decaying state of each block. Keys and values
+   *  of a batch take the places of positions that even its first token no longer sees. (slots, 1 + layers, width) */
+  readonly saved: Ptr;
   /** Elements from one token's hidden currents to the next. */
   readonly hiddenStride: number;
-  /** Spikes of the batch: encoder, then mixer, feed-forward and output of each block. ThreadContext 0 counts, the owner reads. */
-  readonly spikeCounts: Float64Array;
+  /** Spikes of each segment of the batch: encoder, then mixer, feed-forward and output of each block. Thread 0 counts, the owner
+   *  reads. (slots) rows */
+  readonly spikeCounts: readonly Float64Array[];
   readonly threads: readonly ThreadBuffers[];
 }
 
-/** Allocates the shared buffers. @throws {MemoryError} */
+/** Positions after the anchors that a session keeps: the window, itself, and a batch that is being read. */
+export function ringOf(d: SymbolicLightDescription): number {
+  return d.window + PREFILL_BATCH;
+}
+
+/** Bytes of one session; they do not depend on how long it becomes. */
+export function symbolicLightStateBytes(d: SymbolicLightDescription): number {
+  const slots = d.anchors + ringOf(d);
+  const near = d.attention ? 2 * alignUp(d.heads * slots * d.headDim * 4, 64) + alignUp(slots, 64) : 0;
+  return vectorBytes(d.width) + d.layers * (vectorBytes(d.width) + near);
+}
+
+/** Places the shared buffers; `spikeCounts` are not in wasm memory. @throws {MemoryError} */
 export function symbolicLightBuffers(
   d: SymbolicLightDescription,
-  arena: Arena,
-  k: Kernels,
-  executor: Executor,
-): SymbolicLightBuffers {
+  arena: Allocator,
+  slots: number,
+  threads: number,
+): Omit<SymbolicLightBuffers, 'spikeCounts'> {
   const batch = (n: number, what: string): Ptr => arena.alloc(PREFILL_BATCH * vectorBytes(n), what);
   const widest = Math.max(d.width, d.hidden);
-  const half = d.headDim / 2;
-  const ropeFreqs = arena.alloc(vectorBytes(d.headDim), 'rotary frequencies');
-  k.rope_freqs_f64(d.rope.theta, d.headDim, 1, 0, ropeFreqs);
-  // the public code keeps its frequencies in single precision
-  const freqs = new Float64Array(arena.memory.buffer, ropeFreqs, half);
-  freqs.set(Float32Array.from(freqs));
   return {
     c: batch(d.width, 'continuous stream'),
     mixed: batch(d.width, 'mixed paths'),
@@ -77,21 +86,22 @@ export function symbolicLightBuffers(
     projected: batch(d.width, 'projection'),
     hidden: batch(d.hidden, 'feed-forward'),
     spikes: batch(d.width / 32, 'spikes'),
-    logits: arena.alloc(vectorBytes(d.vocab), 'logits'),
-    priorLogits: arena.alloc(vectorBytes(d.vocab), 'prior'),
-    bottleneck: arena.alloc(vectorBytes(d.width / 4), 'prior'),
-    ropeFreqs,
+    logits: arena.alloc(slots * vectorBytes(d.vocab), 'logits'),
+    priorLogits: arena.alloc(slots * vectorBytes(d.vocab), 'prior'),
+    bottleneck: arena.alloc(slots * vectorBytes(d.width / 4), 'prior'),
+    ropeFreqs: arena.alloc(vectorBytes(d.headDim), 'rotary frequencies'),
     ropeTable: batch(d.headDim, 'rotary table'),
     sums: arena.alloc(vectorBytes(widest), 'column sums'),
     bytes: arena.alloc(vectorBytes(widest), 'column sums'),
     hiddenStride: strideOf(d.hidden),
-    spikeCounts: new Float64Array(executor.share(8 * (3 * d.layers + 1))),
-    threads: Array.from({ length: executor.size }, () => ({
+    saved: arena.alloc(slots * (1 + d.layers) * vectorBytes(d.width), 'saved state'),
+    threads: Array.from({ length: threads }, () => ({
       c: batch(d.width, 'continuous stream'),
       spikes: arena.alloc(vectorBytes(widest / 32), 'spikes'),
       lists: batch(d.width, 'spike lists'),
       hiddenLists: batch(d.hidden, 'spike lists'),
-      bottleneck: arena.alloc(vectorBytes(d.width / 4), 'prior'),
+      bottleneck: arena.alloc(slots * vectorBytes(d.width / 4), 'prior'),
+      heads: slots > 1 ? arena.alloc(slots * vectorBytes(d.width), 'continuous streams of heads') : 0,
       ...allocateActivations(arena, widest),
       att: arena.alloc(vectorBytes(d.headDim), 'attention'),
       scores: arena.alloc(vectorBytes(d.anchors + d.window + 1), 'scores'),

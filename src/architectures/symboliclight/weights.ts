@@ -2,6 +2,10 @@
  * Which weights a SymbolicLight model has, and where they lie once loaded.
  * @module
  */
+import type { Container } from '../../container/tensor.ts';
+import { columnSize } from '../../description/columns.ts';
+import { packedSize } from '../../description/layout.ts';
+import { packedBytes, vectorBytes } from '../../description/plan.ts';
 import type { SymbolicLightDescription } from './description.ts';
 import { FIXED_PRIOR_WEIGHT } from './description.ts';
 import type { Arena, Ptr } from '../../wasm/arena.ts';
@@ -43,6 +47,23 @@ export interface SymbolicLightWeights {
   readonly head: Matrix;
   readonly prior: Prior;
   readonly inputs: Readonly<Record<'head' | 'prior', readonly Matrix[]>>;
+}
+
+/** Bytes of the weights in memory, each tensor aligned to 64. */
+export function symbolicLightWeightsBytes({ tensors }: Pick<Container, 'tensors'>): number {
+  let bytes = 0;
+  for (const info of tensors.values()) {
+    if (info.name.endsWith('.scale')) continue; // the scales of an I8 matrix are counted with it
+    if (info.shape.length !== 2) bytes += vectorBytes(info.shape[0] ?? 1);
+    else if (isColumns(info.name)) bytes += packedBytes(columnSize(info));
+    else if (!info.name.endsWith('_cached_mask')) bytes += packedBytes(packedSize(info));
+  }
+  return bytes;
+}
+
+/** Whether a matrix takes spikes and is stored by columns. */
+function isColumns(name: string): boolean {
+  return name.endsWith('.tcam_proj.weight') || name.endsWith('.ffn.down.weight');
 }
 
 /**

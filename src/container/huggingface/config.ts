@@ -76,6 +76,15 @@ export class Config {
     return isObject(value) ? new Config(value, `${this.#name}, ${key}`) : this.#wrong(key, value, 'an object');
   }
 
+  /** Objects of an array, at most `most`; none where the key is missing. */
+  objects(key: string, most: number): Config[] {
+    const value = this.#value(key) ?? [];
+    if (Array.isArray(value) && value.length <= most && value.every(isObject)) {
+      return value.map((item, i) => new Config(item, `${this.#name}, ${key} ${i}`));
+    }
+    return this.#wrong(key, value, `up to ${most} objects`);
+  }
+
   /** Keys of this object. */
   keys(): string[] {
     return Object.keys(this.#object);

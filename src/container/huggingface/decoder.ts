@@ -39,6 +39,9 @@ export function decoderMetadata(config: Config, to: Translation): DecoderNumbers
   to.set('attention.layer_norm_rms_epsilon', 'float32', Math.fround(eps));
   to.set('vocab_size', 'uint32', config.integer('vocab_size', 1, MAX_VOCAB));
   config.only('pretraining_tp', 1);
+  // models of vectors that see both sides of a token
+  config.only('use_bidirectional_attention', false);
+  config.only('is_causal', true);
   return { layers, headDim, dims };
 }
 
@@ -67,11 +70,13 @@ export const DECODER_SIGNS: readonly string[] = ['model.embed_tokens.weight'];
 
 /** @param layer names within a layer @param tied what `tie_word_embeddings` means where it is missing */
 export function renameDecoder(
-  name: string,
+  given: string,
   config: Config,
   layer: Readonly<Record<string, string>> = DECODER_LAYER,
   tied: boolean = false,
 ): Rename | null | undefined {
+  // models without a head, as those of vectors are, leave the prefix out
+  const name = /^(model|lm_head)\./.test(given) ? given : `model.${given}`;
   if (name === 'model.embed_tokens.weight') return { name: 'token_embd.weight' };
   if (name === 'model.norm.weight') return { name: 'output_norm.weight' };
   // a tied head is the embedding, whatever else a file holds under its name

@@ -22,7 +22,7 @@ const LAYER: Readonly<Record<string, string>> = {
 const PATTERN = 6;
 
 export const gemma3: HuggingFaceTable = {
-  classes: ['Gemma3ForCausalLM'],
+  classes: ['Gemma3ForCausalLM', 'Gemma3TextModel'],
   types: ['gemma3_text'],
   architecture: 'gemma3',
   signs: DECODER_SIGNS,

@@ -7,7 +7,7 @@ import { ropeMetadata } from './rope.ts';
 import type { HuggingFaceTable } from './table.ts';
 
 export const llama: HuggingFaceTable = {
-  classes: ['LlamaForCausalLM', 'MistralForCausalLM'],
+  classes: ['LlamaForCausalLM', 'MistralForCausalLM', 'LlamaModel', 'MistralModel'],
   types: ['llama', 'mistral'],
   architecture: 'llama',
   signs: DECODER_SIGNS,

@@ -18,7 +18,7 @@ const common: Pick<HuggingFaceTable, 'signs' | 'metadata'> = {
 
 export const qwen2: HuggingFaceTable = {
   ...common,
-  classes: ['Qwen2ForCausalLM'],
+  classes: ['Qwen2ForCausalLM', 'Qwen2Model'],
   types: ['qwen2'],
   architecture: 'qwen2',
   rename: (name, config) => renameDecoder(name, config),
@@ -32,7 +32,7 @@ const QWEN3_LAYER: Readonly<Record<string, string>> = {
 
 export const qwen3: HuggingFaceTable = {
   ...common,
-  classes: ['Qwen3ForCausalLM'],
+  classes: ['Qwen3ForCausalLM', 'Qwen3Model'],
   types: ['qwen3'],
   architecture: 'qwen3',
   rename: (name, config) => renameDecoder(name, config, QWEN3_LAYER),

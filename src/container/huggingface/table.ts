@@ -11,6 +11,8 @@ export interface Rename {
   readonly name: string;
   /** `plus one`: norms that store how far they are from 1. */
   readonly transform?: 'plus one';
+  /** First rows of a matrix that are left out. */
+  readonly skipRows?: number;
 }
 
 /** What the keys of a configuration become. */

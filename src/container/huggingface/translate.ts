@@ -13,15 +13,18 @@ import { MAX_TENSORS } from '../../limits.ts';
 import { type GgufValueType, quote } from '../gguf-types.ts';
 import { joinSources } from '../parts.ts';
 import type { Container, MetadataValue, TensorInfo, TensorType, WeightInfo } from '../tensor.ts';
-import { bert } from './bert.ts';
+import { bert, roberta } from './bert.ts';
 import { bitnet } from './bitnet.ts';
 import { Config } from './config.ts';
+import { distilbert } from './distilbert.ts';
 import { bytesOf, plusOne } from './floats.ts';
 import { gemma3 } from './gemma3.ts';
 import { samplingMetadata } from './generation.ts';
 import { llama } from './llama.ts';
 import { qwen2, qwen3 } from './qwen.ts';
-import type { HuggingFaceTable } from './table.ts';
+import { sentenceMetadata, type SentenceModules } from './sentence.ts';
+export { sentenceModules } from './sentence.ts';
+import type { HuggingFaceTable, Translation } from './table.ts';
 
 /** A translated folder. */
 export interface HuggingFaceContainer extends Container {
@@ -31,9 +34,16 @@ export interface HuggingFaceContainer extends Container {
   readonly metadataTypes: ReadonlyMap<string, GgufValueType>;
 }
 
+/** Files of a folder besides `config.json`, where there are any. */
+export interface FolderFiles {
+  /** `generation_config.json` */
+  readonly generation?: Uint8Array | null;
+  readonly sentence?: SentenceModules | null;
+}
+
 type JsonObject = Readonly<Record<string, unknown>>;
 
-const TABLES: readonly HuggingFaceTable[] = [llama, qwen2, qwen3, gemma3, bitnet, bert];
+const TABLES: readonly HuggingFaceTable[] = [llama, qwen2, qwen3, gemma3, bitnet, bert, roberta, distilbert];
 
 /** Types of tensors that are used as they are. */
 const FLOATS: readonly TensorInfo['type'][] = ['F32', 'F16', 'BF16'];
@@ -47,7 +57,7 @@ export function isHuggingFace(config: JsonObject): boolean {
  * The container under GGUF's names.
  * @param container of the weights, with whatever metadata are to be kept
  * @param from what the offsets of its tensors count in
- * @param json the `config.json` @param generation the `generation_config.json`, where there is one
+ * @param json the `config.json` @param more what other files of the folder say
  * @throws {DescriptionError} `ARCHITECTURE` for a class that is not supported; `DESCRIPTION` for a configuration that is
  *   malformed, out of range or asks for what is not computed; `DESCRIPTION_TENSORS` for unknown tensors
  * @throws {ModelFileError} `TENSOR_TYPE`, `TENSOR_SHAPE` for tensors that cannot be weights
@@ -56,7 +66,7 @@ export function translated(
   container: Container,
   from: ByteSource,
   json: JsonObject,
-  generation: Uint8Array | null = null,
+  more: FolderFiles = {},
 ): HuggingFaceContainer {
   const config = new Config(json, 'config.json');
   const table = tableOf(config);
@@ -67,13 +77,15 @@ export function translated(
     metadataTypes.set(key, type);
   };
   setGlobal('general.architecture', 'string', table.architecture);
-  const made: { name: string; shape: readonly number[]; bytes: ByteSource }[] = [];
-  table.metadata(config, {
+  const made: { name: string; shape: readonly number[]; bytes: ByteSource; readFrom?: number }[] = [];
+  const translation: Translation = {
     setGlobal,
     set: (key, type, value) => setGlobal(`${table.architecture}.${key}`, type, value),
     vector: (name, values) => made.push({ name, shape: [values.length], bytes: memorySource(bytesOf(values)) }),
-  });
-  if (generation) samplingMetadata(Config.parse(generation, 'generation_config.json'), setGlobal);
+  };
+  table.metadata(config, translation);
+  if (more.generation) samplingMetadata(Config.parse(more.generation, 'generation_config.json'), setGlobal);
+  if (more.sentence) sentenceMetadata(more.sentence, translation);
 
   const tensors = new Map<string, WeightInfo>();
   const add = (info: WeightInfo): void => {
@@ -91,13 +103,14 @@ export function translated(
     const name = renamed.name + scale;
     if (packed && info.type === 'U8') add(unpacked(info, name));
     else if (!FLOATS.includes(info.type)) throw wrongType(from, info);
-    else if (renamed.transform === 'plus one') made.push({ name, shape: info.shape, bytes: plusOne(from, info) });
-    else add({ ...info, name, type: info.type as TensorType });
+    else if (renamed.transform === 'plus one') {
+      made.push({ name, shape: info.shape, bytes: plusOne(from, info), readFrom: info.offset });
+    } else add({ ...withoutRows(info, renamed.skipRows ?? 0), name, type: info.type as TensorType });
   }
   if (tensors.size + made.length > MAX_TENSORS) config.refuse(`there are more than ${MAX_TENSORS} tensors`);
   let offset = from.size;
-  for (const { name, shape, bytes } of made) {
-    add({ name, type: 'F32', shape, blockElements: 1, offset, byteLength: bytes.size });
+  for (const { name, shape, bytes, readFrom } of made) {
+    add({ name, type: 'F32', shape, blockElements: 1, offset, byteLength: bytes.size, readFrom });
     offset += bytes.size;
   }
   const source = made.length > 0 ? joinSources([from, ...made.map(({ bytes }) => bytes)], from.name) : container.source;
@@ -147,6 +160,21 @@ function unpacked(info: TensorInfo, name: string): WeightInfo {
     );
   }
   return { ...info, name, type: 'U2_ROWS', shape: [4 * rows, cols], blockElements: 0 };
+}
+
+/** A matrix without its first rows. */
+function withoutRows(info: TensorInfo, skip: number): TensorInfo {
+  const [rows] = info.shape;
+  if (skip === 0) return info;
+  if (info.shape.length !== 2 || rows <= skip) {
+    throw new ModelFileError(
+      'TENSOR_SHAPE',
+      `tensor ${quote(info.name)} is ${info.shape.join(' × ')}, expected a matrix of more than ${skip} rows`,
+    );
+  }
+  const bytes = (info.byteLength / rows) * skip;
+  const shape = [rows - skip, info.shape[1]];
+  return { ...info, shape, offset: info.offset + bytes, byteLength: info.byteLength - bytes };
 }
 
 function wrongType(source: ByteSource, { name, type }: TensorInfo): ModelFileError {

@@ -3,36 +3,34 @@
  * does it.
  * @module
  */
-import { MAX_TEMPLATE_CHARS } from '../../limits.ts';
+import { configuredTemplates } from '../chat-templates.ts';
 import { allowSteps } from '../onig/machine.ts';
 import type { SpecialIds, Tokenizer } from '../tokenizer.ts';
-import { refuse, validId, type Vocabulary, withStops } from '../vocabulary.ts';
+import { validId, type Vocabulary, withStops } from '../vocabulary.ts';
 import { decoder } from './decoders.ts';
 import { type Frame, readFrame } from './frame.ts';
 import { readModel } from './models.ts';
 import { normalizer } from './normalizers.ts';
 import { cutter } from './pre-tokenizers.ts';
-import { type Json, object } from './steps.ts';
+import { type Json, parseObject } from './steps.ts';
 import { JsonTokenizer } from './tokenizer.ts';
 import { addTokens, wholeVocabulary } from './vocabulary.ts';
 
 /**
  * Opens a tokenizer.json.
- * @param config text of the tokenizer_config.json beside it, if there is one
+ * @param settings what the tokenizer_config.json beside it says
  * @throws {TokenizerError} `TOKENIZER` when it is malformed or needs what is not supported
  */
-export function openTokenizerJson(text: string, name: string, config?: string): Tokenizer {
-  const file = parse(text, name);
-  const settings = config === undefined ? {} : parse(config, `${name} (config)`);
+export function openTokenizerJson(text: string, name: string, settings: Json): Tokenizer {
+  const file = parseObject(text, name);
   // added tokens are normalised
   allowSteps(text.length);
   const model = readModel(file.model, name);
   const normalise = normalizer(file.normalizer, name);
-  const added = addTokens(file.added_tokens, model.pieces, normalise);
+  const added = addTokens(file.added_tokens, namedTokens(settings), model.pieces, normalise);
   const vocabulary = wholeVocabulary(model.pieces, added);
   const own = readFrame(file.post_processor, vocabulary);
   const specials = findSpecials(vocabulary, model.unknown, own, settings);
-  const template = settings.chat_template;
   return new JsonTokenizer({
     kind: model.kind,
     vocabulary,
@@ -42,22 +40,34 @@ export function openTokenizerJson(text: string, name: string, config?: string): 
     // the unknown piece is no instruction: a text may spell it
     encode: model.encoder((id) => id !== model.unknown && added.byId.get(id)?.special === true),
     decoder: decoder(file.decoder, name),
-    frame: configured(own, specials, settings, file.post_processor),
+    frame: configured(own, specials, settings),
     specials,
-    chatTemplate: typeof template === 'string' && template.length <= MAX_TEMPLATE_CHARS ? template : undefined,
+    ...configuredTemplates(settings.chat_template),
     notices: model.notices,
   });
 }
 
 /**
- * `add_bos_token` and `add_eos_token` of a configuration count where the file has no post-processor, as in transformers; of a file
- * with one only bos is added that it lacks.
+ * `add_bos_token` and `add_eos_token` of a configuration count where the file itself adds nothing to a text, as in the converter of
+ * llama.cpp and in transformers before version 5, which leaves them out of account.
  */
-function configured(own: Frame, { bos, eos }: SpecialIds, settings: Json, processor: unknown): Frame {
-  const alone = processor === null || processor === undefined;
-  const begin = settings.add_bos_token === true && bos !== undefined && own[0] === null ? [bos] : [];
-  const end = alone && settings.add_eos_token === true && eos !== undefined ? [eos] : [];
+function configured(own: Frame, { bos, eos }: SpecialIds, settings: Json): Frame {
+  if (own.some((part) => part !== null)) return own;
+  const begin = settings.add_bos_token === true && bos !== undefined ? [bos] : [];
+  const end = settings.add_eos_token === true && eos !== undefined ? [eos] : [];
   return [...begin, ...own, ...end];
+}
+
+const NAMED = ['bos_token', 'eos_token', 'unk_token', 'sep_token', 'pad_token', 'cls_token', 'mask_token'];
+
+/** The tokens that a configuration names, as entries of `added_tokens`. */
+function namedTokens(settings: Json): Json[] {
+  const { added_tokens_decoder: decoder, additional_special_tokens: more, extra_special_tokens: extra } = settings;
+  const listed = typeof decoder === 'object' && decoder !== null ? Object.values(decoder) as unknown[] : [];
+  const named = [...NAMED.map((key) => settings[key]), ...[more, extra].flatMap((list) => Array.isArray(list) ? list as unknown[] : [])];
+  return [...listed, ...named.map((one) => typeof one === 'string' ? { content: one, special: true } : one)]
+    .filter((one): one is Json => typeof (one as Json | null)?.content === 'string')
+    .map((one) => listed.includes(one) ? one : { ...one, special: true });
 }
 
 function findSpecials(vocabulary: Vocabulary, unknown: number | undefined, frame: Frame, settings: Json): SpecialIds {
@@ -78,13 +88,4 @@ function findSpecials(vocabulary: Vocabulary, unknown: number | undefined, frame
     // of a generation_config.json: all that end an answer
     [settings.eos_token_id].flat().map((id) => validId(vocabulary, id)),
   );
-}
-
-function parse(text: string, name: string): Json {
-  try {
-    return object(JSON.parse(text.replace(/^\ufeff/, '')), name, 'the file');
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-    return refuse(name, `not JSON: ${cause.message}`);
-  }
 }

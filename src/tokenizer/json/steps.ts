@@ -16,6 +16,16 @@ export function object(value: unknown, name: string, what: string): Json {
   return value as Json;
 }
 
+/** The object that a JSON text is. A byte order mark before it is passed over. */
+export function parseObject(text: string, name: string): Json {
+  try {
+    return object(JSON.parse(text.replace(/^\ufeff/, '')), name, 'the file');
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    return refuse(name, `not JSON: ${cause.message}`);
+  }
+}
+
 /** One part of a pipeline: what its steps are called, the field in which a sequence has its steps, and the steps that there are. */
 export interface Part<T> {
   readonly what: string;

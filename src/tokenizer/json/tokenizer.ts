@@ -2,6 +2,7 @@
  * A tokenizer.json at work: added tokens, normaliser, pre-tokenizer, model and decoder in the order of the original.
  * @module
  */
+import { checkOptions, FLAG } from '../../options.ts';
 import { allowSteps } from '../onig/machine.ts';
 import {
   checkedId,
@@ -13,6 +14,7 @@ import {
   type TokenStream,
 } from '../tokenizer.ts';
 import type { Vocabulary } from '../vocabulary.ts';
+import { SPECIAL_RULES } from '../vocabulary-tokenizer.ts';
 import { TokenFinder } from './added.ts';
 import type { Decoder } from './decoders.ts';
 import type { Frame } from './frame.ts';
@@ -32,6 +34,7 @@ export interface JsonParts {
   readonly frame: Frame;
   readonly specials: SpecialIds;
   readonly chatTemplate?: string;
+  readonly chatTemplates?: Readonly<Record<string, string>>;
   readonly notices: readonly string[];
 }
 
@@ -44,6 +47,7 @@ export class JsonTokenizer implements Tokenizer {
   readonly specials: SpecialIds;
   readonly addBos: boolean;
   readonly chatTemplate?: string;
+  readonly chatTemplates?: Readonly<Record<string, string>>;
   readonly notices: readonly string[];
   readonly #parts: JsonParts;
   readonly #raw: TokenFinder;
@@ -57,12 +61,14 @@ export class JsonTokenizer implements Tokenizer {
     this.specials = specials;
     this.addBos = specials.bos !== undefined && frame[0] === specials.bos;
     this.chatTemplate = parts.chatTemplate;
+    this.chatTemplates = parts.chatTemplates;
     this.notices = parts.notices;
     this.#raw = new TokenFinder(added, false, vocabulary.name);
     this.#normal = new TokenFinder(added, true, vocabulary.name);
   }
 
   encode(text: string, options: EncodeOptions = {}): number[] {
+    checkOptions('encode', options, SPECIAL_RULES);
     const whole = checkedText(text);
     allowSteps(text.length);
     const special = options.special === true;
@@ -99,6 +105,7 @@ export class JsonTokenizer implements Tokenizer {
   }
 
   decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {
+    checkOptions('decode', options, SPECIAL_RULES);
     const decoding = this.#parts.decoder.start(false);
     let text = '';
     for (let i = 0; i < ids.length; i++) text += this.#push(decoding, ids[i], options.special === true);
@@ -120,6 +127,7 @@ export class JsonTokenizer implements Tokenizer {
   }
 
   stream(options: { readonly continues?: boolean } = {}): TokenStream {
+    checkOptions('stream', options, { continues: FLAG });
     const decoding = this.#parts.decoder.start(options.continues === true);
     return {
       push: (id: number): string => this.#push(decoding, id, false),

@@ -70,32 +70,47 @@ function checkLength(piece: string, id: number, name: string): void {
 /**
  * Adds tokens as the original does: a token that the model has keeps the model's id, and the others are numbered from the number of
  * pieces on, whatever the file says.
+ * @param named tokens of a configuration, which are special if the model has them
  */
-export function addTokens(list: unknown, model: ModelPieces, normalise: (before: Normal) => Normal): Added {
+export function addTokens(
+  list: unknown,
+  named: readonly Json[],
+  model: ModelPieces,
+  normalise: (before: Normal) => Normal,
+): Added {
   const { name } = model;
   const byContent = new Map<string, number>();
   const byId = new Map<number, AddedToken>();
   const specials = new Set<string>();
   if (list !== undefined && list !== null && !Array.isArray(list)) refuse(name, 'added_tokens is not a list');
   let next = model.size;
-  ((list ?? []) as unknown[]).forEach((entry, i) => {
-    const token = readToken(object(entry, name, `added token ${i}`), i, name, normalise);
+  const add = (token: AddedToken, i: number): void => {
     if (token.content === '') return;
-    checkLength(token.content, next, name);
     const id = byContent.get(token.content) ?? model.ids.get(token.content) ?? next++;
+    checkLength(token.content, id, name);
     if (id >= MAX_VOCAB) refuse(name, `added token ${i} has the id ${id}; ids are 0 to ${MAX_VOCAB - 1}`);
     byContent.set(token.content, id);
     byId.set(id, token);
     if (token.special) specials.add(token.content);
+  };
+  ((list ?? []) as unknown[]).forEach((entry, i) => {
+    const token = object(entry, name, `added token ${i}`);
+    if (typeof token.content !== 'string' || typeof token.id !== 'number') {
+      refuse(name, `added token ${i} lacks its id or content`);
+    }
+    add(readToken(token, `added token ${i}`, name, normalise), i);
   });
+  // what a configuration names but no list has makes a piece special; no embedding has a row for a token that is no piece
+  for (const token of named) {
+    const content = token.content as string;
+    if (byContent.has(content) || !model.ids.has(content)) continue;
+    add(readToken(token, `"${content.slice(0, 40)}" of the configuration`, name, normalise), 0);
+  }
   return { byId, specials };
 }
 
-function readToken(token: Json, i: number, name: string, normalise: (before: Normal) => Normal): AddedToken {
-  if (typeof token.content !== 'string' || typeof token.id !== 'number') {
-    refuse(name, `added token ${i} lacks its id or content`);
-  }
-  const labelled = { ...token, type: `added token ${i}` };
+function readToken(token: Json, type: string, name: string, normalise: (before: Normal) => Normal): AddedToken {
+  const labelled = { ...token, type };
   const content = words(labelled, 'content', name);
   const special = flag(labelled, 'special', false, name);
   const normalized = flag(labelled, 'normalized', !special, name);

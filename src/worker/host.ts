@@ -1,0 +1,119 @@
+/**
+ * The worker's side: one model, opened and asked by messages.
+ * @module
+ */
+import type { ModelSource } from '../bytes/resolve.ts';
+import { SessionError, TernspikeError } from '../errors.ts';
+import type { Model } from '../model/model.ts';
+import { open } from '../model/open-builtin.ts';
+import type { GenerateChunk } from '../model/types.ts';
+import type { Session } from '../session/session.ts';
+import { ownerPort } from '../threads/port.ts';
+import { AHEAD, type Ask, type Say, sentError, type SentSource } from './messages.ts';
+
+/** A call that is under way. */
+interface Running {
+  readonly controller: AbortController;
+  /** Pieces that were sent and not taken. */
+  ahead: number;
+  wake: () => void;
+}
+
+/** A source that has arrived. */
+function received(source: SentSource): ModelSource {
+  if (typeof source !== 'object' || !('files' in source)) return source;
+  return source.files.map(({ name, blob }) => new File([blob], name));
+}
+
+/** Answers what is asked, until the worker is ended. The whole of a worker's script. */
+export function serveModel(): void {
+  const port = ownerPort();
+  const say = (message: Say): void => port.postMessage(message);
+  const running = new Map<number, Running>();
+  const sessions = new Map<number, Session>();
+  let model: Model | null = null;
+
+  const opened = (): Model => {
+    if (model) return model;
+    throw new SessionError('DISPOSED', 'no model is open in this worker');
+  };
+  const sessionOf = (id: number): Session => {
+    const session = sessions.get(id);
+    if (session) return session;
+    throw new SessionError('DISPOSED', 'this session was disposed of');
+  };
+
+  async function stream(id: number, pieces: AsyncIterable<GenerateChunk>, call: Running): Promise<void> {
+    for await (const piece of pieces) {
+      say({ id, piece });
+      call.ahead++;
+      while (call.ahead >= AHEAD && !call.controller.signal.aborted) {
+        await new Promise<void>((resolve) => void (call.wake = resolve));
+      }
+    }
+  }
+
+  async function answer(ask: Ask, call: Running): Promise<unknown> {
+    const { signal } = call.controller;
+    const { id } = ask;
+    switch (ask.call) {
+      case 'open':
+        model = await open(received(ask.source), {
+          ...ask.options,
+          signal,
+          onProgress: (progress) => say({ id, progress }),
+          onNotice: (notice) => say({ notice }),
+        });
+        return { description: model.describe() };
+      case 'session':
+        sessions.set(id, opened().session(ask.options));
+        return id;
+      case 'end session':
+        sessions.get(ask.session)?.dispose();
+        sessions.delete(ask.session);
+        return undefined;
+      case 'stats':
+        return opened().stats();
+      case 'generate':
+      case 'chat': {
+        const { session, ...options } = ask.options;
+        const more = { ...options, signal, ...(session !== undefined && { session: sessionOf(session) }) };
+        const pieces = ask.call === 'chat'
+          ? opened().chat(ask.input as Parameters<Model['chat']>[0], more)
+          : opened().generate(ask.input as string, more);
+        return await stream(id, pieces, call);
+      }
+      case 'classify':
+        return await opened().classify(ask.input as string, { ...ask.options, signal });
+      case 'embed':
+        return await opened().embed(ask.input as string, { ...ask.options, signal });
+      case 'encode':
+        return opened().tokenizer.encode(ask.input as string, ask.options);
+      case 'decode':
+        return opened().tokenizer.decode(ask.input as number[], ask.options);
+      default:
+        throw new TernspikeError('OPTION', `${ask.call} is not a call`);
+    }
+  }
+
+  port.onmessage = async ({ data }): Promise<void> => {
+    const ask = data as Ask;
+    const { id } = ask;
+    const known = running.get(id);
+    if (ask.call === 'taken' || ask.call === 'abort') {
+      if (known && ask.call === 'taken') known.ahead--;
+      if (known && ask.call === 'abort') known.controller.abort();
+      known?.wake();
+      return;
+    }
+    const call: Running = { controller: new AbortController(), ahead: 0, wake() {} };
+    running.set(id, call);
+    try {
+      say({ id, value: await answer(ask, call) });
+    } catch (error) {
+      say({ id, error: sentError(error) });
+    } finally {
+      running.delete(id);
+    }
+  };
+}
