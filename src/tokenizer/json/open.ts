@@ -6,7 +6,7 @@
 import { configuredTemplates } from '../chat-templates.ts';
 import { allowSteps } from '../onig/machine.ts';
 import type { SpecialIds, Tokenizer } from '../tokenizer.ts';
-import { validId, type Vocabulary, withStops } from '../vocabulary.ts';
+import { CONTROL, validId, type Vocabulary, withStops } from '../vocabulary.ts';
 import { decoder } from './decoders.ts';
 import { type Frame, readFrame } from './frame.ts';
 import { readModel } from './models.ts';
@@ -29,6 +29,8 @@ export function openTokenizerJson(text: string, name: string, settings: Json): T
   const normalise = normalizer(file.normalizer, name);
   const added = addTokens(file.added_tokens, namedTokens(settings), model.pieces, normalise);
   const vocabulary = wholeVocabulary(model.pieces, added);
+  const special = Uint8Array.from(vocabulary.types, (type, id) => id !== model.unknown && type === CONTROL ? 1 : 0);
+  const isSpecial = (id: number): boolean => special[id] === 1;
   const own = readFrame(file.post_processor, vocabulary);
   const specials = findSpecials(vocabulary, model.unknown, own, settings);
   return new JsonTokenizer({
@@ -37,8 +39,8 @@ export function openTokenizerJson(text: string, name: string, settings: Json): T
     added,
     normalise,
     cut: cutter(file.pre_tokenizer, name),
-    // the unknown piece is no instruction: a text may spell it
-    encode: model.encoder((id) => id !== model.unknown && added.byId.get(id)?.special === true),
+    encode: model.encoder(isSpecial),
+    isSpecial,
     decoder: decoder(file.decoder, name),
     frame: configured(own, specials, settings),
     specials,

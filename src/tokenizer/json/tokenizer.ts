@@ -30,6 +30,8 @@ export interface JsonParts {
   readonly normalise: (before: Normal) => Normal;
   readonly cut: (text: Normal) => readonly string[];
   readonly encode: WordEncoder;
+  /** Whether an id is that of a special token; the unknown piece is no instruction, a text may spell it. */
+  readonly isSpecial: (id: number) => boolean;
   readonly decoder: Decoder;
   readonly frame: Frame;
   readonly specials: SpecialIds;
@@ -99,9 +101,23 @@ export class JsonTokenizer implements Tokenizer {
           return;
         }
         const its = Math.max(0, Math.min(normal.origin, end) - start);
-        for (const word of cut({ text: normal.text.slice(start, end), origin: its })) encode(word, out, !special);
+        for (const word of cut({ text: normal.text.slice(start, end), origin: its })) {
+          const before = out.length;
+          encode(word, out, false);
+          if (!special && this.#someHidden(out, before)) {
+            // what spells a special token is text for all that: as if the vocabulary lacked it
+            out.length = before;
+            encode(word, out, true);
+          }
+        }
       });
     });
+  }
+
+  #someHidden(ids: readonly number[], from: number): boolean {
+    const { isSpecial } = this.#parts;
+    for (let i = from; i < ids.length; i++) if (isSpecial(ids[i])) return true;
+    return false;
   }
 
   decode(ids: ArrayLike<number>, options: DecodeOptions = {}): string {

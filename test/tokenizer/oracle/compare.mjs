@@ -1,6 +1,5 @@
 // Holds the tokenizer against what expect.py wrote: ids with special tokens and without, decoded texts, and streams.
-// node compare.mjs FILE: a line for each pipeline, the first differences, and `N passed, N failed`.
-import { createReadStream } from 'node:fs';
+// node compare.mjs SEED COMMAND < LINES: a line for each pipeline, the first differences, and `N passed, N failed`.
 import { createInterface } from 'node:readline';
 import { openTokenizer } from '../../../build/src/tokenizer/open.js';
 
@@ -46,13 +45,13 @@ function differences(tokenizer, specials, one) {
   return found;
 }
 
-const [path, seed = '1', again = 'node test/tokenizer/oracle/run.mjs'] = process.argv.slice(2);
+const [seed = '1', again = 'node test/tokenizer/oracle/run.mjs'] = process.argv.slice(2);
 let [passed, failed] = [0, 0];
 let name, tokenizer, specials, wrong, count;
 const finish = () => {
   if (name !== undefined) console.log(`${wrong === 0 ? 'ok  ' : 'FAIL'} ${name}: ${count} texts, ${wrong} differ`);
 };
-for await (const line of createInterface({ input: createReadStream(path) })) {
+for await (const line of createInterface({ input: process.stdin })) {
   const one = JSON.parse(line);
   if (one.pipeline !== undefined) {
     finish();
