@@ -15,25 +15,33 @@ const newest = (dir) =>
     .filter((entry) => entry.isFile())
     .reduce((time, entry) => Math.max(time, statSync(join(entry.parentPath ?? entry.path, entry.name)).mtimeMs), 0);
 
+/** The modules: name, source, and where their constants have to end. Those of training are loaded by nothing that runs models. */
+const MODULES = {
+  'src/wasm/kernels.generated.ts': [['base', 'index', 16384], ['relaxed', 'relaxed', 32768]],
+  'src/distill/train.generated.ts': [['train-base', 'train/index', 32768], ['train-relaxed', 'train/index', 32768]],
+};
+
 /** Wasm: compiled only when a kernel is newer than the last result. */
 function kernels() {
-  const out = 'src/wasm/kernels.generated.ts';
   const changed = Math.max(
     newest('assembly'),
     statSync('asconfig.json').mtimeMs,
     statSync('scripts/build.mjs').mtimeMs,
   );
-  const built = [out, 'build/wasm/base.wasm', 'build/wasm/relaxed.wasm'];
+  const wasm = Object.values(MODULES).flat().map(([build]) => `build/wasm/${build}.wasm`);
+  const built = [...Object.keys(MODULES), ...wasm];
   if (built.every((path) => existsSync(path) && statSync(path).mtimeMs > changed)) return;
   mkdirSync('build/wasm', { recursive: true });
-  const lines = ['// Written by scripts/build.mjs from assembly/. Not kept in git.'];
-  for (const [build, entry, end] of [['base', 'index', 16384], ['relaxed', 'relaxed', 32768]]) {
-    node(bin('assemblyscript/bin/asc.js'), `assembly/${entry}.ts`, '--config', 'asconfig.json', '--target', build);
-    checkConstants(`build/wasm/${build}.wat`, end);
-    const bytes = readFileSync(`build/wasm/${build}.wasm`);
-    lines.push(`export const ${build}: string =\n  '${bytes.toString('base64')}';`);
+  for (const [out, modules] of Object.entries(MODULES)) {
+    const lines = ['// Written by scripts/build.mjs from assembly/. Not kept in git.'];
+    for (const [build, entry, end] of modules) {
+      node(bin('assemblyscript/bin/asc.js'), `assembly/${entry}.ts`, '--config', 'asconfig.json', '--target', build);
+      checkConstants(`build/wasm/${build}.wat`, end);
+      const bytes = readFileSync(`build/wasm/${build}.wasm`);
+      lines.push(`export const ${build.replace('train-', '')}: string =\n  '${bytes.toString('base64')}';`);
+    }
+    writeFileSync(out, `${lines.join('\n')}\n`);
   }
-  writeFileSync(out, `${lines.join('\n')}\n`);
 }
 
 /** A module's constants must end before those of the next module, or before the arena. */
@@ -57,7 +65,7 @@ const SHARED = {
   minifySyntax: true,
   minifyWhitespace: true,
   minifyIdentifiers: true,
-  lineLimit: 160,
+  lineLimit: 400,
   sourcemap: 'linked',
   sourcesContent: false,
   legalComments: 'none',
@@ -115,14 +123,15 @@ async function bundles() {
   const { build } = await import('esbuild');
   rmSync('dist', { recursive: true, force: true });
   await embedded(build);
+  const split = { ...SHARED, format: 'esm', splitting: true, chunkNames: 'chunks/[name]-[hash]' };
+  // a page that has its model in a worker loads nothing of the engine; apart, as it would cut the chunks of the others small
+  await build({ ...split, entryPoints: { worker: 'src/entries/worker.ts' } });
   await build({
-    ...SHARED,
-    format: 'esm',
+    ...split,
     entryPoints: {
       index: 'src/entries/index.ts',
       edge: 'src/entries/edge.ts',
       random: 'src/entries/random.ts',
-      worker: 'src/entries/worker.ts',
       'default-model': 'src/entries/default-model.ts',
       eval: 'src/entries/eval.ts',
       distill: 'src/entries/distill.ts',
@@ -130,11 +139,10 @@ async function bundles() {
       // a thread of the trainer, which looks for it beside its own chunk
       'chunks/gradient-worker': 'src/distill/gradient-worker.ts',
     },
-    splitting: true,
-    chunkNames: 'chunks/[name]-[hash]',
   });
   cpSync('build/wasm/base.wasm', 'dist/wasm/base.wasm');
   cpSync('build/wasm/relaxed.wasm', 'dist/wasm/relaxed.wasm');
+  cpSync('src/eval/suite.schema.json', 'dist/suite.schema.json');
   node(bin('typescript/bin/tsc'), '-p', 'tsconfig.types.json');
 }
 

@@ -4,21 +4,10 @@
  * @module
  */
 import { IoError } from '../errors.ts';
+import { fileApi, type FileHandleLike } from './location.ts';
 import { besideBy, type ByteSource, WEIGHT_FILES } from './source.ts';
 
-/** What is used of a Node `FileHandle` (`fs.promises.open`). */
-export interface FileHandleLike {
-  read(into: Uint8Array, intoOffset: number, length: number, position: number): Promise<{ bytesRead: number }>;
-  stat(): Promise<{ size: number; isFile?(): boolean }>;
-  close?(): Promise<void>;
-}
-
-interface FileApi {
-  promises: {
-    open(path: string | URL, flags: string): Promise<FileHandleLike>;
-    stat(path: string | URL): Promise<{ isDirectory(): boolean }>;
-  };
-}
+export type { FileHandleLike } from './location.ts';
 
 /** Hosts refuse reads of 2 GiB and more; a short read is asked again by the caller. */
 const MAX_READ_BYTES = 1 << 30;
@@ -115,16 +104,4 @@ export async function fileHandleSource(handle: FileHandleLike, name: string = 'f
       return (await handle.read(into, 0, Math.min(into.length, MAX_READ_BYTES), offset)).bytesRead;
     },
   };
-}
-
-/** Whether this host has files. */
-export function hasFiles(): boolean {
-  return fileApi() !== null;
-}
-
-/** Asked for by name at run time: a static import of `node:fs` would keep this file from loading in a browser. */
-function fileApi(): FileApi | null {
-  const host = globalThis as { process?: { getBuiltinModule?: (name: string) => unknown } };
-  const api = host.process?.getBuiltinModule?.('node:fs') as Partial<FileApi> | undefined;
-  return typeof api?.promises?.open === 'function' ? (api as FileApi) : null;
 }

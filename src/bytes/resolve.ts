@@ -5,8 +5,9 @@
 import { IoError, OptionError } from '../errors.ts';
 import { CALL, checkOptions, FLAG, OBJECT, type Rules, SIGNAL, whole } from '../options.ts';
 import { blobSource } from './blob.ts';
-import { type FileHandleLike, fileHandleSource, hasFiles, openFile } from './file.ts';
+import { type FileHandleLike, fileHandleSource, openFile } from './file.ts';
 import { type HttpOptions, httpSource } from './http.ts';
+import { hasFiles, isPath, parseUrl } from './location.ts';
 import { memorySource } from './memory.ts';
 import { besideBy, type ByteSource, WEIGHT_FILES } from './source.ts';
 
@@ -89,24 +90,6 @@ async function openUrl(url: URL, options: SourceOptions): Promise<ByteSource> {
   }
 }
 
-/** Whether a text is a path rather than a URL. */
-function isPath(text: string): boolean {
-  return !/^(https?|blob|data|file):/i.test(text) && (hasFiles() || baseUrl() === undefined);
-}
-
-/** A text that means the same in a worker. @throws {OptionError} `OPTION` for a URL that is none */
-export function absolute(source: string): string {
-  return isPath(source) ? source : parseUrl(source).href;
-}
-
-/** What URLs are relative to in a page or in a worker of one; undefined elsewhere. */
-function baseUrl(): string | undefined {
-  const { document, location } = globalThis as { document?: { baseURI?: string }; location?: { href?: string } };
-  const base = document?.baseURI ?? location?.href;
-  // a worker that was made of a blob is nowhere, but has the origin of its page
-  return base === undefined ? undefined : /^blob:(?!null)/.test(base) ? new URL(base).origin : base;
-}
-
 /** First bytes of another file of a model: what a parser looks at first, and the header of most. */
 const HEAD_BYTES = 256 << 10;
 
@@ -165,14 +148,6 @@ async function openBlobUrl(url: string, options: SourceOptions): Promise<ByteSou
     if (options.signal?.aborted) throw cause;
     const name = url.length > 80 ? `${url.slice(0, 80)}…` : url;
     throw new IoError('IO', `${name} cannot be opened: ${String(cause)}; has it been revoked?`, { cause });
-  }
-}
-
-function parseUrl(text: string): URL {
-  try {
-    return new URL(text, baseUrl());
-  } catch (cause) {
-    throw new OptionError('OPTION', `${text} is not a valid URL`, { cause });
   }
 }
 

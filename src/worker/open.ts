@@ -2,7 +2,7 @@
  * Starts a worker and opens a model in it.
  * @module
  */
-import { absolute } from '../bytes/resolve.ts';
+import { absolute } from '../bytes/location.ts';
 import { SessionError } from '../errors.ts';
 import { startThread } from '../threads/port.ts';
 import { Calls } from './calls.ts';
