@@ -73,7 +73,7 @@ export class Model {
   #parts: ModelParts | null;
   readonly #sessions = new Set<Session>();
 
-  /** Made by `open`. */
+  /** Made by `open`. @internal */
   constructor(parts: ModelParts) {
     this.#parts = parts;
   }

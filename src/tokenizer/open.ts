@@ -28,7 +28,7 @@ import { type Family, VocabularyTokenizer } from './vocabulary-tokenizer.ts';
 import { isVocabTxt, wordPieceMetadata } from './wordpiece-metadata.ts';
 import { cleanBert, UNCASED, WordPieceFamily } from './wordpiece.ts';
 
-type Metadata = ReadonlyMap<string, MetadataValue>;
+export type Metadata = ReadonlyMap<string, MetadataValue>;
 
 const NAME = 'tokenizer.ggml';
 const MODELS = ['llama', 'gpt2', 'bert', 't5'];

@@ -96,7 +96,7 @@ size('nothing runs when a user installs the package', () => {
     string,
     Record<string, string>
   >;
-  for (const name of ['preinstall', 'install', 'postinstall']) assert.not(name in scripts, name);
+  for (const name of ['preinstall', 'install', 'postinstall', 'prepare']) assert.not(name in scripts, name);
   const lock = JSON.parse(read('package-lock.json')) as { packages: Record<string, Record<string, unknown>> };
   const installed = Object.entries(lock.packages).filter(([path, entry]) => path !== '' && entry.dev !== true);
   assert.equal(installed.filter(([, entry]) => entry.hasInstallScript === true).map(([path]) => path), []);
