@@ -182,7 +182,10 @@ function effective(model: Model, values: StepValues & { readonly activations?: s
   const { activations, rate, 'early-exit': earlyExit, 'exit-every': exitEvery } = values;
   const threshold = values['v-th'] ?? d.threshold;
   if (rate) return { threshold, rate, activations };
-  return { threshold, steps: values.steps ?? d.steps, leak: values.leak ?? d.leak, earlyExit, exitEvery, activations };
+  const initial = values['v-init'] ?? d.initial;
+  const run = { threshold, steps: values.steps ?? d.steps, leak: values.leak ?? d.leak, earlyExit, exitEvery };
+  // logs from before this number was known are of runs without it
+  return { ...run, ...(initial !== 0 && { initial }), activations };
 }
 
 /** A function that shows how far the run is. */

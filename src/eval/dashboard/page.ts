@@ -3,6 +3,7 @@
  * content security policy lets nothing run but its own script, whose hash it names.
  * @module
  */
+import { checkOptions, FLAG, LIST, OBJECT, type Rules, TEXT } from '../../options.ts';
 import type { CompareResult } from '../compare/result.ts';
 import type { GateResult } from '../gate/gate.ts';
 import type { HistoryEntry } from '../history.ts';
@@ -22,12 +23,16 @@ export interface DashboardOptions {
   readonly before?: string;
 }
 
+/** Which values are right. */
+const DASHBOARD_RULES: Rules<DashboardOptions> = { title: TEXT, entries: LIST, gate: OBJECT, live: FLAG, before: TEXT };
+
 /**
  * A page. Names and texts of models and data are shown as text, whatever they contain.
  * @example
  * await writeFile('out.html', await dashboardOf([result], { title: 'f32 against q8_0' }));
  */
 export async function dashboardOf(results: readonly CompareResult[], options: DashboardOptions): Promise<string> {
+  checkOptions('dashboardOf', options, DASHBOARD_RULES, ['title']);
   const { title, entries = [], gate, live = false, before = '' } = options;
   const main = [
     before,
