@@ -72,7 +72,9 @@ function walk(
     // how much a type without kernels takes is not known: it ends where the next tensor begins
     const rest = (i + 1 < entries.length ? start + Number(entries[i + 1].offset) : fileBytes) - at;
     const byteLength = layout === null ? Math.max(0, rest) : layoutBytes(elements, layout);
-    if (byteLength === 0 && elements > 0) return refuse('TENSOR_LAYOUT', 'has elements and no bytes: the next overlaps it');
+    if (byteLength === 0 && elements > 0) {
+      return refuse('TENSOR_LAYOUT', 'has elements and no bytes: the next overlaps it');
+    }
     if (byteLength > 0 && !(at + byteLength <= fileBytes)) {
       return refuse(
         'TENSOR_OUT_OF_FILE',

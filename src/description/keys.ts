@@ -67,6 +67,7 @@ export const DECODER_NEUTRAL: KeyTable['neutral'] = {
 /** Keys of decoders that say nothing about the arithmetic, or only about experts that are not there. */
 export const DECODER_IDLE: readonly string[] = [
   'vocab_size',
+  'pooling_type', // of vectors, which read it by themselves: forward/pooling.ts
   'tensor_data_layout',
   'rope.scaling.finetuned',
   'expert_used_count',

@@ -273,6 +273,7 @@ test('a vocabulary larger than the embedding is refused with both numbers; a sma
       minP: 0,
       seed: 1,
       logitBias: { 2: -Infinity },
+      joined: false, // as the text decodes by itself
     })
   ) {
     if (chunk.id !== null) ids.push(chunk.id);

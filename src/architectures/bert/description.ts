@@ -122,7 +122,7 @@ const keysOf = (heads: number, headDim: number, segments: number): KeyTable => (
     moe_every_n_layers: 0,
     use_parallel_residual: false,
   },
-  idle: ['tensor_data_layout', 'expert_used_count'],
+  idle: ['tensor_data_layout', 'expert_used_count', 'pooling_type'], // the last is read by statedPooling
 });
 
 /** Every tensor by name, with its shape, and whether it may be absent. */

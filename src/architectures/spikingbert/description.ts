@@ -32,6 +32,8 @@ export interface SpikingBertDescription extends ModelDescription {
   readonly threshold: number;
   /** What is left of a membrane after a step; 1 for neurons that do not leak. */
   readonly leak: number;
+  /** Potential with which every membrane begins a text; half the threshold makes a rate over few steps the nearest one. */
+  readonly initial: number;
   /** Time steps of a run. */
   readonly steps: number;
   /** Outputs of the classifier; 1 for a regression. */
@@ -53,6 +55,7 @@ export const SPIKINGBERT_KEYS = {
   hidden: ['intermediate_size', 'feed_forward_length'],
   threshold: ['v_th', 'spike_threshold'],
   leak: ['leaky', 'leak_factor'],
+  initial: ['v_init', 'initial_membrane'],
   steps: ['t_conv', 'time_steps'],
   task: ['finetuning_task', 'task'],
   labels: ['labels', 'classifier.output_labels'],
@@ -141,6 +144,7 @@ export function describeSpikingBert(container: Container): SpikingBertDescriptio
     normEps: meta.number(`${SPIKINGBERT}.attention.layer_norm_epsilon`, 0, 1, NORM_EPS),
     threshold: meta.number(name('threshold'), 1e-6, 1e6, 1),
     leak: meta.number(name('leak'), 0, 1, 1),
+    initial: meta.number(name('initial'), -1e6, 1e6, 0),
     steps: whole('steps', 1, MAX_STEPS, DEFAULT_STEPS),
     classes,
     labels: labelsOf(meta, name('labels'), task, classes),

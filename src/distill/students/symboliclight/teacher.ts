@@ -2,9 +2,9 @@
  * What the teacher says to every position of a batch. The teacher is any model that this engine runs.
  * @module
  */
-import { xxh32 } from '../bytes/xxh32.ts';
-import { OptionError } from '../errors.ts';
-import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { xxh32 } from '../../../bytes/xxh32.ts';
+import { OptionError } from '../../../errors.ts';
+import type { Tokenizer } from '../../../tokenizer/tokenizer.ts';
 import type { Batch } from './types.ts';
 
 /** What is asked of a teacher; a `Model` has all of it. */

@@ -3,12 +3,12 @@
  * before it is tokenised.
  * @module
  */
-import { xxh32 } from '../bytes/xxh32.ts';
-import { DistillError, OptionError } from '../errors.ts';
-import { MAX_TEXT_CHARS } from '../limits.ts';
-import { Rng } from '../sample/rng.ts';
-import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import type { DataState } from './checkpoint.ts';
+import { xxh32 } from '../../../bytes/xxh32.ts';
+import { DistillError, OptionError } from '../../../errors.ts';
+import { MAX_TEXT_CHARS } from '../../../limits.ts';
+import { Rng } from '../../../sample/rng.ts';
+import type { Tokenizer } from '../../../tokenizer/tokenizer.ts';
+import type { DataState } from '../../checkpoint.ts';
 
 /** How documents are told apart: by `<|endoftext|>`, by single line feeds (see `lineDocuments`), or not at all. */
 export type DocumentRule = 'marker' | 'line' | 'whole';

@@ -6,19 +6,19 @@
  * what is above then stretched until the mean is γ. Latents differ in size, so that training turns them one by one.
  * @module
  */
-import { memorySource } from '../bytes/memory.ts';
-import { resolveSource } from '../bytes/resolve.ts';
-import { readFully } from '../bytes/source.ts';
-import type { SymbolicLightDescription } from '../architectures/symboliclight/description.ts';
-import { openContainer } from '../container/open.ts';
-import type { Container } from '../container/tensor.ts';
-import { DistillError } from '../errors.ts';
-import { convertModel } from '../model/convert.ts';
-import { open } from '../model/open-builtin.ts';
-import { Rng } from '../sample/rng.ts';
-import { builtinModule } from '../wasm/builtin.ts';
+import { memorySource } from '../../../bytes/memory.ts';
+import { resolveSource } from '../../../bytes/resolve.ts';
+import { readFully } from '../../../bytes/source.ts';
+import type { SymbolicLightDescription } from '../../../architectures/symboliclight/description.ts';
+import { openContainer } from '../../../container/open.ts';
+import type { Container } from '../../../container/tensor.ts';
+import { DistillError } from '../../../errors.ts';
+import { convertModel } from '../../../model/convert.ts';
+import { open } from '../../../model/open-builtin.ts';
+import { Rng } from '../../../sample/rng.ts';
+import { builtinModule } from '../../../wasm/builtin.ts';
 import { storedAs } from './quantise.ts';
-import { joined } from './safetensors-write.ts';
+import { joined } from '../../safetensors-write.ts';
 import { EMBEDDING, studentSlots } from './student.ts';
 import type { StudentConfig, TrainerState } from './types.ts';
 

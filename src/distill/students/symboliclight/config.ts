@@ -2,8 +2,8 @@
  * The shape of a student as users write it: a JSON object in which everything has a default.
  * @module
  */
-import { OptionError } from '../errors.ts';
-import { unknownOption } from '../options.ts';
+import { OptionError } from '../../../errors.ts';
+import { unknownOption } from '../../../options.ts';
 import { checkStudent } from './student.ts';
 import type { StudentConfig } from './types.ts';
 

@@ -3,16 +3,16 @@
  * does, and the teacher's vocabulary goes with them.
  * @module
  */
-import { memorySource } from '../bytes/memory.ts';
-import type { GgufContainer } from '../container/gguf.ts';
-import type { ByteSink, GgufEntry } from '../container/gguf-write.ts';
-import type { Container } from '../container/tensor.ts';
-import { DistillError } from '../errors.ts';
-import { SYMBOLICLIGHT_KEYS, symbolicLightShapes } from '../architectures/symboliclight/description.ts';
-import { convertModel } from '../model/convert.ts';
-import type { ConvertResult, ConvertType } from '../convert/types.ts';
-import type { KernelModules } from '../wasm/instantiate.ts';
-import { type FloatTensor, joined, safetensorsParts } from './safetensors-write.ts';
+import { memorySource } from '../../../bytes/memory.ts';
+import type { GgufContainer } from '../../../container/gguf.ts';
+import type { ByteSink, GgufEntry } from '../../../container/gguf-write.ts';
+import type { Container } from '../../../container/tensor.ts';
+import { DistillError } from '../../../errors.ts';
+import { SYMBOLICLIGHT_KEYS, symbolicLightShapes } from '../../../architectures/symboliclight/description.ts';
+import { convertModel } from '../../../model/convert.ts';
+import type { ConvertResult, ConvertType } from '../../../convert/types.ts';
+import type { KernelModules } from '../../../wasm/instantiate.ts';
+import { type FloatTensor, joined, safetensorsParts } from '../../safetensors-write.ts';
 import type { StudentConfig, TrainerState } from './types.ts';
 
 export interface ExportOptions {

@@ -4,10 +4,10 @@
  * and go on where they were left.
  * @module
  */
-import { xxh32 } from '../bytes/xxh32.ts';
-import { DistillError, OptionError } from '../errors.ts';
+import { xxh32 } from '../../../bytes/xxh32.ts';
+import { DistillError, OptionError } from '../../../errors.ts';
 import { concatenated } from './data.ts';
-import type { RunFolder } from './folder.ts';
+import type { RunFolder } from '../../folder.ts';
 import { teacherDigest, type TeacherModel } from './teacher.ts';
 
 export interface GenerateTextOptions {

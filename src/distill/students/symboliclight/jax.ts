@@ -3,7 +3,7 @@
  * @module
  */
 import type * as Library from '@jax-js/jax';
-import { DistillError } from '../errors.ts';
+import { DistillError } from '../../../errors.ts';
 
 /** The parts of jax-js in use. */
 export interface Jax {

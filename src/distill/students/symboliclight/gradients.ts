@@ -6,7 +6,11 @@ import type { Array as Tensor } from '@jax-js/jax';
 import { encode, encodeBack, type Encoded } from './encoder.ts';
 import { type GraphInputs, type GraphResult, type GraphShape, studentGraph, type Tables } from './graph.ts';
 import type { Jax } from './jax.ts';
-import { EMBEDDING, ENCODER_BIAS, ENCODER_WEIGHT, type Slot } from './student.ts';
+import type { Slot } from '../../slots.ts';
+import type { BatchReport, GradientEngine } from '../../student.ts';
+import type { TrainingArrays } from '../../update.ts';
+import type { Forward } from './kind.ts';
+import { EMBEDDING, ENCODER_BIAS, ENCODER_WEIGHT } from './student.ts';
 import type { Batch, LossWeights, StudentConfig } from './types.ts';
 import { UNSEEN } from './ops.ts';
 
@@ -17,23 +21,12 @@ export interface GradientOptions {
   readonly activations: boolean;
 }
 
-/** What a batch came to. */
-export interface BatchReport {
-  readonly loss: number;
-  readonly soft: number;
-  readonly hard: number;
-  readonly hidden: number;
-  readonly rates: readonly number[];
-  /** Mean of x² behind each block, and of the logits. */
-  readonly sizes: readonly number[];
-}
-
 /** Losses for counting only. */
 export const HARD_ONLY: LossWeights = { alpha: 0, temperature: 1, hidden: 0, hiddenPairs: [], rate: 0, targetRate: 0 };
 
 type Compiled = (w: Record<string, Tensor>, inputs: GraphInputs, tables: Tables) => Tensor[];
 
-export class Gradients {
+export class Gradients implements GradientEngine<Batch, LossWeights, Forward> {
   readonly #jax: Jax;
   readonly #options: GradientOptions;
   readonly #tables = new Map<number, Tables>();
@@ -47,11 +40,11 @@ export class Gradients {
   /**
    * Loss of a batch and its gradients, which overwrite `out`.
    * @param slots where weights lie in `weights`, and gradients in `out`
-   * @param weights as the forward pass uses them: rounded
+   * @param arrays whose rounded weights the forward pass uses
    */
   gradients(
     slots: readonly Slot[],
-    weights: Float32Array,
+    { rounded: weights }: Pick<TrainingArrays, 'rounded'>,
     batch: Batch,
     losses: LossWeights,
     out: Float32Array,
@@ -94,9 +87,9 @@ export class Gradients {
   /** Forward pass alone. `batch.ids` hold the id behind every position; gradients of nothing. */
   forward(
     slots: readonly Slot[],
-    weights: Float32Array,
+    { rounded: weights }: Pick<TrainingArrays, 'rounded'>,
     batch: Batch,
-  ): { report: BatchReport; logits: Float32Array; spikes: Float32Array[] } {
+  ): Forward {
     const { batch: b, length } = batch;
     const parts = partsOf(slots, weights);
     const encoded = this.#encode(parts, batch);

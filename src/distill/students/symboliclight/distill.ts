@@ -7,23 +7,25 @@
  * const { perplexity } = await distill({ teacher: 't.gguf', texts: [text], out: 'student.gguf', dir: 'run' });
  * @module
  */
-import type { ModelSource } from '../bytes/resolve.ts';
-import { createFile } from '../bytes/sink.ts';
-import { type Checkpoint, loadCheckpoint } from './checkpoint.ts';
+import type { ModelSource } from '../../../bytes/resolve.ts';
+import { createFile } from '../../../bytes/sink.ts';
+import { type Checkpoint, loadCheckpoint } from '../../checkpoint.ts';
 import { studentConfig } from './config.ts';
 import { documentEnd } from './data.ts';
 import { exportStudent, studentMetadata } from './export.ts';
-import { diskFolder, type RunFolder } from './folder.ts';
+import { diskFolder, type RunFolder } from '../../folder.ts';
 import { generateText } from './generate.ts';
-import { pageOf } from './page.ts';
+import { pageOf } from '../../page.ts';
 import { prepare, type TextOptions } from './prepare.ts';
-import { train, type TrainEvent } from './run.ts';
-import { joined } from './safetensors-write.ts';
+import type { TrainEvent } from '../../run.ts';
+import { train } from './run.ts';
+import { joined } from '../../safetensors-write.ts';
 import { hiddenPairs, SETTING_NAMES, TRAIN_RULES, type TrainSettings, trainSettings } from './settings.ts';
 import { type FirstStudent, studentFromFile } from './student-file.ts';
+import { layerNames } from './student.ts';
 import { Teacher } from './teacher.ts';
 import type { LossWeights, StudentConfig, Trainer, TrainerState } from './types.ts';
-import { DistillError } from '../errors.ts';
+import { DistillError } from '../../../errors.ts';
 import {
   ANY,
   CALL,
@@ -37,11 +39,11 @@ import {
   SIGNAL,
   TEXT,
   whole,
-} from '../options.ts';
-import { perplexity, type PerplexityResult, scoredIds } from '../eval/perplexity.ts';
-import { open } from '../model/open-builtin.ts';
-import type { Model } from '../model/model.ts';
-import { builtinModule } from '../wasm/builtin.ts';
+} from '../../../options.ts';
+import { perplexity, type PerplexityResult, scoredIds } from '../../../eval/perplexity.ts';
+import { open } from '../../../model/open-builtin.ts';
+import type { Model } from '../../../model/model.ts';
+import { builtinModule } from '../../../wasm/builtin.ts';
 
 export interface DistillOptions extends Partial<TrainSettings>, TextOptions {
   readonly teacher: ModelSource;
@@ -210,7 +212,16 @@ export async function distill(options: DistillOptions): Promise<DistillResult> {
       options: { student: config, settings },
       from: from ?? undefined,
       sample: (state) => sampleOf(teacher, config, state, options),
-      page: (records, state) => pageOf(records, { ...state, settings, config, parameters, name }),
+      page: (records, state) =>
+        pageOf(records, {
+          ...state,
+          settings,
+          config,
+          parameters,
+          name,
+          layerNames: layerNames(config),
+          kind: 'perplexity',
+        }),
       signal,
       onEvent,
     });
@@ -222,7 +233,8 @@ export async function distill(options: DistillOptions): Promise<DistillResult> {
     };
     const bytes = await write(teacher, config, result.state, options, about);
     const scores = await measure(teacher, data.heldText, options);
-    const { loss, perplexity, firingRates } = result.last;
+    const { loss, firingRates } = result.last;
+    const perplexity = result.last.perplexity as number;
     return {
       steps: result.steps,
       seconds: Math.round(result.seconds),
@@ -379,6 +391,6 @@ async function measure(
 export { studentConfig } from './config.ts';
 export { exportStudent, studentMetadata } from './export.ts';
 export type { DocumentEndRule, DocumentRule } from './data.ts';
-export type { TrainEvent } from './run.ts';
+export type { TrainEvent } from '../../run.ts';
 export { DEFAULT_SETTINGS, type TrainSettings } from './settings.ts';
 export type { Batch, LossWeights, StepReport, StudentConfig, Trainer, TrainerState } from './types.ts';

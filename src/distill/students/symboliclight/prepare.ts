@@ -2,7 +2,7 @@
  * From texts to what a run reads: windows to learn from, and windows to measure on.
  * @module
  */
-import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import type { Tokenizer } from '../../../tokenizer/tokenizer.ts';
 import {
   concatenated,
   documentEnd,
