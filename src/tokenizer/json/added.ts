@@ -50,10 +50,13 @@ export class TokenFinder {
       let end = at += length;
       if (!special && this.#specials.has(token.content)) continue;
       if (token.singleWord && (isWordBefore(text, start) || isWordAt(text, end))) continue;
-      if (token.left) { while (start > from && isSpace(text.charCodeAt(start - 1))) start--; }
+      if (token.left) {
+        while (start > from && isSpace(text.charCodeAt(start - 1))) start--;
+        start = Math.max(start, from);
+      }
       if (token.right) { while (end < text.length && isSpace(text.charCodeAt(end))) end++; }
       if (start > from) found(-1, from, start);
-      found(id, start, end);
+      if (end > start) found(id, start, end);
       // a token may begin in the white space that the one before has taken
       from = end;
     }

@@ -112,9 +112,8 @@ function replace(find: Finder, content: string): Step {
     origin: (before) => {
       let units = before.origin;
       const found = find(before.text);
-      for (let i = 0; i < found.length && found[i] < before.origin; i += 2) {
-        const [start, end] = [found[i], Math.min(found[i + 1], before.origin)];
-        units -= end - start;
+      for (let i = 0; i < found.length && found[i] <= before.origin; i += 2) {
+        units -= Math.max(0, Math.min(found[i + 1], before.origin) - found[i]);
         if (found[i + 1] <= before.origin) units += content.length;
       }
       return units;

@@ -121,5 +121,10 @@ def odd_pipelines(lines, seed, count, only=None):
             'decoder': several(draw, decoder, 'decoders'), 'model': changed(draw, draw.choice(found))}
         # a token of which nothing is left takes the original all the memory there is
         bare = Tokenizer.from_str(json.dumps(parts)).normalizer
-        parts['added_tokens'] = [token for token in tokens if not bare or bare.normalize_str(token['content']) != '']
+        try:
+            parts['added_tokens'] = [token for token in tokens if not bare or bare.normalize_str(token['content']) != '']
+        except BaseException as error:
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                raise
+            continue  # a panic
         yield name, json.dumps(parts)
