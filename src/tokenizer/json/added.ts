@@ -24,8 +24,8 @@ export class TokenFinder {
     for (const [id, token] of added.byId) {
       if (token.normalized !== normalized) continue;
       if (token.piece === '') refuse(name, `normalising leaves nothing of the added token "${token.content.slice(0, 40)}"`);
-      if (spelled.has(token.piece)) refuse(name, `two added tokens become "${token.piece.slice(0, 40)}" when normalised`);
-      spelled.set(token.piece, id);
+      // of two that become the same the original takes either; here the one that the file names first
+      if (!spelled.has(token.piece)) spelled.set(token.piece, id);
     }
     this.#trie = new Trie(spelled, 4 * spelled.size);
     this.#begins = spelled.size > 0 ? new Uint8Array(0x10000) : null;

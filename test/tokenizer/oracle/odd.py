@@ -122,7 +122,9 @@ def odd_pipelines(lines, seed, count, only=None):
         # a token of which nothing is left takes the original all the memory there is
         bare = Tokenizer.from_str(json.dumps(parts)).normalizer
         try:
-            parts['added_tokens'] = [token for token in tokens if not bare or bare.normalize_str(token['content']) != '']
+            # and of two that become the same the original takes either
+            named = {bare.normalize_str(token['content']) if bare and token['normalized'] else token['content']: token for token in tokens}
+            parts['added_tokens'] = [token for text, token in named.items() if text != '']
         except BaseException as error:
             if isinstance(error, (KeyboardInterrupt, SystemExit)):
                 raise
