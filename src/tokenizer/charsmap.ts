@@ -75,7 +75,7 @@ export class Charsmap {
     for (const cluster of clusters(text)) {
       const whole = cluster.length < 6 && utf8Length(cluster) < 6 ? this.#shortest(cluster) : null;
       if (whole !== null) out += whole;
-      else { for (const character of cluster) single(character); }
+      else for (const character of cluster) single(character);
     }
     return out;
   }

@@ -31,7 +31,9 @@ export async function folderTokenizer(beside: Beside): Promise<Tokenizer | null>
 async function tokenizerConfig(beside: Beside): Promise<object> {
   const own = await jsonBeside(beside, 'tokenizer_config.json');
   // as in transformers: older folders name special tokens in a file of their own
-  const config = 'added_tokens_decoder' in own ? own : { ...own, ...await jsonBeside(beside, 'special_tokens_map.json') };
+  const config = 'added_tokens_decoder' in own
+    ? own
+    : { ...own, ...await jsonBeside(beside, 'special_tokens_map.json') };
   const { eos_token_id: ends } = await jsonBeside(beside, 'generation_config.json');
   const file = await beside('chat_template.jinja', MAX_CONFIG_BYTES);
   const template = file ? new TextDecoder().decode(file) : config.chat_template;

@@ -8,7 +8,6 @@ import { MAX_PIECE_BYTES, MAX_VOCAB } from '../limits.ts';
 import { SENTENCEPIECE_KEY } from './spm.ts';
 import { CONTROL, refuse } from './vocabulary.ts';
 
-
 interface Field {
   readonly number: number;
   /** The integer of a varint, the bits of a 32-bit field, or the bytes of a length-delimited one. */

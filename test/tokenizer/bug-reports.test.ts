@@ -65,7 +65,9 @@ sharedTest(test, 'tokenizer.json: the ids of tokenizers', `${folder}/tokenizers.
   assert.ok(pipelines.length >= 16);
   for (const { file, note, texts } of pipelines) {
     const tokenizer = openTokenizer(readFileSync(shared(`${folder}/${file}`) as string), file);
-    for (const { text, ids } of texts) assert.equal(tokenizer.encode(text), ids, `${file}: ${note}: ${JSON.stringify(text)}`);
+    for (const { text, ids } of texts) {
+      assert.equal(tokenizer.encode(text), ids, `${file}: ${note}: ${JSON.stringify(text)}`);
+    }
   }
 });
 

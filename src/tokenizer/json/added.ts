@@ -23,7 +23,9 @@ export class TokenFinder {
     const spelled = new Map<string, number>();
     for (const [id, token] of added.byId) {
       if (token.normalized !== normalized) continue;
-      if (token.piece === '') refuse(name, `normalising leaves nothing of the added token "${token.content.slice(0, 40)}"`);
+      if (token.piece === '') {
+        refuse(name, `normalising leaves nothing of the added token "${token.content.slice(0, 40)}"`);
+      }
       // of two that become the same the original takes either; here the one that the file names first
       if (!spelled.has(token.piece)) spelled.set(token.piece, id);
     }

@@ -86,7 +86,8 @@ const MAKERS: Readonly<Record<string, (step: Json, name: string) => Maker>> = {
   ByteLevel: () => byteLevelStage,
   ByteFallback: () => byteFallback,
   Fuse: () => fuse,
-  Strip: (step, name) => strip(character(step, 'content', name), count(step, 'start', 0, name), count(step, 'stop', 0, name)),
+  Strip: (step, name) =>
+    strip(character(step, 'content', name), count(step, 'start', 0, name), count(step, 'stop', 0, name)),
   Replace: replace,
   Metaspace: (step, name) => {
     const mark = character(step, 'replacement', name);
@@ -233,7 +234,7 @@ const byteFallback: Maker = (next) => {
       if (!(cause instanceof TypeError)) throw cause;
     }
     if (text !== null) next(text, true, true);
-    else { for (let i = 0; i < run.length; i++) next('\ufffd', true, true); }
+    else for (let i = 0; i < run.length; i++) next('\ufffd', true, true);
   };
   return {
     push: (part, _begins, ends) => {

@@ -16,7 +16,9 @@ export function readFrame(config: unknown, vocabulary: Vocabulary): Frame {
   let frame: Frame = [null];
   for (const { made } of readSteps(config, PART, vocabulary.name)) {
     frame = made(vocabulary).flatMap((part) => part === null ? frame : [part]);
-    if (frame.length > MAX_FRAME) refuse(vocabulary.name, `post-processors add more than ${MAX_FRAME} tokens to a text`);
+    if (frame.length > MAX_FRAME) {
+      refuse(vocabulary.name, `post-processors add more than ${MAX_FRAME} tokens to a text`);
+    }
   }
   return frame;
 }
@@ -44,7 +46,9 @@ function template(step: Json, vocabulary: Vocabulary): Frame {
     if (piece.Sequence !== undefined) return [null];
     const { id } = object(piece.SpecialToken, name, 'a special token of a template');
     const token = typeof id === 'string' && Object.hasOwn(tokens, id) ? tokens[id] as Json : undefined;
-    if (!Array.isArray(token?.ids)) return refuse(name, `the post-processor adds ${shown(id)}, which is no special token of its`);
+    if (!Array.isArray(token?.ids)) {
+      return refuse(name, `the post-processor adds ${shown(id)}, which is no special token of its`);
+    }
     return token.ids.map((one: unknown) => named([id, one], vocabulary));
   });
 }

@@ -15,7 +15,9 @@ const TYPES = ['BPE', 'WordPiece', 'WordLevel', 'Unigram'];
 /** The type of a model; of one without, the first whose fields are all there, as in the original. */
 function typeOf(model: Json, name: string): string {
   if (typeof model.type === 'string' && TYPES.includes(model.type)) return model.type;
-  if (model.type !== undefined) refuse(name, `the model type ${shown(model.type)} is not supported; ${TYPES.join(', ')} are`);
+  if (model.type !== undefined) {
+    refuse(name, `the model type ${shown(model.type)} is not supported; ${TYPES.join(', ')} are`);
+  }
   const has = (...keys: string[]): boolean => keys.every((key) => model[key] !== undefined);
   if (Array.isArray(model.vocab)) return 'Unigram';
   if (has('merges')) return 'BPE';
@@ -89,4 +91,3 @@ function wordPiece(model: Json, { name, ids }: ModelPieces): Lookup {
     return true;
   };
 }
-

@@ -9,7 +9,7 @@ import { Charsmap } from '../charsmap.ts';
 import { isCombining, isSpace, lowercase, normalForm, without } from '../unicode.ts';
 import { refuse } from '../vocabulary.ts';
 import { cleanBert } from '../wordpiece.ts';
-import { finder, type Finder, flag, type Json, type Part, readSteps, replaced, words } from './steps.ts';
+import { type Finder, finder, flag, type Json, type Part, readSteps, replaced, words } from './steps.ts';
 
 /** A text on its way, and how many of its units at the beginning come from the first character of the whole text. */
 export interface Normal {
@@ -121,11 +121,16 @@ function replace(find: Finder, content: string): Step {
   };
 }
 
-const NMT_REMOVED = /[\x01-\x08\x0b\x0e-\x1f\x7f\x8f\x9f]/g;
+/** A text without control characters. */
+const NOTHING_TO_DO = /^[ -~\n]*$/;
 const NMT_SPACES = /[\t\n\f\r\u1680\u200b-\u200f\u2028\u2029\u2581\ufeff\ufffd]/g;
 
+/** Without control characters but U+0000 and those of a newer table than the original's; what is much like a space becomes one. */
 function nmt(text: string): string {
-  return text.replace(NMT_REMOVED, '').replace(NMT_SPACES, ' ');
+  const isControl = (unit: number): boolean =>
+    (unit > 0 && unit < 9) || unit === 11 || (unit > 13 && unit < 32) || unit === 0x7f || unit === 0x8f ||
+    unit === 0x9f;
+  return without(text, isControl, NOTHING_TO_DO).replace(NMT_SPACES, ' ');
 }
 
 function bert(step: Json, name: string): Step {

@@ -66,7 +66,10 @@ const NAMED = ['bos_token', 'eos_token', 'unk_token', 'sep_token', 'pad_token', 
 function namedTokens(settings: Json): Json[] {
   const { added_tokens_decoder: decoder, additional_special_tokens: more, extra_special_tokens: extra } = settings;
   const listed = typeof decoder === 'object' && decoder !== null ? Object.values(decoder) as unknown[] : [];
-  const named = [...NAMED.map((key) => settings[key]), ...[more, extra].flatMap((list) => Array.isArray(list) ? list as unknown[] : [])];
+  const named = [
+    ...NAMED.map((key) => settings[key]),
+    ...[more, extra].flatMap((list) => Array.isArray(list) ? list as unknown[] : []),
+  ];
   return [...listed, ...named.map((one) => typeof one === 'string' ? { content: one, special: true } : one)]
     .filter((one): one is Json => typeof (one as Json | null)?.content === 'string')
     .map((one) => listed.includes(one) ? one : { ...one, special: true });

@@ -8,7 +8,7 @@ import { isPunctuation, isSpace, isWord } from '../unicode.ts';
 import { refuse } from '../vocabulary.ts';
 import type { Normal } from './normalizers.ts';
 import { scriptOf } from './scripts.ts';
-import { character, count, finder, type Finder, flag, type Json, label, readSteps, shown, words } from './steps.ts';
+import { character, count, type Finder, finder, flag, type Json, label, readSteps, shown, words } from './steps.ts';
 
 /** One step: what is done to a word before it is cut, where it is cut (start and end of each part), and what is done after. */
 interface Step {
@@ -58,7 +58,10 @@ function cutWithOrigins(start: Normal, steps: readonly Step[]): string[] {
         if (to === from) continue;
         const part = text.slice(from, to);
         const its = Math.max(0, Math.min(origin, to) - from);
-        next.push({ text: after ? after(part) : part, origin: after && its > 0 ? after(part.slice(0, its)).length : its });
+        next.push({
+          text: after ? after(part) : part,
+          origin: after && its > 0 ? after(part.slice(0, its)).length : its,
+        });
       }
     }
     now = next;
@@ -103,7 +106,11 @@ function splitting(find: Finder, how: Behaviour, invert: boolean = false): Finde
       bounds.push(end, text.length);
       separates.push(invert);
     }
-    return how === 'isolated' ? bounds : how === 'mergedwithnext' ? mergeNext(bounds, separates) : merge(bounds, separates, how);
+    return how === 'isolated'
+      ? bounds
+      : how === 'mergedwithnext'
+      ? mergeNext(bounds, separates)
+      : merge(bounds, separates, how);
   };
 }
 
@@ -142,9 +149,7 @@ function each(is: (point: number) => boolean): Finder {
       const unit = text.charCodeAt(at);
       const wide = unit >= 0xd800 && unit < 0xdc00;
       const next = at + (wide ? 2 : 1);
-      const yes = wide
-        ? is(text.codePointAt(at) as number)
-        : (known[unit] || (known[unit] = is(unit) ? 2 : 1)) === 2;
+      const yes = wide ? is(text.codePointAt(at) as number) : (known[unit] || (known[unit] = is(unit) ? 2 : 1)) === 2;
       if (yes) found.push(at, next);
       at = next;
     }
@@ -202,11 +207,16 @@ function metaspace(step: Json, name: string): Step {
   const mark = character(step, 'replacement', name);
   const scheme = words(step, 'prepend_scheme', name, step.add_prefix_space === false ? 'never' : 'always');
   if (!['first', 'never', 'always'].includes(scheme) || (step.add_prefix_space === false && scheme !== 'never')) {
-    refuse(name, `prepend_scheme ${shown(scheme)} of a Metaspace is not first, never or always as add_prefix_space says`);
+    refuse(
+      name,
+      `prepend_scheme ${shown(scheme)} of a Metaspace is not first, never or always as add_prefix_space says`,
+    );
   }
   const marks: Finder = (text) => {
     const found: number[] = [];
-    for (let at = text.indexOf(mark); at !== -1; at = text.indexOf(mark, at + mark.length)) found.push(at, at + mark.length);
+    for (let at = text.indexOf(mark); at !== -1; at = text.indexOf(mark, at + mark.length)) {
+      found.push(at, at + mark.length);
+    }
     return found;
   };
   return {

@@ -39,7 +39,11 @@ export interface Part<T> {
  * The steps of a part, sequences laid flat.
  * @throws {TokenizerError} `TOKENIZER` for a step that is not known or malformed
  */
-export function readSteps<T>(config: unknown, part: Part<T>, name: string): { readonly type: string; readonly made: T }[] {
+export function readSteps<T>(
+  config: unknown,
+  part: Part<T>,
+  name: string,
+): { readonly type: string; readonly made: T }[] {
   const { what, list, makers, guesses = [] } = part;
   const steps: { type: string; made: T }[] = [];
   const open: unknown[] = [config];
@@ -50,7 +54,9 @@ export function readSteps<T>(config: unknown, part: Part<T>, name: string): { re
     let type = String(its.type);
     const known = (): boolean => type === 'Sequence' || Object.hasOwn(makers, type);
     if (!known()) type = guesses.find(([, ...fields]) => fields.every((field) => field in its))?.[0] ?? type;
-    if (!known()) refuse(name, `the ${what} ${label(its)} is not known; ${Object.keys(makers).join(', ')} and Sequence are`);
+    if (!known()) {
+      refuse(name, `the ${what} ${label(its)} is not known; ${Object.keys(makers).join(', ')} and Sequence are`);
+    }
     if (type !== 'Sequence') steps.push({ type, made: makers[type]({ ...its, type }, name) });
     else if (Array.isArray(its[list])) open.unshift(...its[list] as unknown[]);
     else refuse(name, `a Sequence lacks its list ${list}`);

@@ -81,7 +81,7 @@ export class JsonTokenizer implements Tokenizer {
     const out: number[] = [];
     for (const part of frame) {
       if (part !== null) out.push(part);
-      else { for (const id of ids) out.push(id); }
+      else for (const id of ids) out.push(id);
     }
     return out;
   }

@@ -23,7 +23,10 @@ export function unigram(model: Json, name: string): Model {
     return score;
   });
   const unknown = model.unk_id ?? undefined;
-  if (unknown !== undefined && !(Number.isInteger(unknown) && (unknown as number) >= 0 && (unknown as number) < listed.length)) {
+  if (
+    unknown !== undefined &&
+    !(Number.isInteger(unknown) && (unknown as number) >= 0 && (unknown as number) < listed.length)
+  ) {
     refuse(name, `model.unk_id is ${shown(unknown)}, and the vocabulary has ${listed.length} pieces`);
   }
   const unk = unknown as number | undefined;
@@ -57,8 +60,11 @@ function segmenter(
       return;
     }
     const spelled = byteFallback ? Array.from(new TextEncoder().encode(text), (byte) => bytes[byte]) : [];
-    if (byteFallback && spelled.every((one) => one !== undefined)) { for (const one of spelled) out.push(one as number); }
-    else out.push(unknown ?? missing(name, undefined));
+    if (byteFallback && spelled.every((one) => one !== undefined)) {
+      for (const one of spelled) {
+        out.push(one as number);
+      }
+    } else out.push(unknown ?? missing(name, undefined));
   };
 
   return (text, out, safe) => {

@@ -464,8 +464,10 @@ class Builder {
     const { root, groups } = parsePattern(source);
     // 0 and 1 are not used; marks of loops follow, and last the place that a look back began at
     this.slots = 2 * groups + 2;
-    this.#fixed = !somewhere(root, (node) =>
-      node.kind === 'back' || (node.kind === 'place' && node.place === 'search start'));
+    this.#fixed = !somewhere(
+      root,
+      (node) => node.kind === 'back' || (node.kind === 'place' && node.place === 'search start'),
+    );
     this.#write(root);
     this.#add(DONE);
     this.slots++;
@@ -491,7 +493,7 @@ class Builder {
     switch (node.kind) {
       case 'set':
         if (node.point === undefined) this.#add(SET, this.#set(node.test));
-        else { for (const unit of String.fromCodePoint(node.point).split('')) this.#add(UNIT, unit.charCodeAt(0)); }
+        else for (const unit of String.fromCodePoint(node.point).split('')) this.#add(UNIT, unit.charCodeAt(0));
         return;
       case 'all':
         for (const part of node.parts) this.#write(part);
@@ -602,7 +604,8 @@ class Builder {
 
 /** Whether a part is a repetition of one set of characters without a bound. */
 function isRun(node: Node): node is Node & { readonly kind: 'loop' } {
-  return node.kind === 'loop' && node.greed === 'greedy' && node.max === Infinity && node.min < 2 && node.body.kind === 'set';
+  return node.kind === 'loop' && node.greed === 'greedy' && node.max === Infinity && node.min < 2 &&
+    node.body.kind === 'set';
 }
 
 /** Characters that a look back goes back at most, for a body without a bound of its own. */

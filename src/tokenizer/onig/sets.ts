@@ -104,7 +104,19 @@ function once(key: string, make: () => Test): Test {
 export function posix(name: string): Test | undefined {
   if (name === 'punct') return once('[punct]', () => aged('[\\p{P}\\p{S}]'));
   const known = [
-    'alnum', 'alpha', 'ascii', 'blank', 'cntrl', 'digit', 'graph', 'lower', 'print', 'space', 'upper', 'xdigit', 'word',
+    'alnum',
+    'alpha',
+    'ascii',
+    'blank',
+    'cntrl',
+    'digit',
+    'graph',
+    'lower',
+    'print',
+    'space',
+    'upper',
+    'xdigit',
+    'word',
   ];
   return known.includes(name) ? once(name, NAMED.get(name) as () => Test) : undefined;
 }

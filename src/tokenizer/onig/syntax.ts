@@ -65,7 +65,8 @@ const PLACES: Readonly<Record<string, Place>> = {
   B: 'no word edge',
 };
 const CONTROLS: Readonly<Record<string, number>> = { t: 9, n: 10, v: 11, f: 12, r: 13, a: 7, e: 27 };
-const NEWLINES: Test = (point) => (point >= 10 && point <= 13) || point === 0x85 || point === 0x2028 || point === 0x2029;
+const NEWLINES: Test = (point) =>
+  (point >= 10 && point <= 13) || point === 0x85 || point === 0x2028 || point === 0x2029;
 
 class Parser {
   readonly #source: string;
@@ -237,7 +238,9 @@ class Parser {
       this.#at++;
       return { kind: 'set', test: letter === 'O' ? () => true : (point) => point !== 10 };
     }
-    if (letter === 'X' || letter === 'y' || letter === 'Y' || letter === 'g') this.#fail(`\\${letter} is not supported`);
+    if (letter === 'X' || letter === 'y' || letter === 'Y' || letter === 'g') {
+      this.#fail(`\\${letter} is not supported`);
+    }
     const number = this.#take(/[1-9]\d*/y);
     if (number) {
       if (Number(number[0]) > this.#groups) this.#fail(`a reference to group ${number[0]}, which is not before it`);
@@ -352,7 +355,8 @@ class Parser {
 }
 
 const negate = (test: Test): Test => (point) => !test(point);
-const union = (tests: readonly Test[]): Test => tests.length === 1 ? tests[0] : (point) => tests.some((test) => test(point));
+const union = (tests: readonly Test[]): Test =>
+  tests.length === 1 ? tests[0] : (point) => tests.some((test) => test(point));
 const all = (parts: readonly Node[]): Node => parts.length === 1 ? parts[0] : { kind: 'all', parts };
 const loop = (body: Node, min: number, max: number, greed: Greed): Node => ({ kind: 'loop', body, min, max, greed });
 

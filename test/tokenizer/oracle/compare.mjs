@@ -36,7 +36,9 @@ function differences(tokenizer, specials, one) {
     if (!same(ours, theirs)) found.push({ what, ours, theirs });
   };
   check('ids', one.special, () => tokenizer.encode(one.text, { special: true }));
-  if (!madeOfText(specials, one.plain.is ?? [])) check('ids of plain text', one.plain, () => tokenizer.encode(one.text));
+  if (!madeOfText(specials, one.plain.is ?? [])) {
+    check('ids of plain text', one.plain, () => tokenizer.encode(one.text));
+  }
   for (const { ids, shown, skipped } of one.decoded) {
     check(`decode ${JSON.stringify(ids)} with special tokens`, shown, () => tokenizer.decode(ids, { special: true }));
     check(`decode ${JSON.stringify(ids)}`, skipped, () => tokenizer.decode(ids));
@@ -77,7 +79,11 @@ for await (const line of createInterface({ input: process.stdin })) {
     if (wrong++ < SHOWN) {
       console.log(`  ${name}, text ${one.index}: ${JSON.stringify(one.text)}`);
       for (const { what, ours, theirs } of found.slice(0, 2)) {
-        console.log(`    ${what}\n      ours   ${JSON.stringify(ours.is ?? ours.error)}\n      theirs ${JSON.stringify(theirs.is ?? theirs.error)}`);
+        console.log(
+          `    ${what}\n      ours   ${JSON.stringify(ours.is ?? ours.error)}\n      theirs ${
+            JSON.stringify(theirs.is ?? theirs.error)
+          }`,
+        );
       }
       console.log(`    again: ${again} --seed ${seed} --only ${name} --index ${one.index}`);
     }
