@@ -14,7 +14,7 @@ export type { SafetensorsContainer } from '../container/safetensors.ts';
 export type { WeightInfo } from '../container/tensor.ts';
 export type { TorchContainer } from '../container/torch.ts';
 export type { GgufType } from '../convert/options.ts';
-export type { ConvertedTensor, ConvertResult, ConvertType } from '../convert/types.ts';
+export type { ConvertedTensor, ConvertResult, ConvertType, WrittenType } from '../convert/types.ts';
 export type { RopeDescription, RopePairing, YarnDescription } from '../description/description.ts';
 export type { Scorer } from '../eval/perplexity.ts';
 export type { AdaptiveTemperature } from '../sample/adaptive.ts';
