@@ -87,6 +87,8 @@ export type ErrorCode =
   | 'DATASET_LABELS'
   | 'DATASET_LINE'
   | 'EVAL_LOG'
+  | 'GATE'
+  | 'SUITE'
   // the caller's arguments
   | 'OPTION';
 
@@ -188,7 +190,7 @@ export class DistillError extends TernspikeError {
   }
 }
 
-/** A data set that cannot be evaluated on, or a log that is not of this run. */
+/** A data set that cannot be evaluated on, a log of another run, or a gate or suite that makes no sense. */
 export class DatasetError extends TernspikeError {
   static {
     named(this, 'DatasetError');

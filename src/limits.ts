@@ -116,3 +116,11 @@ export const MAX_LOGIT_BIAS: number = 1024;
 
 /** One line of a data set or of the log of an evaluation. The longest of GLUE, pairs with their parses, have about 20 kB. */
 export const MAX_DATA_LINE_BYTES: number = 1 << 20;
+/** One answer of a server that models are compared with. A window of 4096 tokens with five alternatives each takes about 1 MB. */
+export const MAX_REMOTE_BYTES: number = 64 << 20;
+/** One result, baseline or suite. Results keep what both sides said of every sample: QQP's 40 000 take about 3 MB. */
+export const MAX_RESULT_BYTES: number = 64 << 20;
+/** One line of the journal of a comparison: the figures of a window, about 60 bytes for each of its tokens. */
+export const MAX_JOURNAL_LINE_BYTES: number = 64 << 20;
+/** Comparisons of one suite. */
+export const MAX_COMPARISONS: number = 1000;

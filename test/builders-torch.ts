@@ -204,9 +204,13 @@ export class PickleCode {
   }
 }
 
-/** A pickle of protocol 2. */
-export function pickleBytes(value: Picklable): Uint8Array {
-  return new PickleCode(0x80, 2, code(value), '.').bytes;
+/** A pickle. Protocols from 4 on have frames. */
+export function pickleBytes(value: Picklable, protocol: number = 2): Uint8Array {
+  const body = new PickleCode(code(value), '.').bytes;
+  if (protocol < 4) return new PickleCode(0x80, protocol, body).bytes;
+  const length = new ByteBuilder();
+  length.u64(body.length);
+  return new PickleCode(0x80, protocol, 0x95, length.take(), body).bytes;
 }
 
 /** Instructions for a value. */
@@ -266,6 +270,10 @@ export interface TorchTensor {
   /** Elements of the storage as the pickle has them. */
   elements?: Picklable;
   size?: Picklable;
+  /** Type of the elements, of a storage that has none. */
+  dtype?: string;
+  /** What a storage is a part of, in old files. */
+  view?: Picklable;
   /** Arguments behind the others. */
   more?: readonly Picklable[];
 }
@@ -275,11 +283,14 @@ export function torchTensor(tensor: TorchTensor): PickleCode {
   const { shape, storage = 'FloatStorage', key = '0', offset = 0, more = [] } = tensor;
   const stride = tensor.stride ?? shape.map((_, i) => shape.slice(i + 1).reduce((a, b) => a * b, 1));
   const { elements = shape.reduce((a, b) => a * b, 1), size = tuple(...shape) } = tensor;
-  const id = tuple('storage', pickleGlobal('torch', storage), key, 'cpu', elements);
+  const { dtype, view } = tensor;
+  const kind = pickleGlobal(storage === 'UntypedStorage' ? 'torch.storage' : 'torch', storage);
+  const id = tuple('storage', kind, key, 'cpu', elements, ...(view === undefined ? [] : [view]));
   const reference = new PickleCode(id.bytes, 'Q');
   const hooks = call(pickleGlobal('collections', 'OrderedDict'));
-  const rebuild = pickleGlobal('torch._utils', '_rebuild_tensor_v2');
-  return call(rebuild, reference, offset, size, tuple(...stride), false, hooks, ...more);
+  const rebuild = pickleGlobal('torch._utils', dtype === undefined ? '_rebuild_tensor_v2' : '_rebuild_tensor_v3');
+  const typed = dtype === undefined ? [] : [pickleGlobal('torch', dtype)];
+  return call(rebuild, reference, offset, size, tuple(...stride), false, hooks, ...typed, ...more);
 }
 
 /** A checkpoint: the value of its pickle (or the pickle), and the bytes of its storages by file name. */
@@ -297,4 +308,36 @@ export function torchBytes(
     ...files,
   ];
   return zipBytes(all, parts);
+}
+
+/** What a checkpoint of the format before version 1.6 begins with, if nothing else is asked for. */
+export interface LegacyParts {
+  magic?: Picklable;
+  version?: Picklable;
+  system?: Picklable;
+  /** Names of the storages as they are listed. */
+  keys?: Picklable;
+  /** Elements as each storage has them. */
+  counts?: Readonly<Record<string, number | bigint>>;
+  protocol?: number;
+}
+
+const LEGACY_MAGIC = 0x1950a86a20f9469cfc6cn;
+
+/** A checkpoint of that format: pickles, then for each storage its elements and bytes. @param width bytes of an element */
+export function legacyTorchBytes(
+  root: Picklable,
+  storages: Readonly<Record<string, Uint8Array>>,
+  parts: LegacyParts = {},
+  width: number = 4,
+): Uint8Array {
+  const { magic = LEGACY_MAGIC, version = 1001, keys = Object.keys(storages), counts = {}, protocol } = parts;
+  const { system = { protocol_version: 1001, little_endian: true, type_sizes: { int: 4 } } } = parts;
+  const out = new ByteBuilder();
+  for (const value of [magic, version, system, root, keys]) out.bytes(pickleBytes(value, protocol));
+  for (const [key, data] of Object.entries(storages)) {
+    out.u64(counts[key] ?? data.length / width);
+    out.bytes(data);
+  }
+  return out.take();
 }

@@ -35,6 +35,7 @@ export const WEIGHT_FILES: readonly string[] = [
   'model.safetensors',
   'model.safetensors.index.json',
   'pytorch_model.bin',
+  'pytorch_model.bin.index.json',
 ];
 
 /** `beside` of a source that has `sibling`. */

@@ -12,7 +12,7 @@ export interface Command {
   /** Reads the arguments. @throws {UsageError} */
   prepare(
     args: readonly string[],
-  ): { readonly json: boolean; readonly help: boolean; run(context: Context): Promise<void> };
+  ): { readonly json: boolean; readonly help: boolean; run(context: Context): Promise<number | void> };
 }
 
 /** What a body is given besides its values. */
@@ -28,18 +28,18 @@ export interface Arguments<T extends OptionTable> {
   readonly positionals: readonly string[];
 }
 
-/** Ties a description to its body. */
+/** Ties a description to its body, which may return an exit code of its own. */
 export function command<T extends OptionTable>(
   spec: CommandSpec<T>,
-  body: (args: Arguments<T>, context: Context) => Promise<void>,
+  body: (args: Arguments<T>, context: Context) => Promise<number | void>,
 ): Command {
   return {
     spec,
     prepare(args) {
       const parsed: Parsed<T> = parse(spec, args);
-      const run = async (context: Context): Promise<void> => {
+      const run = async (context: Context): Promise<number | void> => {
         try {
-          await body(parsed, context);
+          return await body(parsed, context);
         } catch (error) {
           throw spoken(error, spec.options);
         }

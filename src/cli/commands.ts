@@ -4,11 +4,14 @@
  */
 import { bench } from './bench.ts';
 import { classify } from './classify.ts';
+import { compareCommand } from './compare.ts';
 import type { Command } from './command.ts';
 import { convert } from './convert.ts';
 import { distillCommand } from './distill.ts';
 import { embed } from './embed.ts';
 import { evalGlue } from './eval-glue.ts';
+import { gateCommand } from './gate.ts';
+import { historyCommand } from './history.ts';
 import { inspect } from './inspect.ts';
 import { logits } from './logits.ts';
 import { perplexityCommand } from './perplexity.ts';
@@ -25,6 +28,9 @@ export const COMMANDS: readonly Command[] = [
   classify,
   embed,
   evalGlue,
+  compareCommand,
+  gateCommand,
+  historyCommand,
   convert,
   distillCommand,
   bench,

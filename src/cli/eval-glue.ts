@@ -2,9 +2,6 @@
  * `eval glue`: a classifier over a task of GLUE.
  * @module
  */
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { IoError } from '../errors.ts';
 import {
   evaluateGlue,
   GLUE_MAX_LENGTH,
@@ -17,6 +14,7 @@ import {
   type GlueTask,
   glueTask,
   type MalformedLine,
+  metricInterval,
   readGlue,
 } from '../entries/eval.ts';
 import type { Model } from '../model/model.ts';
@@ -24,6 +22,7 @@ import type { SpikingBertDescription } from '../architectures/spikingbert/descri
 import { type OptionTable, UsageError } from './args.ts';
 import { classifyOptions, openClassifier, STEP_OPTIONS, type StepValues } from './classify-options.ts';
 import { type Command, command, type Context, need } from './command.ts';
+import { glueFile } from './compare-data.ts';
 import { withSource } from './files.ts';
 import { modelSum, sampleFile, surveyText } from './fingerprint.ts';
 import { type LogFile, openLog } from './glue-log-file.ts';
@@ -79,7 +78,7 @@ export const evalGlue: Command = command(
     const options = classifyOptions(values);
     if (values.resume && values.log === undefined) throw new UsageError('--resume needs --log FILE');
     const path = classifierPath(values.model);
-    const data = await findData(folder, task, file);
+    const data = await glueFile(folder, task, file);
     const { sum, lines } = await withSource(data, signal, async (source) => {
       // what is wrong with the file shall be known before a model is loaded
       for await (const _ of readGlue(source, task, { malformed: values.malformed, signal })) break;
@@ -142,9 +141,20 @@ export const evalGlue: Command = command(
     const complete = result !== undefined;
     if (!complete) out.note(interrupted(records.length, log));
     result ??= glueResult(task, records);
+    const { samples: count } = result;
+    const intervals = Object.fromEntries(
+      task.metrics.map((name) => [name, metricInterval(task, records.slice(0, count), name)] as const),
+    );
+    if (!out.json) {
+      const shown = Object.entries(intervals).map(([name, ends]) =>
+        `${name} ${ends ? ends.map((end) => end.toFixed(4)).join(' … ') : 'undefined'}`
+      );
+      out.note(`95 % intervals: ${shown.join(', ')}`);
+    }
     await out.result(
       {
         ...result,
+        intervals,
         secondsPerSample: rounded(result.secondsPerSample),
         title: task.title,
         split,
@@ -166,22 +176,16 @@ export const evalGlue: Command = command(
   },
 );
 
-/** Where the file of the split lies. @throws {IoError} `IO` where it lies in none of the usual places */
-async function findData(folder: string, task: GlueTask, file: string): Promise<string> {
-  const places = [join(folder, file), join(folder, task.title, file)];
-  for (const place of places) {
-    if ((await stat(place).catch(() => null))?.isFile()) return place;
-  }
-  throw new IoError('IO', `${task.title} has no file ${places.join(' nor ')}; --data is the folder of its .tsv files`);
-}
-
 /** What a run depends on, by option or by model. */
 function effective(model: Model, values: StepValues & { readonly activations?: string }): GlueRun {
   const d = model.describe() as SpikingBertDescription; // there would be no classifier of any other
   const { activations, rate, 'early-exit': earlyExit, 'exit-every': exitEvery } = values;
   const threshold = values['v-th'] ?? d.threshold;
   if (rate) return { threshold, rate, activations };
-  return { threshold, steps: values.steps ?? d.steps, leak: values.leak ?? d.leak, earlyExit, exitEvery, activations };
+  const initial = values['v-init'] ?? d.initial;
+  const run = { threshold, steps: values.steps ?? d.steps, leak: values.leak ?? d.leak, earlyExit, exitEvery };
+  // logs from before this number was known are of runs without it
+  return { ...run, ...(initial !== 0 && { initial }), activations };
 }
 
 /** A function that shows how far the run is. */

@@ -41,9 +41,10 @@ export const inspect: Command = command(
       await opened.source?.close?.();
       return opened;
     });
-    const tensors = [...container.tensors.values()].map(({ name, type, shape, byteLength }) => ({
+    const tensors = [...container.tensors.values()].map(({ name, type, stored, shape, byteLength }) => ({
       name,
       type,
+      ...(stored && { stored }),
       shape,
       bytes: byteLength,
     }));
@@ -76,8 +77,8 @@ export const inspect: Command = command(
         '',
         ...Object.entries(metadata).map(([key, value]) => `${oneLine(key)} = ${text(value)}`),
         '',
-        ...tensors.map(({ name, type, shape, bytes }) =>
-          `${oneLine(name)}  ${type}  ${shape.join(' × ')}  ${bytesText(bytes)}`
+        ...tensors.map(({ name, type, stored, shape, bytes }) =>
+          `${oneLine(name)}  ${stored ? `${stored} as ${type}` : type}  ${shape.join(' × ')}  ${bytesText(bytes)}`
         ),
         '',
         ...(description === null ? [] : [summary(description)]),

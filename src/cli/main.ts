@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 /**
- * The command line. Exit codes: 0 success, 2 wrong usage, 1 any refusal, 130 interrupted.
+ * The command line. Exit codes: 0 success, 2 wrong usage, 1 any refusal, 3 a regression, 4 a changed golden item, 130 interrupted.
  * @module
  */
 import process from 'node:process';
 import { TernspikeError } from '../errors.ts';
+import { nearest } from '../options.ts';
 import { columns, commandHelp, UsageError } from './args.ts';
 import { chosenCommand, COMMANDS } from './commands.ts';
 import { oneLine, processOutput } from './output.ts';
@@ -38,7 +39,10 @@ async function main(args: readonly string[]): Promise<number> {
       : words === group
       ? `${group} has commands of its own`
       : `unknown command ${JSON.stringify(oneLine(words, 60))}`;
-    throw new UsageError(`${what}, expected one of ${expected.join(', ')}`);
+    const near = words === undefined || words === group ? undefined : nearest(words, expected);
+    if (near !== undefined) throw new UsageError(`${what}; did you mean ${near}?`);
+    const text = name?.includes(' ') ? '; ternspike run "TEXT" continues a text' : '';
+    throw new UsageError(`${what}, expected one of ${expected.join(', ')}${text}`);
   }
   const prepared = command.prepare(chosen.rest);
   if (prepared.help) {
@@ -48,7 +52,7 @@ async function main(args: readonly string[]): Promise<number> {
   const out = processOutput(prepared.json);
   return await interruptible(async (signal) => {
     try {
-      await prepared.run({ out, signal });
+      return await prepared.run({ out, signal });
     } catch (error) {
       if (signal.aborted) out.note('interrupted');
       throw error;
@@ -59,21 +63,22 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 /** Runs with a signal that the first interrupt aborts; the second one ends the process at once. */
-async function interruptible(body: (signal: AbortSignal) => Promise<void>): Promise<number> {
+async function interruptible(body: (signal: AbortSignal) => Promise<number | void>): Promise<number> {
   const controller = new AbortController();
   const onInterrupt = (): void => {
     if (controller.signal.aborted) process.exit(INTERRUPTED);
     controller.abort();
   };
   process.on('SIGINT', onInterrupt);
+  let code: number | void = 0;
   try {
-    await body(controller.signal);
+    code = await body(controller.signal);
   } catch (error) {
     if (!controller.signal.aborted) throw error;
   } finally {
     process.off('SIGINT', onInterrupt);
   }
-  return controller.signal.aborted ? INTERRUPTED : 0;
+  return controller.signal.aborted ? INTERRUPTED : code ?? 0;
 }
 
 /** Help about a command, about those that begin with a word, or about all. */
@@ -103,7 +108,7 @@ function overallHelp(): string {
     '',
     'ternspike COMMAND --help explains a command; --version prints the version.',
     'Every command takes --json, and - instead of a text reads stdin.',
-    'Exit codes: 0 success, 1 refusal, 2 wrong usage, 130 interrupted.',
+    'Exit codes: 0 success, 1 refusal, 2 wrong usage, 130 interrupted; of gates also 3 regression, 4 golden item changed.',
     'TERNSPIKE_DEBUG=1 prints the stack of a refusal.',
     '',
     'Example:',

@@ -23,6 +23,13 @@ export const DENSE_BYTES: Readonly<Record<DenseType, number>> = {
   I8: 1,
   U8: 1,
   BOOL: 1,
+  U16: 2,
+  U32: 4,
+  U64: 8,
+  F8_E4M3: 1,
+  F8_E5M2: 1,
+  F8_E4M3FNUZ: 1,
+  F8_E5M2FNUZ: 1,
 };
 
 /** Says whether a type of this name can be read. */

@@ -11,6 +11,7 @@ import { readGguf, readShards } from './parts.ts';
 import type { HuggingFaceContainer } from './huggingface/translate.ts';
 import { readSafetensors, type SafetensorsContainer } from './safetensors.ts';
 import type { TorchContainer } from './torch.ts';
+import { asCommonFloats, hasOtherFloats } from './other-floats.ts';
 
 /** Any container that can be read; `format` tells which. */
 export type AnyContainer = GgufContainer | SafetensorsContainer | TorchContainer | HuggingFaceContainer;
@@ -33,23 +34,24 @@ const READERS: ReadonlyArray<
   [begins('GGUF'), readGguf],
   // a chunk of its own: most models are not checkpoints
   [begins('PK\x03\x04', 'PK\x05\x06'), async (...args) => (await import('./torch.ts')).readTorch(...args)],
+  [
+    begins('\x80\x02', '\x80\x03', '\x80\x04', '\x80\x05'),
+    async (...args) => (await import('./torch.ts')).readLegacyTorch(...args),
+  ],
   [isSafetensors, readSafetensors],
   [(head) => /^\s*\{\s*"(metadata|weight_map)"/.test(head), readShards],
 ];
 
-/** What PyTorch wrote before version 1.6: pickles one after the other, or before 0.2 a tar archive of them. */
-const isOldTorch: Sign = begins(
-  ...['\x80\x02', '\x80\x03', '\x80\x04', '\x80\x05'],
-  ...['sys_info\0', 'pickle\0', 'tensors\0', 'storages\0'],
-);
+/** What PyTorch wrote before version 0.2: a tar archive. */
+const isOldTorch: Sign = begins('sys_info\0', 'pickle\0', 'tensors\0', 'storages\0');
 
 /** Formats of models that are known and not read. */
 const OTHERS: ReadonlyArray<readonly [Sign, ErrorCode, string]> = [
   [
     isOldTorch,
     'TORCH_LEGACY',
-    'a Python pickle, such as a PyTorch checkpoint from before version 1.6; save it again with a newer PyTorch: ' +
-    'torch.save(torch.load(PATH, map_location="cpu", weights_only=True), OUT)',
+    'a PyTorch checkpoint from before version 0.2; save it again with a newer PyTorch: ' +
+    'torch.save(torch.load(PATH, map_location="cpu"), OUT)',
   ],
   [begins('\x89HDF\r\n'), 'UNKNOWN_FORMAT', 'an HDF5 file; convert it to GGUF or safetensors'],
   [begins('lmgg', 'fmgg', 'tjgg', 'algg'), 'UNKNOWN_FORMAT', 'a GGML file, the format before GGUF; convert it to GGUF'],
@@ -89,7 +91,11 @@ export async function openContainer(
   await readFully(source, head, 0, 'the magic number of the file', options.signal);
   const text = String.fromCharCode(...head);
   const reader = READERS.find(([is]) => is(text));
-  if (reader !== undefined) return reader[1](source, options);
+  if (reader !== undefined) {
+    const container = await reader[1](source, options);
+    if (container.format === 'gguf' || !hasOtherFloats(container)) return container;
+    return asCommonFloats(container, container.source ?? source);
+  }
 
   const other = OTHERS.find(([is]) => is(text));
   if (other !== undefined) throw new ModelFileError(other[1], `${source.name} is ${other[2]}`);

@@ -1,7 +1,7 @@
 /**
  * Models in several files: their bytes one after the other as one source, so that nothing behind the container knows of
- * parts. GGUF is cut by llama.cpp's gguf-split (`NAME-00001-of-00003.gguf`), safetensors by transformers
- * (`model.safetensors.index.json`).
+ * parts. GGUF is cut by llama.cpp's gguf-split (`NAME-00001-of-00003.gguf`), safetensors and PyTorch checkpoints by transformers
+ * (`model.safetensors.index.json`, `pytorch_model.bin.index.json`).
  * @module
  */
 import { type ByteSource, readFully } from '../bytes/source.ts';
@@ -10,7 +10,8 @@ import { MAX_INDEX_BYTES, MAX_PARTS } from '../limits.ts';
 import { type GgufContainer, readGgufPart } from './gguf.ts';
 import { quote } from './gguf-types.ts';
 import { readSafetensors, type SafetensorsContainer } from './safetensors.ts';
-import type { TensorInfo } from './tensor.ts';
+import type { Container, TensorInfo } from './tensor.ts';
+import type { TorchContainer } from './torch.ts';
 
 /** Sources one after the other. Closing it closes them. @param name what errors call it */
 export function joinSources(parts: readonly ByteSource[], name: string): ByteSource {
@@ -125,7 +126,9 @@ async function readIndex(source: ByteSource, signal?: AbortSignal): Promise<Map<
   if (typeof map !== 'object' || map === null) return refuse('the index has no weight_map');
   const files = new Map(
     Object.entries(map as Record<string, unknown>).map(([tensor, file]) => {
-      if (typeof file !== 'string' || !/^[^\\/:?#%\0]+\.safetensors$/.test(file) || file.startsWith('.')) {
+      if (
+        typeof file !== 'string' || !/^[^\\/:?#%\0]+\.(?:safetensors|bin|pt|pth)$/.test(file) || file.startsWith('.')
+      ) {
         return refuse(`tensor ${quote(tensor)} is in ${quote(String(file))}, which is not a file of this folder`);
       }
       return [tensor, file] as const;
@@ -136,19 +139,28 @@ async function readIndex(source: ByteSource, signal?: AbortSignal): Promise<Map<
   return files;
 }
 
+/** A file of a model in several: safetensors, or a PyTorch checkpoint of either format. */
+async function readShard(file: string, source: ByteSource, options: { signal?: AbortSignal }): Promise<Container> {
+  if (file.endsWith('.safetensors')) return readSafetensors(source, options);
+  const { readLegacyTorch, readTorch } = await import('./torch.ts');
+  const head = new Uint8Array(Math.min(2, source.size));
+  await readFully(source, head, 0, 'the magic number of the file', options.signal);
+  return head[0] === 0x80 ? readLegacyTorch(source, options) : readTorch(source, options);
+}
+
 /**
- * A safetensors model in several files, by its index.
+ * A safetensors or PyTorch model in several files, by its index.
  * @throws {ModelFileError} `ST_SHARDS` for an index that is malformed, names files outside its folder or that are not there, or
- *   contradicts them; what `readSafetensors` throws
+ *   contradicts them; what `readSafetensors` and `readTorch` throw
  */
 export async function readShards(
   source: ByteSource,
   options: { signal?: AbortSignal } = {},
-): Promise<SafetensorsContainer> {
+): Promise<SafetensorsContainer | TorchContainer> {
   const files = await readIndex(source, options.signal);
   const joined: ByteSource[] = [];
   try {
-    const parts: { tensors: SafetensorsContainer['tensors']; source: ByteSource }[] = [];
+    const parts: { tensors: Container['tensors']; source: ByteSource }[] = [];
     for (const file of new Set(files.values())) {
       const part = await source.sibling?.(file, options.signal);
       if (!part) {
@@ -160,7 +172,7 @@ export async function readShards(
         );
       }
       joined.push(part);
-      const { tensors } = await readSafetensors(part, options);
+      const { tensors } = await readShard(file, part, options);
       for (const tensor of tensors.keys()) {
         if (files.get(tensor) === file) continue;
         const stated = files.get(tensor);
@@ -180,7 +192,8 @@ export async function readShards(
       );
     }
     const whole = joinSources(joined, source.name);
-    return { format: 'safetensors', metadata: new Map(), tensors, size: whole.size, source: whole };
+    const format = joined.length > 0 && [...files.values()][0].endsWith('.safetensors') ? 'safetensors' : 'torch';
+    return { format, metadata: new Map(), tensors, size: whole.size, source: whole };
   } catch (error) {
     for (const part of joined) await part.close?.();
     throw error;

@@ -10,7 +10,7 @@ import { MAX_PICKLE_DEPTH, MAX_PICKLE_ITEMS } from '../limits.ts';
 import { quote } from './gguf-types.ts';
 import { PickleCall, PickleGlobal, PickleReference, PickleTuple, type PickleValue } from './pickle-values.ts';
 
-/** The instructions that are carried out: what `pickle.dump` writes in protocol 2, without those for classes. */
+/** The instructions that are carried out: what `pickle.dump` writes in protocols 2 to 5, without those for classes. */
 const OP = {
   MARK: 0x28,
   STOP: 0x2e,
@@ -43,13 +43,38 @@ const OP = {
   NEWTRUE: 0x88,
   NEWFALSE: 0x89,
   LONG1: 0x8a,
+  LONG4: 0x8b,
+  BINBYTES: 0x42,
+  SHORT_BINBYTES: 0x43,
+  SHORT_BINUNICODE: 0x8c,
+  BINUNICODE8: 0x8d,
+  BINBYTES8: 0x8e,
+  EMPTY_SET: 0x8f,
+  ADDITEMS: 0x90,
+  FROZENSET: 0x91,
+  STACK_GLOBAL: 0x93,
+  MEMOIZE: 0x94,
+  FRAME: 0x95,
+  BYTEARRAY8: 0x96,
 } as const;
 
-const PROTOCOL = 2;
+/** What `torch.save` may be told to write; 2 unless told. */
+const PROTOCOLS: readonly number[] = [2, 3, 4, 5];
+/** Bytes of an integer; those of Python's magic numbers and seeds have under 700. */
+const MAX_LONG_BYTES = 4096;
 /** Longest line of a global. */
 const MAX_LINE_BYTES = 200;
 const ORDERED_DICT = 'collections.OrderedDict';
 const STRICT: TextDecoder = new TextDecoder('utf-8', { ignoreBOM: true, fatal: true });
+
+/** A pickle that has been read. */
+export interface Unpickled {
+  readonly value: PickleValue;
+  /** Everything that it refers to outside itself, in the order in which it does. */
+  readonly references: readonly PickleReference[];
+  /** Where it ends. */
+  readonly end: number;
+}
 
 /**
  * The value of a pickle.
@@ -59,6 +84,15 @@ const STRICT: TextDecoder = new TextDecoder('utf-8', { ignoreBOM: true, fatal: t
  *   Python would not read either; `PICKLE_LIMIT`
  */
 export function unpickle(bytes: Uint8Array, fileName: string, isAllowed: (name: string) => boolean): PickleValue {
+  const { value, end } = new Unpickler(bytes, fileName, isAllowed).run();
+  if (end !== bytes.length) {
+    throw new ModelFileError('PICKLE_CORRUPT', `${fileName}: ${bytes.length - end} bytes follow the end of the pickle`);
+  }
+  return value;
+}
+
+/** The pickle that bytes begin with. @throws {ModelFileError} as `unpickle` */
+export function unpickleNext(bytes: Uint8Array, fileName: string, isAllowed: (name: string) => boolean): Unpickled {
   return new Unpickler(bytes, fileName, isAllowed).run();
 }
 
@@ -73,6 +107,7 @@ class Unpickler {
   /** Height below which the present frame may not take. */
   #floor = 0;
   readonly #memo = new Map<number, PickleValue>();
+  readonly #references: PickleReference[] = [];
   #at = 0;
   /** Position of the present instruction. */
   #op = 0;
@@ -85,14 +120,11 @@ class Unpickler {
     this.#isAllowed = isAllowed;
   }
 
-  run(): PickleValue {
+  run(): Unpickled {
     if (this.#u8() !== OP.PROTO) this.#corrupt('it does not begin with its protocol');
     const protocol = this.#u8();
-    if (protocol !== PROTOCOL) {
-      this.#refuse(
-        'PICKLE_OPCODE',
-        `protocol ${protocol} is not read, only ${PROTOCOL}, which torch.save writes unless told`,
-      );
+    if (!PROTOCOLS.includes(protocol)) {
+      this.#refuse('PICKLE_OPCODE', `protocol ${protocol} is not read, only ${PROTOCOLS.join(', ')}`);
     }
     for (;;) {
       this.#op = this.#at;
@@ -101,8 +133,7 @@ class Unpickler {
       this.#step(op);
     }
     if (this.#marks.length > 0 || this.#stack.length !== 1) this.#corrupt('it ends with other than one value');
-    if (this.#at !== this.#bytes.length) this.#corrupt(`${this.#bytes.length - this.#at} bytes follow its end`);
-    return this.#pop();
+    return { value: this.#pop(), references: this.#references, end: this.#at };
   }
 
   #step(op: number): void {
@@ -120,11 +151,24 @@ class Unpickler {
       case OP.BININT2:
         return this.#push(this.#view.getUint16(this.#take(2), true));
       case OP.LONG1:
-        return this.#push(this.#long());
+        return this.#push(this.#long(this.#u8()));
+      case OP.LONG4:
+        return this.#push(this.#long(this.#u32()));
       case OP.BINFLOAT:
         return this.#push(this.#view.getFloat64(this.#take(8), false));
       case OP.BINUNICODE:
-        return this.#push(this.#text());
+        return this.#push(this.#text(this.#u32()));
+      case OP.SHORT_BINUNICODE:
+        return this.#push(this.#text(this.#u8()));
+      case OP.BINUNICODE8:
+        return this.#push(this.#text(this.#u64()));
+      case OP.SHORT_BINBYTES:
+        return this.#skipBytes(this.#u8());
+      case OP.BINBYTES:
+        return this.#skipBytes(this.#u32());
+      case OP.BINBYTES8:
+      case OP.BYTEARRAY8:
+        return this.#skipBytes(this.#u64());
       case OP.EMPTY_TUPLE:
         return this.#push(new PickleTuple([]));
       case OP.TUPLE1:
@@ -134,11 +178,15 @@ class Unpickler {
       case OP.TUPLE:
         return this.#push(new PickleTuple(this.#popMark()));
       case OP.EMPTY_LIST:
+      case OP.EMPTY_SET: // in the order in which it was written
         return this.#push([]);
       case OP.APPEND:
         return this.#append(this.#popMany(1));
       case OP.APPENDS:
+      case OP.ADDITEMS:
         return this.#append(this.#popMark());
+      case OP.FROZENSET:
+        return this.#push(this.#popMark());
       case OP.EMPTY_DICT:
         return this.#push(new Map());
       case OP.SETITEM:
@@ -158,8 +206,21 @@ class Unpickler {
         return this.#get(this.#u8());
       case OP.LONG_BINGET:
         return this.#get(this.#u32());
+      case OP.MEMOIZE:
+        return this.#put(this.#memo.size);
+      case OP.FRAME: {
+        // a hint for readers of streams: the instructions go on as if it were not there
+        const length = this.#u64();
+        if (length > this.#bytes.length - this.#at) this.#corrupt(`it ends within a frame of ${length} bytes`);
+        return;
+      }
       case OP.GLOBAL:
-        return this.#global();
+        return this.#global(`${this.#line()}.${this.#line()}`);
+      case OP.STACK_GLOBAL: {
+        const [module, name] = this.#popMany(2);
+        if (typeof module !== 'string' || typeof name !== 'string') return this.#corrupt('a global needs two strings');
+        return this.#global(`${module}.${name}`);
+      }
       case OP.REDUCE:
         return this.#reduce();
       case OP.BUILD:
@@ -167,8 +228,11 @@ class Unpickler {
         this.#pop();
         if (!(this.#top() instanceof Map)) this.#corrupt('attributes are set on something that is no OrderedDict');
         return;
-      case OP.BINPERSID:
-        return this.#push(new PickleReference(this.#pop()));
+      case OP.BINPERSID: {
+        const reference = new PickleReference(this.#pop());
+        this.#references.push(reference);
+        return this.#push(reference);
+      }
       default:
         this.#refuse(
           'PICKLE_OPCODE',
@@ -178,9 +242,9 @@ class Unpickler {
     }
   }
 
-  /** A signed integer of up to 255 bytes, little-endian. */
-  #long(): number | bigint {
-    const length = this.#u8();
+  /** A signed integer, little-endian. */
+  #long(length: number): number | bigint {
+    if (length > MAX_LONG_BYTES) this.#limit(`an integer has ${length} bytes, at most ${MAX_LONG_BYTES} are read`);
     const at = this.#take(length);
     if (length === 0) return 0;
     let hex = '';
@@ -190,8 +254,13 @@ class Unpickler {
     return Number.isSafeInteger(number) ? number : value;
   }
 
-  #text(): string {
-    const length = this.#u32();
+  /** Bytes stand for themselves as a call that is not made: nothing that is read here is made of them. */
+  #skipBytes(length: number): void {
+    this.#take(length);
+    this.#push(new PickleCall('bytes', []));
+  }
+
+  #text(length: number): string {
     const at = this.#take(length);
     try {
       return STRICT.decode(this.#bytes.subarray(at, at + length));
@@ -200,8 +269,7 @@ class Unpickler {
     }
   }
 
-  #global(): void {
-    const name = `${this.#line()}.${this.#line()}`;
+  #global(name: string): void {
     if (name !== ORDERED_DICT && !this.#isAllowed(name)) {
       const advice = name.startsWith('__main__.')
         ? 'classes of configurations are not supported: save the configuration as a plain dict'
@@ -295,6 +363,10 @@ class Unpickler {
 
   #u32(): number {
     return this.#view.getUint32(this.#take(4), true);
+  }
+
+  #u64(): number {
+    return Number(this.#view.getBigUint64(this.#take(8), true));
   }
 
   #take(count: number): number {

@@ -1,5 +1,6 @@
 /**
- * Evaluation of classifiers: `ternspike/eval`. Sources of samples are whatever `open` takes: paths, Blobs, bytes.
+ * Evaluation: `ternspike/eval`. Perplexity-like figures of generators, GLUE for classifiers, and A/B comparisons of both. Sources
+ * of samples are whatever `open` takes: paths, Blobs, bytes.
  *
  * @example
  * import { evaluateGlue, glueClassifier, glueTask, openSource, readGlue } from 'ternspike/eval';
@@ -8,40 +9,6 @@
  * const { metrics } = await evaluateGlue(glueClassifier(model, task), samples, { task });
  * @module
  */
-import type { ClassifyOptions } from '../forward/classifier.ts';
-import { DescriptionError } from '../errors.ts';
-import type { Classify } from '../eval/glue.ts';
-import { GLUE_MAX_LENGTH, type GlueTask, labelOrder } from '../eval/glue-tasks.ts';
-import type { Model } from '../model/model.ts';
-
-/**
- * A model as a classifier of a task: its outputs in the order of the task's labels, texts cut to 128 tokens unless told.
- * @throws {DescriptionError} `ARCHITECTURE` for a model that generates
- * @throws {OptionError} `OPTION` for a model with another number of outputs
- */
-export function glueClassifier(model: Model, task: GlueTask, options: ClassifyOptions = {}): Classify {
-  const description = model.describe();
-  if (!description.labels) {
-    throw new DescriptionError(
-      'ARCHITECTURE',
-      `${description.architecture} models do not classify; GLUE needs one that does`,
-    );
-  }
-  const order = labelOrder(task, description.labels);
-  const maxLength = options.maxLength ?? Math.min(GLUE_MAX_LENGTH, description.trainedContext);
-  return async (text, pair, signal) => {
-    const said = await model.classify(pair === undefined ? text : [text, pair], { ...options, maxLength, signal });
-    const ordered = (values: readonly number[]): number[] =>
-      order.length > 0 ? order.map((at) => values[at]) : [...values];
-    return {
-      logits: ordered(said.logits),
-      scores: ordered(said.scores),
-      spikes: said.spikes?.spikes,
-      energy: said.spikes?.energy.compute.effective,
-    };
-  };
-}
-
 export { resolveSource as openSource } from '../bytes/resolve.ts';
 export {
   type Classified,
@@ -65,3 +32,50 @@ export {
   glueTask,
   labelOrder,
 } from '../eval/glue-tasks.ts';
+export { glueClassifier } from '../eval/glue-classifier.ts';
+export { type CommonOptions, compare, type TaskOptions, type TextOptions } from '../eval/compare/compare.ts';
+export { type ClassifierQuality, metricInterval, type PairedMetric, type Parted } from '../eval/compare/classifiers.ts';
+export type { Account, Cost, Prices } from '../eval/compare/energy.ts';
+export type { Bin, PairedQuality, Spread } from '../eval/compare/generators.ts';
+export type { CompareProgress, Journal } from '../eval/compare/journal.ts';
+export type * from '../eval/compare/result.ts';
+export type { Sample, Written } from '../eval/compare/samples.ts';
+export type { LocalSide, RemoteSide, Side } from '../eval/compare/sides.ts';
+export type { Both, Meter, PairedFigure, SpeedResult } from '../eval/compare/speed.ts';
+export {
+  bootstrap,
+  type BootstrapOptions,
+  type Interval,
+  mcnemarExact,
+  type Mean,
+  meanOf,
+  normalQuantile,
+  type PairedMeans,
+  pairedMeans,
+  percentiles,
+  type PerplexityPair,
+  perplexityPair,
+  wilson,
+} from '../eval/compare/statistics.ts';
+export { journalHeader, journalLine, type JournalRun, partKey, readJournal } from '../eval/compare/journal-lines.ts';
+export { csvOf, markdownOf, type ReportRow, reportRows, textLines } from '../eval/compare/report.ts';
+export { type GateResult, judge, type RuleVerdict, type Verdict } from '../eval/gate/gate.ts';
+export { annotationsOf, gateLines, gateMarkdown, junitOf } from '../eval/gate/reports.ts';
+export { defaultGates, type GateRule, type Gates, readGates } from '../eval/gate/rules.ts';
+export {
+  type Defect,
+  defectsOf,
+  type HistoryEntry,
+  historyEntry,
+  readHistory,
+  type Trend,
+  trendsOf,
+} from '../eval/history.ts';
+export { dashboardOf, type DashboardOptions } from '../eval/dashboard/page.ts';
+export { isSuiteResult, joined, judgeSuite, readSuite, type Suite, type SuiteResult } from '../eval/suite.ts';
+export { runningSection } from '../eval/dashboard/sections.ts';
+export type { Work } from '../eval/compare/journal.ts';
+export type { PieceQuality } from '../eval/compare/pieces.ts';
+export type { RemoteOptions } from '../eval/compare/remote.ts';
+export type { GoldenVerdict } from '../eval/gate/gate.ts';
+export type { SuiteComparison, SuiteData, SuiteModel, SuiteSettings } from '../eval/suite.ts';

@@ -26,15 +26,20 @@ export interface Line {
 /**
  * Lines end with LF; a CR before it goes with it, and so does a byte order mark at the very beginning. Other separators of
  * Unicode stand within lines. A line that is no UTF-8 or longer than `MAX_DATA_LINE_BYTES` is handed out as a problem.
+ * @param most bytes of a line
  * @throws {IoError} what the source throws; the signal's reason
  */
-export async function* readLines(source: ByteSource, signal?: AbortSignal): AsyncGenerator<Line, void> {
+export async function* readLines(
+  source: ByteSource,
+  signal?: AbortSignal,
+  most: number = MAX_DATA_LINE_BYTES,
+): AsyncGenerator<Line, void> {
   const chunk = new Uint8Array(Math.min(CHUNK_BYTES, source.size));
   let parts: Uint8Array[] = [];
   let length = 0;
   let number = 1;
   const take = (end: number, whole: boolean): Line => {
-    const line = { number, end, whole, ...decoded(parts, length, number === 1) };
+    const line = { number, end, whole, ...decoded(parts, length, number === 1, most) };
     number++;
     parts = [];
     length = 0;
@@ -42,7 +47,7 @@ export async function* readLines(source: ByteSource, signal?: AbortSignal): Asyn
   };
   const add = (bytes: Uint8Array): void => {
     // of a line that is too long only the length is kept, and one part to show that it began
-    if (length + bytes.length <= MAX_DATA_LINE_BYTES) parts.push(bytes.slice());
+    if (length + bytes.length <= most) parts.push(bytes.slice());
     length += bytes.length;
   };
   for (let at = 0; at < source.size;) {
@@ -60,9 +65,14 @@ export async function* readLines(source: ByteSource, signal?: AbortSignal): Asyn
   if (length > 0) yield take(source.size, false);
 }
 
-function decoded(parts: readonly Uint8Array[], length: number, first: boolean): Pick<Line, 'text' | 'problem'> {
-  if (length > MAX_DATA_LINE_BYTES) {
-    return { text: null, problem: `has ${length} bytes, at most ${MAX_DATA_LINE_BYTES} are read` };
+function decoded(
+  parts: readonly Uint8Array[],
+  length: number,
+  first: boolean,
+  most: number,
+): Pick<Line, 'text' | 'problem'> {
+  if (length > most) {
+    return { text: null, problem: `has ${length} bytes, at most ${most} are read` };
   }
   let bytes = parts.length === 1 ? parts[0] : joined(parts, length);
   if (bytes[bytes.length - 1] === CR) bytes = bytes.subarray(0, -1);

@@ -147,7 +147,8 @@ const METRICS: Readonly<
   spearman: (_, predicted, labels) => spearman(predicted, labels),
 };
 
-function recordOf(
+/** What is kept of a classifier's answer. @throws {OptionError} `OPTION` for other outputs than the task has */
+export function recordOf(
   { title, labels }: GlueTask,
   { index, line, label }: GlueSample,
   { logits, scores, spikes, energy }: Classified,

@@ -86,6 +86,7 @@ export class Model {
     throw new TokenizerError(
       'TOKENIZER_MISSING',
       'this model file has no vocabulary; pass the option tokenizer, or use ids',
+      { mentions: ['tokenizer', 'ids'] },
     );
   }
 

@@ -4,6 +4,7 @@
  * @module
  */
 import { OptionError, SessionError, TokenizerError } from '../errors.ts';
+import { wrongValue } from '../options.ts';
 import type { Decoder } from '../forward/decoder.ts';
 import type { Embedder, EmbedOptions } from '../forward/embedder.ts';
 import { checkPooling, Pooler, type Pooling, type StatedPooling } from '../forward/pooling.ts';
@@ -73,11 +74,12 @@ export class DecoderEmbedder implements Embedder {
     if (!tokenizer) {
       throw new TokenizerError(
         'TOKENIZER_MISSING',
-        'this model came without a vocabulary; pass the option tokenizer of open',
+        'this model came without a vocabulary; pass the option tokenizer',
+        { mentions: ['tokenizer'] },
       );
     }
     if (maxLength !== undefined && !(Number.isInteger(maxLength) && maxLength >= 1 && maxLength <= context)) {
-      throw new OptionError('OPTION', `maxLength is ${String(maxLength)}, expected a whole number in 1 … ${context}`);
+      throw wrongValue('maxLength', maxLength, `a whole number in 1 … ${context}`);
     }
     const ids = tokenizer.encode(text, { special: true });
     if (maxLength !== undefined && ids.length > maxLength) {
@@ -92,6 +94,7 @@ export class DecoderEmbedder implements Embedder {
       throw new SessionError(
         'CONTEXT_OVERFLOW',
         `the text has ${ids.length} tokens, a session ${context} positions; shorten it, pass maxLength, or open with a larger contextLength`,
+        { mentions: ['maxLength', 'contextLength'] },
       );
     }
     return ids;

@@ -155,6 +155,18 @@ export class Session {
   }
 
   /**
+   * Reads `ids` and returns the logits after each of them from ids[from] on: copies of `vocab` floats. A long text is read in
+   * pieces, so that its logits are never all in memory.
+   * @throws as `prefill`
+   */
+  async logits(ids: ArrayLike<number>, options: CallOptions = {}, from: number = 0): Promise<Float32Array[]> {
+    const { decoder, arena } = this.#alive();
+    const rows: Float32Array[] = [];
+    await this.read(ids, options, from, (at) => void rows.push(arena.f32(at, decoder.vocab).slice()));
+    return rows;
+  }
+
+  /**
    * Reads `ids` and hands out logits without copying: `see(ptr, i)` for every i from `from` on, the address of the logits
    * behind ids[i], valid during the call.
    * @internal

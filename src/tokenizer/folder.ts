@@ -12,11 +12,11 @@ import type { Tokenizer } from './tokenizer.ts';
 type Beside = (name: string, most: number) => Promise<Uint8Array | null>;
 
 /** Files that hold a vocabulary, the most complete first. */
-const FILES: readonly string[] = ['tokenizer.json', 'tokenizer.model', 'vocab.txt'];
+export const VOCABULARY_FILES: readonly string[] = ['tokenizer.json', 'tokenizer.model', 'vocab.txt'];
 
 /** @returns null where the folder has no tokenizer @throws {TokenizerError} `TOKENIZER` */
 export async function folderTokenizer(beside: Beside): Promise<Tokenizer | null> {
-  for (const name of FILES) {
+  for (const name of VOCABULARY_FILES) {
     const bytes = await beside(name, MAX_TOKENIZER_BYTES);
     if (bytes) return openTokenizer(bytes, name, { config: JSON.stringify(await tokenizerConfig(beside)) });
   }
@@ -27,7 +27,7 @@ export async function folderTokenizer(beside: Beside): Promise<Tokenizer | null>
  * What `tokenizer_config.json` says, with the chat template where that has a file of its own, and the ids of
  * `generation_config.json` that end an answer.
  */
-async function tokenizerConfig(beside: Beside): Promise<object> {
+export async function tokenizerConfig(beside: Beside): Promise<object> {
   const config = await jsonBeside(beside, 'tokenizer_config.json');
   const { eos_token_id: ends } = await jsonBeside(beside, 'generation_config.json');
   const file = await beside('chat_template.jinja', MAX_CONFIG_BYTES);

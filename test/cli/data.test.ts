@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { folder, json, refused, speakingModel, ternspike } from './cli.ts';
+import { folder, json, refused, speakingFile, speakingModel, ternspike } from './cli.ts';
 
 const data = suite('cli data');
 const files = folder();
@@ -119,6 +119,30 @@ data('inspect of a file that cannot be run tells why and what is in it', async (
   assert.ok(tensors.length > 10);
 });
 
+data('files of types and architectures that cannot be run are looked at, and their vocabulary is used', async () => {
+  const odd = { name: 'odd.weight', shape: [3, 512], data: new Uint8Array(96) } as const;
+  for (const [type, name] of [[16, 'IQ2_XXS'], [39, 'MXFP4'], [99, 'TYPE_99']] as const) {
+    const file = speakingFile({ architecture: 'mamba' });
+    file.tensors.push({ ...odd, type });
+    const path = files.file(`${name}.gguf`, file.bytes());
+    const { tensors, refusal, metadata } = await json<Inspected>(['inspect', path]);
+    assert.equal(tensors.at(-1), { name: 'odd.weight', type: name, shape: [3, 512], bytes: 96 });
+    assert.match(refusal!, /^ARCHITECTURE: .*mamba/);
+    assert.is(metadata['general.architecture'], 'mamba');
+    const same = await json<{ ids: number[] }>(['tokenize', '-m', model, 'hello']);
+    assert.equal(await json<{ ids: number[] }>(['tokenize', '-m', path, 'hello']), same);
+  }
+  // of a known architecture the type is what is refused, by name, before anything is loaded
+  const file = speakingFile();
+  const at = file.tensors.findIndex((tensor) => tensor.name === 'blk.1.ffn_up.weight');
+  file.tensors[at] = { ...file.tensors[at], type: 39, data: new Uint8Array(1024) };
+  const path = files.file('mxfp4.gguf', file.bytes());
+  const { refusal, description } = await json<Inspected>(['inspect', path]);
+  assert.match(refusal!, /^TENSOR_TYPE: .*"blk.1.ffn_up.weight" is MXFP4/);
+  assert.is(description?.layers, 2);
+  refused(await ternspike(['run', '-m', path, 'hello', '-n', '1']), 1, 'TENSOR_TYPE', 'blk.1.ffn_up.weight', 'MXFP4');
+});
+
 data('perplexity of a short text, whole and in part; too short a text is refused', async () => {
   const text = files.file('text.txt', 'hello world '.repeat(60));
   const args = ['perplexity', '-m', model, '-f', text, '--ctx', '16'];
@@ -131,6 +155,21 @@ data('perplexity of a short text, whole and in part; too short a text is refused
   assert.ok(all.chunks > 4 && bytes.chunks < all.chunks, `${all.chunks}, ${bytes.chunks}`);
   assert.equal(two, { ...two, chunks: 2, tokens: 2 * 7 });
   assert.is(all.tokens, all.chunks * 7);
+  type Window = { nll: number; tokens: number; bytes: number };
+  const full = await json<Record<'ppl' | 'nll' | 'tokens' | 'bytes' | 'bitsPerByte', number> & { windows: Window[] }>(
+    args,
+  );
+  assert.ok(Math.abs(Math.exp(full.nll / full.tokens) / full.ppl - 1) < 1e-6);
+  assert.ok(Math.abs(full.nll / Math.LN2 / full.bytes / full.bitsPerByte - 1) < 1e-6);
+  assert.is(full.windows.length, all.chunks);
+  const sum = (of: (window: Window) => number): number => full.windows.reduce((n, window) => n + of(window), 0);
+  assert.equal([sum(({ tokens }) => tokens), sum(({ bytes }) => bytes)], [full.tokens, full.bytes]);
+  assert.ok(Math.abs(sum(({ nll }) => nll) / full.nll - 1) < 1e-6);
+  // about half of the text, in letters of one byte, is scored
+  assert.ok(full.bytes > 200 && full.bytes < 400, `${full.bytes} bytes`);
+  const { digest, spikes, energy } = await json<{ digest: string; spikes: null; energy: null }>(args);
+  assert.match(digest, /^[0-9a-f]{16}$/);
+  assert.equal([spikes, energy], [null, null]);
   refused(await ternspike([...args, '--bytes', '20']), 1, 'OPTION', 'longer text');
   const cut = files.file('cut.txt', 'hello wörld '.repeat(40));
   assert.ok(
@@ -260,6 +299,46 @@ data('bench of a file names its types', async () => {
     'base',
   ]);
   assert.equal([result.type, result.model], ['f32', model]);
+});
+
+if (process.platform !== 'win32') {
+  data('an interrupted bench says so: what is measured by then, and exit code 130', async () => {
+    // a token each: rounds end soon, and there is no end of them
+    const bench = ['bench', '--shape', 'tiny', '-p', '8', '-n', '2', '--rounds', '10000000', '--json'];
+    const ran = await ternspike(bench, { started: (child) => void setTimeout(() => child.kill('SIGINT'), 4000) });
+    assert.is(ran.code, 130, ran.stderr);
+    assert.match(ran.stderr, /^interrupted: \d+ of 10000000 rounds are measured\n$/);
+    const { rounds, complete, threads } = JSON.parse(ran.stdout) as {
+      rounds: number;
+      complete: boolean;
+      threads: { decodeTps: number }[];
+    };
+    assert.ok(rounds > 0 && !complete && threads[0].decodeTps > 0);
+  });
+
+  data('a command that is interrupted before it has anything says so', async () => {
+    const bench = ['bench', '--shape', 'tinyllama', '-p', '4096', '-n', '64', '--layers', '1'];
+    const ran = await ternspike(bench, { started: (child) => void setTimeout(() => child.kill('SIGINT'), 1500) });
+    assert.equal([ran.code, ran.stdout, ran.stderr], [130, '', 'interrupted\n']);
+  });
+}
+
+data('stdin is a text, a prompt, ids or lines wherever one is asked for', async () => {
+  const run = ['run', '-m', model, '-n', '5', '--temp', '0'];
+  const given = await json<{ text: string; promptTokens: number }>([...run, 'hello world']);
+  for (const args of [run, [...run, '-']]) {
+    const piped = await json<{ text: string; promptTokens: number }>(args, { input: 'hello world\n' });
+    assert.equal([piped.text, piped.promptTokens], [given.text, given.promptTokens]);
+  }
+  refused(await ternspike([...run, '-']), 2, 'PROMPT', 'stdin is empty');
+  const { ids } = await json<{ ids: number[] }>(['tokenize', '-m', model], { input: 'hello world' });
+  for (const args of [['-'], [], [ids.join()]]) {
+    assert.equal(await json(['detokenize', '-m', model, ...args], { input: `${ids.join()}\n` }), {
+      text: 'hello world',
+    });
+  }
+  refused(await ternspike(['detokenize', '-m', model, '-'], { input: 'one two' }), 2, 'IDS', '"one"');
+  refused(await ternspike(['detokenize', '-m', model, '1', '--ids', '1']), 2, 'not both');
 });
 
 data.run();

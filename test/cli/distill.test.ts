@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { DistillResult } from '../../src/distill/distill.ts';
+import type { DistillResult } from '../../src/distill/students/symboliclight/distill.ts';
 import { folder, json, refused, speakingModel, ternspike } from './cli.ts';
 
 const distill = suite('cli distill');

@@ -117,8 +117,9 @@ pickles('any other global is refused by name, and nothing is called', async () =
 });
 
 pickles('only the instructions on the list are carried out', async () => {
-  const allowed = new Set([...'(.GJKMNQRX]abc}ehjqrst)u'].map((op) => op.charCodeAt(0)));
-  for (const op of [0x85, 0x86, 0x87, 0x88, 0x89, 0x8a]) allowed.add(op);
+  const allowed = new Set([...'(.BCGJKMNQRX]abc}ehjqrst)u'].map((op) => op.charCodeAt(0)));
+  for (const op of [0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8b, 0x8c, 0x8d, 0x8e, 0x8f]) allowed.add(op);
+  for (const op of [0x90, 0x91, 0x93, 0x94, 0x95, 0x96]) allowed.add(op);
   for (let op = 0; op < 256; op++) {
     const error = (() => {
       try {
@@ -127,17 +128,44 @@ pickles('only the instructions on the list are carried out', async () => {
         return error as TernspikeError;
       }
     })();
-    const atOnce = error?.code === 'PICKLE_OPCODE' && error.message.includes('byte 3:');
+    const atOnce = error?.code === 'PICKLE_OPCODE' && error.message.includes('byte 3: instruction');
     assert.is(atOnce, !allowed.has(op), `0x${op.toString(16)}: ${error}`);
   }
-  // INST, OBJ, STACK_GLOBAL, EXT1, FRAME, BYTEARRAY8, LONG4, NEWOBJ, POP, DUP
-  for (const op of [0x69, 0x6f, 0x93, 0x82, 0x95, 0x96, 0x8b, 0x81, 0x30, 0x32]) {
+  // INST, OBJ, EXT1, NEWOBJ, NEWOBJ_EX, NEXT_BUFFER, POP, DUP
+  for (const op of [0x69, 0x6f, 0x82, 0x81, 0x92, 0x97, 0x30, 0x32]) {
     await refused(() => run('NN', op), 'PICKLE_OPCODE', `0x${op.toString(16)}`, 'byte 4');
   }
-  for (const protocol of [0, 1, 3, 4, 5, 255]) {
+  for (const protocol of [2, 3, 4, 5]) assert.is(read(bytesOf(0x80, protocol, 0x4e, 0x2e)), null);
+  for (const protocol of [0, 1, 6, 255]) {
     await refused(() => read(bytesOf(0x80, protocol, 0x4e, 0x2e)), 'PICKLE_OPCODE', `protocol ${protocol}`);
   }
   await refused(() => run('N', 0x80, 2), 'PICKLE_OPCODE', '0x80');
+});
+
+pickles('what protocols 3 to 5 write is read', () => {
+  const short = (text: string): PickleCode => new PickleCode(0x8c, utf8(text).length, text, 0x94);
+  const long = (length: number): Uint8Array => bytesOf(...u32Bytes(length), 0, 0, 0, 0);
+  assert.is(run(0x95, long(6), short('abc').bytes), 'abc');
+  assert.is(run(0x8d, long(2), 'hi'), 'hi');
+  assert.equal(run(']', 0x94, '(', short('a').bytes, 'h', 1, 'e'), ['a', 'a']);
+  assert.equal(run(0x8f, '(NK', 1, 0x90), [null, 1]);
+  assert.equal(run('(K', 1, 0x91), [1]);
+  assert.is(run(0x8b, u32Bytes(9), bytesOf(0, 0, 0, 0, 0, 0, 0, 0, 1)), 2n ** 64n);
+  for (const bytes of [['C', 2, 'ab'], ['B', u32Bytes(2), 'ab'], [0x8e, long(2), 'ab'], [0x96, long(2), 'ab']]) {
+    assert.is((run(...bytes) as PickleCall).callee, 'bytes');
+  }
+  const global = run(short('torch').bytes, short('float32').bytes, 0x93) as PickleGlobal;
+  assert.is(global.name, 'torch.float32');
+  assert.equal(run(short('collections').bytes, short('OrderedDict').bytes, 0x93, ')R'), new Map());
+});
+
+pickles('so is a pickle of these protocols that Python would not read', async () => {
+  const long = bytesOf(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f);
+  for (const op of [0x8d, 0x8e, 0x96, 0x95]) await refused(() => run(op, long), 'PICKLE_CORRUPT');
+  await refused(() => run('NN', 0x93), 'PICKLE_CORRUPT', 'two strings');
+  await refused(() => run(0x94), 'PICKLE_CORRUPT', 'missing');
+  await refused(() => run(0x8b, u32Bytes(5000), new Uint8Array(5000)), 'PICKLE_LIMIT', '5000');
+  await refused(() => run(0x8c, 2, 'os', 0x8c, 6, 'system', 0x93), 'PICKLE_GLOBAL', '"os.system"');
 });
 
 pickles('a pickle that Python would not read is refused', async () => {

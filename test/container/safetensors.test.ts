@@ -73,7 +73,8 @@ files('metadata and tensors are read, in any order of the header', async () => {
 });
 
 files('every element type has its bytes, and data need not be aligned', async () => {
-  const types = { F64: 8, I64: 8, F32: 4, I32: 4, F16: 2, BF16: 2, I16: 2, I8: 1, U8: 1, BOOL: 1 };
+  const floats = { F64: 8, F32: 4, F16: 2, BF16: 2, F8_E4M3: 1, F8_E5M2: 1, F8_E4M3FNUZ: 1, F8_E5M2FNUZ: 1 };
+  const types = { ...floats, I64: 8, U64: 8, I32: 4, U32: 4, I16: 2, U16: 2, I8: 1, U8: 1, BOOL: 1 };
   for (const [dtype, bytes] of Object.entries(types)) {
     for (const spaces of ['', ' ']) {
       const header = `${spaces}${JSON.stringify({ x: row([3], 0, 3 * bytes, dtype) })}`;
@@ -81,7 +82,7 @@ files('every element type has its bytes, and data need not be aligned', async ()
       assert.equal([info?.type, info?.byteLength, info?.offset], [dtype, 3 * bytes, 8 + header.length]);
     }
   }
-  for (const dtype of ['F4', 'F6_E2M3', 'F8_E4M3', 'C64', 'f32', '', '__proto__', 'toString']) {
+  for (const dtype of ['F4', 'F6_E2M3', 'F8_E8M0', 'C64', 'f32', '', '__proto__', 'toString']) {
     await refused(
       safetensorsBytes({ x: row([2], 0, 1, dtype) }, 1),
       'TENSOR_TYPE',

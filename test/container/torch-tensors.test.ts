@@ -44,10 +44,34 @@ checkpoints('every storage type has its element type', async () => {
     const { tensors } = await read(one({ storage, storages: { 0: new Uint8Array(6 * bytes) } }));
     assert.equal([tensors.get('w')?.type, tensors.get('w')?.byteLength], [type, 6 * bytes]);
   }
-  for (const storage of ['ComplexFloatStorage', 'QInt8Storage', 'UntypedStorage']) {
+  for (const storage of ['ComplexFloatStorage', 'QInt8Storage']) {
     await refused(one({ storage }), 'PICKLE_GLOBAL', storage);
   }
+  await refused(one({ storage: 'UntypedStorage', elements: 24 }), 'STORAGE_RANGE', 'known type');
   for (const storage of ['float32', 'Size']) await refused(one({ storage }), 'STORAGE_RANGE', 'known type');
+});
+
+checkpoints('of a storage without a type the tensor says what its elements are', async () => {
+  const types: Array<[string, string, number]> = [
+    ['float8_e4m3fn', 'F8_E4M3', 1],
+    ['float8_e5m2', 'F8_E5M2', 1],
+    ['float8_e4m3fnuz', 'F8_E4M3FNUZ', 1],
+    ['float8_e5m2fnuz', 'F8_E5M2FNUZ', 1],
+    ['uint16', 'U16', 2],
+    ['uint32', 'U32', 4],
+    ['uint64', 'U64', 8],
+    ['bfloat16', 'BF16', 2],
+  ];
+  for (const [dtype, type, width] of types) {
+    const storage = { storage: 'UntypedStorage', dtype, elements: 6 * width };
+    const storages = { 0: new Uint8Array(6 * width) };
+    const info = (await read(one({ ...storage, storages }))).tensors.get('w');
+    assert.equal([info?.type, info?.byteLength], [type, 6 * width]);
+    await refused(one({ ...storage, storages, shape: [7] }), 'STORAGE_RANGE', '"w"', 'a storage that has 6');
+  }
+  const untyped = { storage: 'UntypedStorage', elements: 24 };
+  await refused(one({ ...untyped, dtype: 'complex64' }), 'PICKLE_GLOBAL', 'complex64');
+  await refused(one({ ...untyped, dtype: 'Size' }), 'PICKLE_CORRUPT', '"w"', 'type of elements');
 });
 
 checkpoints('parameters and sizes of class torch.Size are read', async () => {
@@ -88,7 +112,7 @@ checkpoints('storages have a file of digits with exactly their bytes', async () 
   for (const key of ['../../x', 'a', '', '0x0', '-1', '1e3', '0/../0', 0, null]) {
     await refused(one({ key }), 'STORAGE_RANGE', 'digits');
   }
-  await refused(one({ key: '3' }), 'STORAGE_RANGE', '"model/data/3"', 'no such file');
+  await refused(one({ key: '3' }), 'STORAGE_RANGE', '"3"', 'none of this name');
   for (const bytes of [23, 25, 0]) {
     await refused(one({ storages: { 0: new Uint8Array(bytes) } }), 'STORAGE_RANGE', '24 bytes', `has ${bytes}`);
   }

@@ -185,7 +185,8 @@ checkpoints('TorchScript archives, other archives and old checkpoints are told a
     'no data.pkl',
   );
   const old = bytesOf(0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e);
-  await refusedBy(openContainer, old, 'TORCH_LEGACY', '1.6', 'torch.save');
+  await refusedBy(openContainer, old, 'PICKLE_CORRUPT', 'version');
+  await refusedBy(openContainer, pickleBytes({ a: 1 }), 'TORCH_LEGACY', 'torch.save');
   for (const name of ['sys_info', 'storages']) {
     await refusedBy(openContainer, bytesOf(...utf8(name), ...new Uint8Array(512)), 'TORCH_LEGACY', 'torch.save');
   }

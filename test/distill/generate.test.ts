@@ -1,8 +1,8 @@
 /** Text that the teacher writes: each document once, kept on the disk, the same for the same options. And its answers. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { generateText, type GenerateTextOptions } from '../../src/distill/generate.ts';
-import { Teacher, teacherDigest, type TeacherModel } from '../../src/distill/teacher.ts';
+import { generateText, type GenerateTextOptions } from '../../src/distill/students/symboliclight/generate.ts';
+import { Teacher, teacherDigest, type TeacherModel } from '../../src/distill/students/symboliclight/teacher.ts';
 import { open } from '../../src/entries/index.ts';
 import { speakingModel } from '../cli/cli.ts';
 import { refuses } from '../refusal.ts';
@@ -138,10 +138,13 @@ generate('a real model writes, and answers with its logits', async () => {
   await refuses((async () => new Teacher(model, vocab - 1))(), 'OPTION', String(vocab));
   assert.is(await teacherDigest(model), await teacherDigest(model));
 
-  const ends = await new Teacher(model, vocab, [], { id: 9, bias: 2 }).batch(rows, 5);
+  const ends = await new Teacher(model, vocab, [], { id: 9, begin: rows[8], bias: 2 }).batch(rows, 5);
   const { teacherLogits: plain } = await new Teacher(model, vocab).batch(rows, 5);
   for (const [i, logit] of plain!.entries()) {
-    assert.is(ends.teacherLogits![i], i % vocab === 9 ? Math.fround(logit + 2) : logit);
+    const row = Math.floor(i / vocab); // the second window begins at id 6, and a document with its third id
+    const biased = i % vocab === 9 &&
+      ![...rows.subarray(row < 5 ? 0 : 6, row < 5 ? row + 1 : row + 2)].includes(rows[8]);
+    assert.is(ends.teacherLogits![i], biased ? Math.fround(logit + 2) : logit);
   }
 
   const { teacherHidden } = await new Teacher(model, vocab, [1, 0]).batch(rows, 5);

@@ -8,6 +8,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { bundle } from './bundle.mjs';
+import { dashboard } from './dashboard.mjs';
 import { find, here, root } from './find.mjs';
 import { run } from './process.mjs';
 import { launch as launchPuppeteer } from './puppeteer.mjs';
@@ -106,6 +107,7 @@ async function browser(runtime, programs, launch) {
   try {
     await suite(runtime, opened.version, 'isolated page', () => page(runtime, opened, true));
     await suite(runtime, opened.version, 'plain page', () => page(runtime, opened, false));
+    if (opened.page) await suite(runtime, opened.version, 'dashboard', () => dashboard(opened, runtime));
   } finally {
     await opened.close();
   }

@@ -49,6 +49,43 @@ async function all(model: Model, prompt: string | number[], options: GenerateOpt
 
 const test = suite('generate');
 
+test('prompt and text read right together: the space between them is part of the text, unless told or in the beginning', async () => {
+  using model = await modelOf();
+  const words = {
+    logitBias: Object.fromEntries(PIECES.flatMap((piece, id) => (/^▁/.test(piece) ? [] : [[id, -Infinity]]))),
+  };
+  const joined = await all(model, 'ab', { maxTokens: 2, ...words });
+  assert.match(joined.text, /^ [a-z] [a-z]$/);
+  assert.is(joined.text, ` ${model.tokenizer.decode(joined.ids)}`);
+  assert.match((await all(model, 'ab', { maxTokens: 2, ...words, joined: false })).text, /^[a-z] [a-z]$/);
+  assert.match((await all(model, '', { maxTokens: 2, ...words })).text, /^[a-z] [a-z]$/);
+  assert.match((await all(model, [1], { maxTokens: 2, ...words, joined: true })).text, /^ [a-z] [a-z]$/);
+});
+
+test('complete gives at once what generate streams', async () => {
+  using model = await modelOf();
+  const options: GenerateOptions = { maxTokens: 6, seed: 4, logitBias: { 2: -Infinity } };
+  const { text, ids, finishReason, usage } = await model.complete('ab', options);
+  const streamed = await all(model, 'ab', options);
+  assert.equal([text, ids, finishReason], [streamed.text, streamed.ids, 'length']);
+  assert.equal([usage.completionTokens, usage.promptTokens], [6, streamed.last.usage?.promptTokens]);
+  const stopped = await model.complete('ab', { ...options, stop: [text.slice(2, 4)] });
+  assert.equal([stopped.finishReason, text.startsWith(stopped.text)], ['stop', true]);
+  await refuses(model.complete('ab', { maxTokens: 99 }), 'CONTEXT_OVERFLOW');
+});
+
+test('a caller sees how much of the prompt has been read', async () => {
+  using model = await modelOf({ context: 64 });
+  const seen: (readonly [number, number])[] = [];
+  await model.complete(Array.from({ length: 50 }, (_, i) => 3 + (i % 40)), {
+    maxTokens: 3,
+    onPrefill: ({ read, total }) => void seen.push([read, total]),
+  });
+  assert.ok(seen.length > 1, 'more than one batch');
+  assert.equal(seen.at(-1), [50, 50]);
+  assert.ok(seen.every(([read], i) => i === 0 || read > seen[i - 1][0]));
+});
+
 test('the number of tokens is kept to, 0 included; usage counts them', async () => {
   const model = await modelOf();
   for (const maxTokens of [0, 1, 5]) {

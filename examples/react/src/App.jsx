@@ -9,9 +9,9 @@ export function App() {
     <main>
       <input value={prompt} onChange={(event) => setPrompt(event.target.value)} />
       {status === 'running'
-        ? <button onClick={stop}>Stop</button>
+        ? <button type='button' onClick={stop}>Stop</button>
         : (
-          <button disabled={status !== 'ready'} onClick={() => generate(prompt, { maxTokens: 100 })}>
+          <button type='button' disabled={status !== 'ready'} onClick={() => generate(prompt, { maxTokens: 100 })}>
             Tell a story
           </button>
         )}

@@ -118,8 +118,8 @@ export class BertEncoder implements Embedder, Classifier {
     inputs: Iterable<ClassifyInput>,
     options: ClassifyOptions = {},
   ): AsyncGenerator<Classification, void> {
-    const { maxLength, signal, stretchMs, steps, threshold, leak, earlyExit, rate, counts, onStep } = options;
-    for (const [name, value] of Object.entries({ steps, threshold, leak, earlyExit, rate, counts, onStep })) {
+    const { maxLength, signal, stretchMs, steps, threshold, leak, initial, earlyExit, rate, counts, onStep } = options;
+    for (const [name, value] of Object.entries({ steps, threshold, leak, initial, earlyExit, rate, counts, onStep })) {
       if (value === undefined || value === false) continue;
       throw new OptionError('OPTION', `${name} is for classifiers that spike; this is a bert model`);
     }
@@ -157,7 +157,7 @@ export class BertEncoder implements Embedder, Classifier {
       let input: BertInput;
       try {
         await pace.breathe();
-        input = bertInput(this.#m.d, this.#tokenizer, each, work.maxLength);
+        input = await bertInput(this.#m.d, this.#tokenizer, each, work.maxLength, () => pace.breathe());
       } catch (error) {
         fault = { error };
         break;
