@@ -127,7 +127,9 @@ export async function perplexity(model: Scorer, text: string, options: Perplexit
   const ppl = Math.exp(mean);
   const stderr = tokens > 1 ? ppl * Math.sqrt(variance / (tokens - 1)) : 0;
   const bitsPerByte = sum / Math.LN2 / bytes;
-  const error = windows.length > 1 ? clusteredError(windows.map(({ nll, tokens: n }) => nll - n * mean), tokens) : stderr / ppl;
+  const error = windows.length > 1
+    ? clusteredError(windows.map(({ nll, tokens: n }) => nll - n * mean), tokens)
+    : stderr / ppl;
   const margin = normalQuantile((1 + CONFIDENCE) / 2) * error;
   const interval = [Math.exp(mean - margin), Math.exp(mean + margin)] as const;
   return { ppl, stderr, interval, tokens, bytes, nll: sum, bitsPerByte, chunks, contextLength, windows };
