@@ -143,7 +143,18 @@ async function bundles() {
   cpSync('build/wasm/base.wasm', 'dist/wasm/base.wasm');
   cpSync('build/wasm/relaxed.wasm', 'dist/wasm/relaxed.wasm');
   cpSync('src/eval/suite.schema.json', 'dist/suite.schema.json');
+  types();
+}
+
+/** Declarations, which hold without the DOM library: host.d.ts names the globals that they mention. */
+function types() {
   node(bin('typescript/bin/tsc'), '-p', 'tsconfig.types.json');
+  cpSync('scripts/types', 'dist/types', { recursive: true });
+  const reference = (to) => `/// <reference path="${to}" />\n`;
+  for (const name of readdirSync('dist/types/entries')) {
+    const path = join('dist/types/entries', name);
+    if (name.endsWith('.d.ts')) writeFileSync(path, reference('../host.d.ts') + readFileSync(path, 'utf8'));
+  }
 }
 
 kernels();

@@ -18,3 +18,7 @@ export {
   type SpikingStudent,
 } from '../distill/students/spikingbert/distill.ts';
 export { type GlueTask, glueTask } from '../eval/glue-tasks.ts';
+export type { ExportOptions } from '../distill/students/symboliclight/export.ts';
+export type { EvaluationRecord } from '../distill/metrics.ts';
+export type { TextOptions } from '../distill/students/symboliclight/prepare.ts';
+export type { StudentQuantisation, Surrogate, TableQuantisation } from '../distill/students/symboliclight/types.ts';
