@@ -38,6 +38,7 @@ const D: SpikingBertDescription = {
   normEps: 1e-12,
   threshold: 1,
   leak: 1,
+  initial: 0,
   steps: 100,
   classes: 2,
   labels: ['0', '1'],

@@ -15,25 +15,33 @@ const newest = (dir) =>
     .filter((entry) => entry.isFile())
     .reduce((time, entry) => Math.max(time, statSync(join(entry.parentPath ?? entry.path, entry.name)).mtimeMs), 0);
 
+/** The modules: name, source, and where their constants have to end. Those of training are loaded by nothing that runs models. */
+const MODULES = {
+  'src/wasm/kernels.generated.ts': [['base', 'index', 16384], ['relaxed', 'relaxed', 32768]],
+  'src/distill/train.generated.ts': [['train-base', 'train/index', 32768], ['train-relaxed', 'train/index', 32768]],
+};
+
 /** Wasm: compiled only when a kernel is newer than the last result. */
 function kernels() {
-  const out = 'src/wasm/kernels.generated.ts';
   const changed = Math.max(
     newest('assembly'),
     statSync('asconfig.json').mtimeMs,
     statSync('scripts/build.mjs').mtimeMs,
   );
-  const built = [out, 'build/wasm/base.wasm', 'build/wasm/relaxed.wasm'];
+  const wasm = Object.values(MODULES).flat().map(([build]) => `build/wasm/${build}.wasm`);
+  const built = [...Object.keys(MODULES), ...wasm];
   if (built.every((path) => existsSync(path) && statSync(path).mtimeMs > changed)) return;
   mkdirSync('build/wasm', { recursive: true });
-  const lines = ['// Written by scripts/build.mjs from assembly/. Not kept in git.'];
-  for (const [build, entry, end] of [['base', 'index', 16384], ['relaxed', 'relaxed', 32768]]) {
-    node(bin('assemblyscript/bin/asc.js'), `assembly/${entry}.ts`, '--config', 'asconfig.json', '--target', build);
-    checkConstants(`build/wasm/${build}.wat`, end);
-    const bytes = readFileSync(`build/wasm/${build}.wasm`);
-    lines.push(`export const ${build}: string =\n  '${bytes.toString('base64')}';`);
+  for (const [out, modules] of Object.entries(MODULES)) {
+    const lines = ['// Written by scripts/build.mjs from assembly/. Not kept in git.'];
+    for (const [build, entry, end] of modules) {
+      node(bin('assemblyscript/bin/asc.js'), `assembly/${entry}.ts`, '--config', 'asconfig.json', '--target', build);
+      checkConstants(`build/wasm/${build}.wat`, end);
+      const bytes = readFileSync(`build/wasm/${build}.wasm`);
+      lines.push(`export const ${build.replace('train-', '')}: string =\n  '${bytes.toString('base64')}';`);
+    }
+    writeFileSync(out, `${lines.join('\n')}\n`);
   }
-  writeFileSync(out, `${lines.join('\n')}\n`);
 }
 
 /** A module's constants must end before those of the next module, or before the arena. */
@@ -135,7 +143,18 @@ async function bundles() {
   cpSync('build/wasm/base.wasm', 'dist/wasm/base.wasm');
   cpSync('build/wasm/relaxed.wasm', 'dist/wasm/relaxed.wasm');
   cpSync('src/eval/suite.schema.json', 'dist/suite.schema.json');
+  types();
+}
+
+/** Declarations, which hold without the DOM library: host.d.ts names the globals that they mention. */
+function types() {
   node(bin('typescript/bin/tsc'), '-p', 'tsconfig.types.json');
+  cpSync('scripts/types', 'dist/types', { recursive: true });
+  const reference = (to) => `/// <reference path="${to}" />\n`;
+  for (const name of readdirSync('dist/types/entries')) {
+    const path = join('dist/types/entries', name);
+    if (name.endsWith('.d.ts')) writeFileSync(path, reference('../host.d.ts') + readFileSync(path, 'utf8'));
+  }
 }
 
 kernels();

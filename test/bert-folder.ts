@@ -108,7 +108,7 @@ export function bertFolder(
   name: string,
   files: Files = {},
   change: (tensors: Map<string, Float32Array>) => void = () => {},
-): { source: ByteSource; reference: ReferenceBert } {
+): { source: ByteSource; reference: ReferenceBert; files: ReadonlyMap<string, string | Uint8Array> } {
   const family = FAMILIES[name];
   const { skipped = 0, segments, pooler } = family;
   const shapes: [name: string, shape: number[]][] = [
@@ -153,9 +153,15 @@ export function bertFolder(
     ...memorySource(bytes, 'model.safetensors'),
     beside: (file) => Promise.resolve(Object.hasOwn(all, file) ? utf8(textOf(all[file])) : null),
   };
+  const written = new Map<string, string | Uint8Array>([['model.safetensors', bytes]]);
+  for (const [file, content] of Object.entries(all)) written.set(file, textOf(content));
   const plain = new Map([...tensors].map(([tensor, data]) => [tensor, Float64Array.from(data)]));
   const eps = 1e-12;
-  return { source, reference: { layers: LAYERS, heads: HEADS, eps, skipped, relu: family.relu, tensors: plain } };
+  return {
+    source,
+    files: written,
+    reference: { layers: LAYERS, heads: HEADS, eps, skipped, relu: family.relu, tensors: plain },
+  };
 }
 
 function textOf(file: unknown): string {

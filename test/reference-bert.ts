@@ -32,6 +32,9 @@ export interface ReferenceStates {
   readonly logits: readonly number[] | null;
 }
 
+/** Every f16. */
+const HALVES = Float64Array.from({ length: 65536 }, (_, bits) => f16(bits));
+
 /** The floats of a safetensors file. */
 export function readSafetensors(file: string): Map<string, Float64Array> {
   const bytes = readFileSync(file);
@@ -50,7 +53,7 @@ export function readSafetensors(file: string): Map<string, Float64Array> {
       dtype === 'F32'
         ? data.readFloatLE(4 * i)
         : dtype === 'F16'
-        ? f16(data.readUInt16LE(2 * i))
+        ? HALVES[data.readUInt16LE(2 * i)]
         : bf16(data.readUInt16LE(2 * i));
     tensors.set(name, Float64Array.from({ length: data.length / size }, (_, i) => read(i)));
   }

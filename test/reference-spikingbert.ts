@@ -20,6 +20,8 @@ export interface SpikingBertConfig {
   steps: number;
   threshold: number;
   leak: number;
+  /** Of every membrane before the first step; 0 unless told. */
+  initial?: number;
 }
 
 /** Weights by their names in the state dict; row-major. */
@@ -137,7 +139,7 @@ export function runSpikingBert(
 ): SpikingBertRun {
   const input = embed(w, c, ids, types);
   const widths = Array.from({ length: 6 * c.layers + 1 }, (_, j) => (j % 6 === 5 ? c.hidden : c.width));
-  const membranes = widths.map((n) => ids.map(() => new Float32Array(n)));
+  const membranes = widths.map((n) => ids.map(() => new Float32Array(n).fill(c.initial ?? 0)));
   const counts = widths.map((n) => new Int32Array(ids.length * n));
   const stepSpikes: number[][] = [];
   const stepLogits: number[][] = [];

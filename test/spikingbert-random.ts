@@ -109,6 +109,7 @@ export function randomSpikingBert(
     normEps: 1e-12,
     threshold: 1,
     leak: 1,
+    initial: 0,
     steps: 16,
     classes: CLASSES,
     labels: ['a', 'b', 'c'],

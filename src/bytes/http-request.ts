@@ -5,10 +5,16 @@
 import { IoError, OptionError } from '../errors.ts';
 import { MAX_RETRY_AFTER_SECONDS } from '../limits.ts';
 
+/** What is used of `fetch`. */
+export type Fetch = (
+  url: string,
+  init: { headers: Record<string, string>; signal: AbortSignal },
+) => Promise<Response>;
+
 /** How a URL is read. */
 export interface HttpOptions {
   /** Used instead of the global `fetch`. */
-  fetch?: typeof fetch;
+  fetch?: Fetch;
   /** Sent with every request, for example `{ authorization: 'Bearer …' }`. */
   headers?: Readonly<Record<string, string>>;
   /** Accept an answer that a redirect brought from another origin; refused by default. Model hubs need it. */
@@ -65,7 +71,7 @@ export function locate(url: string | URL, options: HttpOptions): Place {
 export interface Answer {
   readonly response: Response;
   /** Ends the request and whatever comes of it. @param reader of the body, once there is one */
-  cancel(reader?: Pick<ReadableStreamDefaultReader, 'cancel'>): void;
+  cancel(reader?: { cancel(): Promise<void> }): void;
 }
 
 /** How often this may still fail, and how long to wait before the next try. */
@@ -164,7 +170,8 @@ export function answered<T>(work: Promise<T>, options: HttpOptions, signal: Abor
   });
 }
 
-export function statusError(place: Place, { status, statusText }: Response, range: string | null, more = ''): IoError {
+export function statusError(place: Place, response: Response, range: string | null, more = ''): IoError {
+  const { status, statusText } = response;
   const what = `status ${status}${statusText && ` ${statusText}`}${range === null ? '' : ` for ${range}`}`;
   return new IoError('HTTP', `${place.name}: ${what}${more}`, { status });
 }

@@ -142,7 +142,10 @@ function openFiles(files: Iterable<File>): ByteSource {
 /** Object URLs are looked up whole: ranges of them are not served everywhere, and the blob itself can be sliced. */
 async function openBlobUrl(url: string, options: SourceOptions): Promise<ByteSource> {
   try {
-    const response = await (options.fetch ?? fetch)(url, { signal: options.signal });
+    const response = await (options.fetch ?? fetch)(url, {
+      headers: {},
+      signal: options.signal ?? new AbortController().signal,
+    });
     return blobSource(await response.blob(), url.startsWith('data:') ? 'data URL' : url);
   } catch (cause) {
     if (options.signal?.aborted) throw cause;

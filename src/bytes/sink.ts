@@ -75,7 +75,11 @@ export async function createFile(path: string): Promise<FileSink> {
     write: (bytes) =>
       attempt('written', async () => {
         // a write may be short, as on a full disk; the next one then says why
-        for (let at = 0; at < bytes.length;) at += (await handle.write(bytes, at, bytes.length - at)).bytesWritten;
+        for (let at = 0; at < bytes.length;) {
+          const { bytesWritten } = await handle.write(bytes, at, bytes.length - at);
+          if (bytesWritten === 0) throw new Error('the disk takes no more bytes');
+          at += bytesWritten;
+        }
       }),
     commit: () =>
       attempt('finished', async () => {

@@ -16,6 +16,7 @@ export const STEP_OPTIONS = {
   steps: { kind: 'integer', least: 1, value: 'T', help: "time steps; default the model's" },
   'v-th': { kind: 'number', value: 'V', help: "potential from which neurons fire; default the model's" },
   leak: { kind: 'number', least: 0, value: 'L', help: "what is left of a membrane after a step; default the model's" },
+  'v-init': { kind: 'number', value: 'V', help: "membrane before the first step; default the model's" },
   'early-exit': {
     kind: 'number',
     least: 0,
@@ -33,6 +34,7 @@ export interface StepValues {
   readonly steps?: number;
   readonly 'v-th'?: number;
   readonly leak?: number;
+  readonly 'v-init'?: number;
   readonly 'early-exit'?: number;
   readonly 'exit-every'?: number;
   readonly rate?: boolean;
@@ -42,16 +44,17 @@ export interface StepValues {
 
 /** What of them the library takes. @throws {UsageError} for options that contradict each other */
 export function classifyOptions(values: StepValues): Omit<ClassifyOptions, 'signal' | 'stretchMs'> {
-  const { steps, leak, rate, 'v-th': threshold, 'early-exit': margin, 'exit-every': every, 'max-length': maxLength } =
-    values;
+  const { steps, leak, rate, 'v-th': threshold, 'v-init': initial, 'early-exit': margin, 'exit-every': every } = values;
+  const { 'max-length': maxLength } = values;
   if (every !== undefined && margin === undefined) throw new UsageError('--exit-every needs --early-exit');
-  if (rate && (steps ?? leak ?? margin) !== undefined) {
-    throw new UsageError('--rate has no time steps: leave --steps, --leak and --early-exit out');
+  if (rate && (steps ?? leak ?? initial ?? margin) !== undefined) {
+    throw new UsageError('--rate has no time steps: leave --steps, --leak, --v-init and --early-exit out');
   }
   return {
     steps,
     threshold,
     leak,
+    initial,
     rate,
     maxLength,
     earlyExit: margin === undefined ? undefined : { margin, every },

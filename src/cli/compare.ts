@@ -96,9 +96,9 @@ export const compareCommand: Command = command(
       'Exit code 3 where a gate fails, 4 where a golden item has changed.',
     ],
     examples: [
-      'ternspike compare model-f32.gguf model-q8_0.gguf --data wiki.txt --ctx 256 --html out.html',
+      'ternspike compare f32.gguf q8_0.gguf --data wiki.txt --html out.html',
       'ternspike compare model.gguf --a kv=f32 --b kv=f16 --data wiki.txt --json',
-      'ternspike compare teacher/ student/ --data GLUE/SST-2 --b steps=40 --gates gates.json',
+      'ternspike compare teacher/ student/ --data GLUE/SST-2 --b steps=40',
       'ternspike compare --suite release.json --resume --log state/',
     ],
   },

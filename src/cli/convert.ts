@@ -42,16 +42,21 @@ export const convert: Command = command(
         choices: ['absmean', 'spikelm'],
         help: 'scale of ternary weights of a spiking BERT: the mean size, or 4/3 of it (SpikeLM); absmean',
       },
-      tokenizer: { kind: 'text', value: 'FILE', help: 'SentencePiece .model or vocab.txt to be written into the file' },
+      tokenizer: {
+        kind: 'text',
+        value: 'FILE',
+        help: 'tokenizer.json, SentencePiece .model or vocab.txt to write into the file',
+      },
       steps: { kind: 'integer', least: 1, value: 'T', help: 'time steps of a spiking BERT, to stand in the file' },
       'v-th': { kind: 'number', value: 'V', help: 'its threshold, likewise' },
       leak: { kind: 'number', least: 0, value: 'L', help: 'what is left of its membranes after a step, likewise' },
+      'v-init': { kind: 'number', value: 'V', help: 'its membranes before the first step, likewise' },
       task: { kind: 'text', value: 'NAME', help: 'its task, such as sst-2, likewise' },
       labels: { kind: 'text', value: 'A,B', help: 'names of its classes, likewise' },
     } as const,
     notes: [
-      'GGUF in, GGUF out; models that spike also from .pt, .bin and .safetensors. IN may be a folder of a spiking BERT, whose ' +
-      'config.json and vocab.txt are read. Vectors stay f32.',
+      'Reads GGUF files and Hugging Face folders, of models that spike also .pt, .bin and .safetensors, and writes GGUF. The ' +
+      'vocabulary and the chat template of a folder go into the file. Vectors stay f32.',
       'A matrix whose rows are no multiple of the block takes q8_0 or f16, in SymbolicLight i8; in a spiking BERT rows are ' +
       'filled up with zeros.',
       'Matrices of a spiking BERT that are ternary or binary already are written as they are. Its tables of tokens and ' +
@@ -63,6 +68,7 @@ export const convert: Command = command(
       'ternspike convert model.gguf model-q8_0.gguf --type q8_0',
       'ternspike convert model.gguf model-f16.gguf --type f16 --json',
       'ternspike convert checkpoint.pt sl.gguf --type i8 --tokenizer tokenizer.model',
+      'ternspike convert folder/ model-q8_0.gguf --type q8_0',
       'ternspike convert spikingbert/ sst2.gguf --type tq2_0 --embedding i8',
     ],
   },
@@ -72,6 +78,10 @@ export const convert: Command = command(
     const given = values.tokenizer === undefined ? undefined : await tokenizerEntries(values.tokenizer, signal);
     const { module } = await builtinModule();
     const { bytes, tensors } = await withSource(from, signal, async (source) => {
+      const beside = given ?? await besideEntries(source, signal);
+      if (typeof beside === 'string') {
+        out.note(`the vocabulary is not written: ${beside}; name its file with --tokenizer when OUT is run`);
+      }
       const sink = await createFile(to);
       try {
         const result = await convertModel(module, source, sink, {
@@ -81,7 +91,7 @@ export const convert: Command = command(
           scale: values.scale,
           ternary: values.ternary,
           classifier: numbersOf(values),
-          metadata: given ?? await besideEntries(source, signal),
+          metadata: typeof beside === 'string' ? undefined : beside,
           signal,
           onProgress: ({ done, total, tensor }) => out.progress(`${Math.round((done / total) * 100)} %  ${tensor}`),
         });
@@ -114,16 +124,17 @@ export const convert: Command = command(
 
 /** Numbers of a classifier that were given, or nothing. */
 function numbersOf(
-  { steps, leak, task, labels, 'v-th': threshold }: {
+  { steps, leak, task, labels, 'v-th': threshold, 'v-init': initial }: {
     readonly steps?: number;
     readonly leak?: number;
     readonly task?: string;
     readonly labels?: string;
     readonly 'v-th'?: number;
+    readonly 'v-init'?: number;
   },
 ): ClassifierNumbers | undefined {
-  if ([steps, leak, task, labels, threshold].every((value) => value === undefined)) return undefined;
-  return { steps, leak, task, threshold, labels: labels?.split(',') };
+  if ([steps, leak, task, labels, threshold, initial].every((value) => value === undefined)) return undefined;
+  return { steps, leak, task, threshold, initial, labels: labels?.split(',') };
 }
 
 /** What lost something when IN was made, and lost more now. */

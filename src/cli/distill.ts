@@ -6,18 +6,54 @@ import process from 'node:process';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { diskFolder } from '../distill/folder.ts';
-import type { DistillEvent, DistillOptions, DistillResult } from '../distill/distill.ts';
-import { type TrainSettings, trainSettings, UNLIMITED_STEPS } from '../distill/settings.ts';
+import type { DistillEvent, DistillOptions, DistillResult } from '../distill/students/symboliclight/distill.ts';
+import type { ClassifierEvent } from '../distill/students/spikingbert/distill.ts';
+import { UNLIMITED_STEPS } from '../distill/settings.ts';
+import { type TrainSettings, trainSettings } from '../distill/students/symboliclight/settings.ts';
+import { GLUE_TASKS } from '../eval/glue-tasks.ts';
 import { OptionError, TernspikeError } from '../errors.ts';
+import { samplingEntries } from '../sample/defaults.ts';
 import { type Command, command, type Context, need } from './command.ts';
+import {
+  checkKind,
+  classifierJson,
+  classifierLine,
+  classifierLines,
+  classifierOptions,
+  CUSTOM,
+} from './distill-classifier.ts';
 import { UsageError, type Values } from './args.ts';
 import { checkValue, number } from '../options.ts';
 import { readText } from './files.ts';
 import { bytesText, oneLine, rounded } from './output.ts';
 
 const OPTIONS = {
-  teacher: { kind: 'text', value: 'FILE', help: 'the model to learn from: a GGUF file with a vocabulary' },
-  data: { kind: 'text', value: 'FILES', help: 'texts to learn from, UTF-8, with commas between them' },
+  teacher: { kind: 'text', value: 'FILE', help: 'the model to learn from; with --task a BERT that classifies' },
+  data: {
+    kind: 'text',
+    value: 'FILES',
+    help: 'texts to learn from, with commas between them; of a GLUE task its folder',
+  },
+  task: {
+    kind: 'choice',
+    choices: [...GLUE_TASKS, CUSTOM],
+    help: 'teach a spiking BERT this task of GLUE, or one of your own',
+  },
+  labels: { kind: 'text', value: 'A,B', help: 'of --task custom: its classes, none for a number; default 0,1' },
+  texts: {
+    kind: 'text',
+    value: 'FILES',
+    help: 'of a task: further lines, with or without labels, that the teacher answers',
+  },
+  vocab: {
+    kind: 'text',
+    value: 'WHICH',
+    help: 'of a task: pieces that stay: all, used, used:N times, or a file; default all',
+  },
+  tokens: { kind: 'integer', least: 4, help: 'of a task: tokens of a pass, at most; default 512' },
+  'max-length': { kind: 'integer', least: 4, help: 'of a task: cut texts to N tokens; default 128' },
+  'eval-samples': { kind: 'integer', least: 1, help: 'of a task: texts of a measurement; default 200' },
+  calibrate: { kind: 'integer', least: 2, help: 'of a task: texts that give the first weights; default 2048' },
   student: { kind: 'text', value: 'FILE', help: 'shape of the student, JSON; see docs/distillation.md' },
   out: { kind: 'text', value: 'FILE', help: 'the student, as GGUF' },
   dir: { kind: 'text', value: 'DIR', help: 'folder of the run; default: --out with .run instead of .gguf' },
@@ -25,9 +61,9 @@ const OPTIONS = {
   init: { kind: 'text', value: 'DIR', help: 'begin with the student of the run in this folder, or with FILE.gguf' },
   steps: { kind: 'integer', least: 1, help: 'updates; default 2000' },
   minutes: { kind: 'number', least: 0, help: 'end after this time; the learning rate then follows the clock' },
-  batch: { kind: 'integer', least: 1, help: 'windows of a pass; default 8' },
+  batch: { kind: 'integer', least: 1, help: 'windows of a pass; default 8; of a task texts, at most; default 24' },
   seq: { kind: 'integer', least: 2, help: 'tokens of a window; default 128' },
-  accumulate: { kind: 'integer', least: 1, help: 'passes of an update; default 1' },
+  accumulate: { kind: 'integer', least: 1, help: 'passes of an update; default 1; of a task 2' },
   threads: { kind: 'integer', short: 't', least: 1, help: 'passes worked on at once; default all, up to the cores' },
   lr: { kind: 'number', least: 0, help: 'highest learning rate; default 0.002' },
   warmup: { kind: 'integer', least: 0, help: 'updates until it is reached; default 100' },
@@ -74,6 +110,11 @@ const OPTIONS = {
   type: { kind: 'choice', choices: ['tq2_0', 'tq1_0'], help: 'type of ternary matrices in the file; default tq2_0' },
   name: { kind: 'text', value: 'TEXT', help: 'name of the model in the file' },
   license: { kind: 'text', value: 'TEXT', help: 'its licence' },
+  sampling: {
+    kind: 'text',
+    value: 'PAIRS',
+    help: 'how it is sampled unless told, such as temp=0.8,penalty_repeat=1.1; default what the architecture has',
+  },
   seed: { kind: 'integer', least: 0, help: 'of weights, order and generated text; default 1' },
 } as const;
 
@@ -82,45 +123,84 @@ type Given = Values<typeof OPTIONS>;
 export const distillCommand: Command = command(
   {
     name: 'distill',
-    summary: 'Trains a ternary spiking student to answer as a teacher does.',
+    summary: 'Trains a ternary spiking student to answer or to classify as a teacher does.',
     positionals: [],
     options: OPTIONS,
     notes: [
-      'Needs the package @jax-js/jax and Node 22 or later. The folder of the run holds checkpoints, metrics.jsonl and ' +
+      'Students that write need the package @jax-js/jax and Node 22 or later. The folder of the run holds checkpoints, metrics.jsonl and ' +
       'index.html with curves and samples. An interrupt saves a checkpoint; --resume DIR continues to the same numbers.',
     ],
     examples: [
       'ternspike distill --teacher model.gguf --data story.txt --out student.gguf',
+      'ternspike distill --teacher bert-sst2/ --task sst2 --data SST-2/ --out sst2.gguf --vocab used',
       'ternspike distill --resume student.run --steps 20',
     ],
   },
   async ({ values }, context) => {
-    const { distill } = await import('../distill/distill.ts');
     if (values.resume !== undefined && values.init !== undefined) {
       throw new UsageError('--resume goes on with a run, --init begins another; give one of them');
     }
     const given = values.resume === undefined ? values : await resumed(values.resume, values);
+    checkKind(given);
+    if (given.task !== undefined) return await classifier(given, values.resume !== undefined, context);
     trainSettings(settingsOf(given)); // out of range: refused before any file is read
     checkValue('holdout', given.holdout, number(0, 0.9));
+    const { distill } = await import('../distill/students/symboliclight/distill.ts');
     const options = await read(given, values.resume !== undefined, context);
-    let kept: Promise<void> | undefined;
+    const keeper = keeping(options.dir, given, context);
     const onEvent = (event: DistillEvent): void => {
-      // only now: a run that is refused leaves no folder, or, when it is resumed, the options it was begun with
-      if (event.kind === 'evaluation' || event.kind === 'step') {
-        kept ??= keep(options.dir, given).catch((error: Error) =>
-          context.out.note(`the options are not written down: ${error.message}`)
-        );
-      }
+      keeper.see(event);
       options.onEvent?.(event);
     };
     try {
       const result = await distill({ ...options, onEvent });
       await context.out.result(jsonOf(result), () => lines(result));
     } finally {
-      await kept;
+      await keeper.done();
     }
   },
 );
+
+/** Teaches a task. */
+async function classifier(given: Given, resume: boolean, context: Context): Promise<void> {
+  const { out, signal } = context;
+  const { distillClassifier } = await import('../distill/students/spikingbert/distill.ts');
+  const student = given.student === undefined ? undefined : await studentFile(given.student, signal);
+  const options = await classifierOptions(given, resume, student, signal);
+  const keeper = keeping(options.dir, given, context);
+  const report = reporter(out);
+  const onEvent = (event: ClassifierEvent): void => {
+    keeper.see(event);
+    const line = classifierLine(event);
+    if (line === null) report(event as DistillEvent);
+    else if (line.note !== undefined) out.note(line.note);
+    else out.progress(line.now ?? '');
+  };
+  try {
+    const result = await distillClassifier({ ...options, onEvent });
+    await out.result(classifierJson(result), () => classifierLines(result));
+  } finally {
+    await keeper.done();
+  }
+}
+
+/** Writes the options down once a run has begun: one that is refused leaves no folder, or the options it was begun with. */
+function keeping(
+  dir: string,
+  given: Given,
+  { out }: Context,
+): { see(event: { readonly kind: string }): void; done(): Promise<void> } {
+  let kept: Promise<void> | undefined;
+  return {
+    see({ kind }) {
+      if (kind !== 'evaluation' && kind !== 'step') return;
+      kept ??= keep(dir, given).catch((error: Error) => out.note(`the options are not written down: ${error.message}`));
+    },
+    async done() {
+      await kept;
+    },
+  };
+}
 
 /** File in which the options of a run are kept. */
 const COMMAND_FILE = 'command.json';
@@ -134,7 +214,7 @@ async function keep(dir: string, given: Given): Promise<void> {
 
 /** The paths among the options as they are from any folder; URLs stay. */
 function absolute(given: Given): Partial<Given> {
-  const paths = ['teacher', 'data', 'eval-data', 'student', 'init', 'out', 'cache'] as const;
+  const paths = ['teacher', 'data', 'eval-data', 'texts', 'student', 'init', 'out', 'cache'] as const;
   const whole = (path: string): string => (/^[a-z]+:\/\//i.test(path) ? path : resolve(path));
   return Object.fromEntries(paths.map((name) => [name, given[name]?.split(',').map(whole).join(',')]));
 }
@@ -191,6 +271,19 @@ function pairsOf(text: string): DistillOptions['hiddenPairs'] {
   });
 }
 
+/** `temp=0.8,top_k=40` → an object. @throws {UsageError} for another form, a name that is not known, a value out of range */
+function samplingOf(text: string): Record<string, number> {
+  const sampling = Object.fromEntries(
+    text.split(',').map((part): [string, number] => {
+      const found = /^([a-z_]{1,40})=(-?\d[\d.]{0,20})$/.exec(part.trim());
+      if (!found) throw new UsageError(`--sampling has ${JSON.stringify(part.slice(0, 40))}, expected NAME=NUMBER`);
+      return [found[1], Number(found[2])];
+    }),
+  );
+  samplingEntries(sampling);
+  return sampling;
+}
+
 /** Options of the library. */
 async function read(given: Given, resume: boolean, { out, signal }: Context): Promise<DistillOptions> {
   const teacher = need(given.teacher, '--teacher FILE');
@@ -220,6 +313,7 @@ async function read(given: Given, resume: boolean, { out, signal }: Context): Pr
     type: given.type,
     name: given.name,
     license: given.license,
+    sampling: given.sampling === undefined ? undefined : samplingOf(given.sampling),
     signal,
     onEvent: reporter(out),
   };
@@ -263,8 +357,11 @@ function reporter(out: Context['out']): (event: DistillEvent) => void {
       case 'note':
         return out.note(event.text);
       case 'evaluation': {
-        const { step, loss, perplexity, sample } = event.record;
-        out.note(`step ${step}: held-out loss ${loss.toFixed(4)}, perplexity ${perplexity.toFixed(3)}`);
+        const { step, loss, perplexity, score, rateScore, sample } = event.record;
+        const told = perplexity === undefined
+          ? `score ${score?.toFixed(4) ?? 'undefined'} by spikes, ${rateScore?.toFixed(4) ?? 'undefined'} by rates`
+          : `perplexity ${perplexity.toFixed(3)}`;
+        out.note(`step ${step}: held-out loss ${loss.toFixed(4)}, ${told}`);
         return sample === undefined ? undefined : out.note(`  ${oneLine(sample, 160)}`);
       }
       case 'step':

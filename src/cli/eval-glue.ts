@@ -14,6 +14,7 @@ import {
   type GlueTask,
   glueTask,
   type MalformedLine,
+  metricInterval,
   readGlue,
 } from '../entries/eval.ts';
 import type { Model } from '../model/model.ts';
@@ -140,9 +141,20 @@ export const evalGlue: Command = command(
     const complete = result !== undefined;
     if (!complete) out.note(interrupted(records.length, log));
     result ??= glueResult(task, records);
+    const { samples: count } = result;
+    const intervals = Object.fromEntries(
+      task.metrics.map((name) => [name, metricInterval(task, records.slice(0, count), name)] as const),
+    );
+    if (!out.json) {
+      const shown = Object.entries(intervals).map(([name, ends]) =>
+        `${name} ${ends ? ends.map((end) => end.toFixed(4)).join(' … ') : 'undefined'}`
+      );
+      out.note(`95 % intervals: ${shown.join(', ')}`);
+    }
     await out.result(
       {
         ...result,
+        intervals,
         secondsPerSample: rounded(result.secondsPerSample),
         title: task.title,
         split,
@@ -170,7 +182,10 @@ function effective(model: Model, values: StepValues & { readonly activations?: s
   const { activations, rate, 'early-exit': earlyExit, 'exit-every': exitEvery } = values;
   const threshold = values['v-th'] ?? d.threshold;
   if (rate) return { threshold, rate, activations };
-  return { threshold, steps: values.steps ?? d.steps, leak: values.leak ?? d.leak, earlyExit, exitEvery, activations };
+  const initial = values['v-init'] ?? d.initial;
+  const run = { threshold, steps: values.steps ?? d.steps, leak: values.leak ?? d.leak, earlyExit, exitEvery };
+  // logs from before this number was known are of runs without it
+  return { ...run, ...(initial !== 0 && { initial }), activations };
 }
 
 /** A function that shows how far the run is. */

@@ -51,7 +51,7 @@ export async function sampleFile(source: ByteSource, signal: AbortSignal): Promi
 
 /** The numbers of a model and its vocabulary, which may come from other files than its weights. */
 export function modelSum(model: Model): string {
-  const { name: _, ...numbers } = model.describe();
+  const { name: _, notices: __, ...numbers } = model.describe();
   const { tokenizer } = model;
   const pieces = Array.from({ length: tokenizer.vocabSize }, (_, id) => tokenizer.piece(id));
   return hex(xxh32(new TextEncoder().encode(JSON.stringify([numbers, tokenizer.kind, pieces]))));

@@ -32,7 +32,7 @@ export const gateCommand: Command = command(
     ],
     examples: [
       'ternspike gate --baseline base.json --current run.json',
-      'ternspike gate --baseline base.json --current run.json --gates gates.json --junit gate.xml --json',
+      'ternspike gate --baseline base.json --current run.json --gates g.json --json',
     ],
   },
   async ({ values }, context) => {

@@ -99,7 +99,11 @@ export async function startLive(port: number, out: Output): Promise<Live> {
       clearInterval(timer);
       // pages that follow fetch the last state; they keep it when the server is gone
       if (followers.size > 0 && finished !== '') await new Promise((resolve) => setTimeout(resolve, LAST_LOOK_MS));
-      send('end', 'the run has ended');
+      await Promise.all([...followers].map((follower) =>
+        new Promise<void>((resolve) => {
+          follower.on('close', resolve).end('event: end\ndata: the run has ended\n\n', () => resolve());
+        })
+      ));
       await new Promise<void>((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();

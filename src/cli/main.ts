@@ -5,6 +5,7 @@
  */
 import process from 'node:process';
 import { TernspikeError } from '../errors.ts';
+import { nearest } from '../options.ts';
 import { columns, commandHelp, UsageError } from './args.ts';
 import { chosenCommand, COMMANDS } from './commands.ts';
 import { oneLine, processOutput } from './output.ts';
@@ -38,7 +39,10 @@ async function main(args: readonly string[]): Promise<number> {
       : words === group
       ? `${group} has commands of its own`
       : `unknown command ${JSON.stringify(oneLine(words, 60))}`;
-    throw new UsageError(`${what}, expected one of ${expected.join(', ')}`);
+    const near = words === undefined || words === group ? undefined : nearest(words, expected);
+    if (near !== undefined) throw new UsageError(`${what}; did you mean ${near}?`);
+    const text = name?.includes(' ') ? '; ternspike run "TEXT" continues a text' : '';
+    throw new UsageError(`${what}, expected one of ${expected.join(', ')}${text}`);
   }
   const prepared = command.prepare(chosen.rest);
   if (prepared.help) {

@@ -58,12 +58,13 @@ export const perplexityCommand: Command = command(
       signal,
       onProgress: ({ chunk, chunks: all, ppl }) => out.progress(`window ${chunk} of ${all}: ${ppl.toFixed(4)}`),
     });
-    const { ppl, stderr, tokens, bytes: scored, nll, bitsPerByte, windows } = result;
+    const { ppl, stderr, interval, tokens, bytes: scored, nll, bitsPerByte, windows } = result;
     const { spikes } = model.stats();
     await out.result(
       {
         ppl: rounded(ppl, 9),
         stderr: rounded(stderr),
+        interval: interval.map((end) => rounded(end)),
         tokens,
         chunks: result.chunks,
         bytes: scored,
@@ -82,6 +83,7 @@ export const perplexityCommand: Command = command(
           stderr.toFixed(4)
         } (${tokens} tokens, ${result.chunks} windows of ${contextLength})`,
         `${bitsPerByte.toFixed(4)} bits per byte (${scored} bytes)`,
+        `95 % interval of the perplexity ${interval.map((end) => end.toFixed(4)).join(' … ')}, by windows`,
         ...(spikes ? [spikeSummary(spikes)] : []),
       ],
     );

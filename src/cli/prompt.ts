@@ -18,6 +18,8 @@ export interface Prompt {
   readonly ids?: readonly number[];
   /** Instead of text. */
   readonly chat?: readonly ChatMessage[];
+  /** Of a chat, instead of the model's: its text, or the name of one that the model has. */
+  readonly template?: string;
 }
 
 /**
@@ -28,7 +30,7 @@ export interface Prompt {
 export function promptIds(prompt: Prompt, tokenizer: Tokenizer | null, held: number): readonly number[] {
   if (prompt.ids) return prompt.ids;
   if (!tokenizer) return [];
-  const text = prompt.chat ? renderChat(tokenizer, prompt.chat) : (prompt.text ?? '');
+  const text = prompt.chat ? renderChat(tokenizer, prompt.chat, { template: prompt.template }) : (prompt.text ?? '');
   const ids = tokenizer.encode(text, { special: true });
   const { bos } = tokenizer.specials;
   if (bos === undefined || ids[0] !== bos) return ids;

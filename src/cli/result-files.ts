@@ -2,20 +2,23 @@
  * What `compare` and `gate` leave besides their result: files for people and for machines that build.
  * @module
  */
-import { appendFile, open, readFile, stat, writeFile } from 'node:fs/promises';
+import { appendFile, open, readFile, stat } from 'node:fs/promises';
 import process from 'node:process';
+import { createFile } from '../bytes/sink.ts';
 import { annotationsOf, gateLines, gateMarkdown, type GateResult, type Gates, readGates } from '../entries/eval.ts';
 import { IoError } from '../errors.ts';
 import { MAX_RESULT_BYTES } from '../limits.ts';
 import type { Context } from './command.ts';
 import { readBytes, withSource } from './files.ts';
 
-/** Writes a file. @throws {IoError} */
+/** Writes a file, which has its name once it is whole. @throws {IoError} */
 export async function writeReport(path: string, text: string): Promise<void> {
+  const sink = await createFile(path);
   try {
-    await writeFile(path, text);
-  } catch (cause) {
-    throw new IoError('IO', `${path} cannot be written: ${String(cause)}`, { cause });
+    await sink.write(new TextEncoder().encode(text));
+    await sink.commit();
+  } finally {
+    await sink.discard();
   }
 }
 

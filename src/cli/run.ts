@@ -2,13 +2,14 @@
  * `run`: generates text.
  * @module
  */
+import { existsSync } from 'node:fs';
 import type { Model } from '../model/model.ts';
 import { symbolicLightSampling } from '../architectures/symboliclight/sampling.ts';
 import { checkSamplerOptions, type SamplerOptions } from '../sample/options.ts';
 import { randomSeed } from '../sample/rng.ts';
 import { type OptionTable, UsageError, type Values } from './args.ts';
 import { type Command, command, type Context } from './command.ts';
-import { textArgument, withSource } from './files.ts';
+import { readText, textArgument, withSource } from './files.ts';
 import { generate } from './generation.ts';
 import { CONTEXT_OPTIONS, load, MODEL_OPTIONS, modelPath, TYPE_OPTIONS } from './load.ts';
 import { contextFor, type Prompt } from './prompt.ts';
@@ -77,6 +78,11 @@ const OPTIONS = {
   tokenizer: { kind: 'text', value: 'FILE', help: "a tokenizer instead of the model's" },
   chat: { kind: 'flag', help: "take PROMPT as a user's message, by the model's chat template" },
   system: { kind: 'text', help: 'system message; with --chat' },
+  template: {
+    kind: 'text',
+    value: 'FILE',
+    help: "a chat template (Jinja) instead of the model's, or the name of one of the model's; with --chat",
+  },
   ids: { kind: 'ids', value: '1,2,3', help: 'the prompt as ids, instead of PROMPT' },
   verbose: { kind: 'flag', help: 'all statistics: what every block spiked, where the model spikes' },
   quiet: { kind: 'flag', short: 'q', help: 'no statistics, no warnings' },
@@ -128,11 +134,12 @@ export const run: Command = command(
 );
 
 async function promptOf(
-  { ids, chat, system }: RunValues,
+  { ids, chat, system, template }: RunValues,
   given: string | undefined,
   signal: AbortSignal,
 ): Promise<Prompt> {
   if (system !== undefined && !chat) throw new UsageError('--system needs --chat');
+  if (template !== undefined && !chat) throw new UsageError('--template needs --chat');
   if (ids) {
     if (given !== undefined || chat) throw new UsageError('give PROMPT or --ids, not both');
     if (ids.length === 0) throw new UsageError('--ids is empty');
@@ -141,6 +148,7 @@ async function promptOf(
   const text = await textArgument(given, 'PROMPT', signal);
   if (!chat) return { text };
   return {
+    template: template !== undefined && existsSync(template) ? await readText(template, undefined, signal) : template,
     chat: [...(system === undefined ? [] : [{ role: 'system', content: system }]), { role: 'user', content: text }],
   };
 }

@@ -16,7 +16,7 @@
  * @module
  */
 import { ModelFileError } from '../errors.ts';
-import type { TensorInfo, TensorType } from './tensor.ts';
+import type { RawType, TensorInfo, TensorType, UnreadType } from './tensor.ts';
 
 /** How rows lie in memory: `trit2` and `bit1` hold packed codes, `i8` bytes, `u4` and `u8` unsigned codes in groups with a scale
  *  and a minimum each, the rest floats as stored. */
@@ -82,21 +82,21 @@ export const TYPE_LAYOUTS: Readonly<Record<TensorType, TypeLayout>> = {
 /** Q2_0 as it was written before its groups became 64 wide; told apart by the bytes a tensor takes. */
 export const OLD_Q2_0: TypeLayout = row(42, 128, 34, 'trit2', 'trit2col');
 
-/** Types that exist and are not supported, so that a refusal can name them: first number and names of each run. */
-const UNSUPPORTED_RUNS: ReadonlyArray<readonly [number, string]> = [
-  [4, 'Q4_2 Q4_3'],
-  [9, 'Q8_1'],
-  [15, 'Q8_K IQ2_XXS IQ2_XS IQ3_XXS IQ1_S'],
-  [21, 'IQ3_S IQ2_S IQ4_XS'],
-  [24, 'I8 I16 I32 I64 F64 IQ1_M'],
-  [31, 'Q4_0_4_4 Q4_0_4_8 Q4_0_8_8'],
-  [37, 'IQ4_NL_4_8 IQ4_NL_8_8 MXFP4 NVFP4'],
+/** Types that exist and have no kernels here: first number and names of each run. */
+const UNREAD_RUNS: ReadonlyArray<readonly [number, readonly (UnreadType | RawType)[]]> = [
+  [4, ['Q4_2', 'Q4_3']],
+  [9, ['Q8_1']],
+  [15, ['Q8_K', 'IQ2_XXS', 'IQ2_XS', 'IQ3_XXS', 'IQ1_S']],
+  [21, ['IQ3_S', 'IQ2_S', 'IQ4_XS']],
+  [25, ['I16', 'I32', 'I64', 'F64', 'IQ1_M']],
+  [31, ['Q4_0_4_4', 'Q4_0_4_8', 'Q4_0_8_8']],
+  [36, ['IQ4_NL_4_4', 'IQ4_NL_4_8', 'IQ4_NL_8_8', 'MXFP4', 'NVFP4']],
 ];
 
-/** The name of a type that exists and is not supported, or undefined. */
-export function unsupportedType(id: number): string | undefined {
-  const run = UNSUPPORTED_RUNS.findLast(([first]) => first <= id);
-  return run?.[1].split(' ')[id - run[0]];
+/** The name of a type number that has no kernels. */
+export function unreadType(id: number): UnreadType | RawType {
+  const run = UNREAD_RUNS.findLast(([first]) => first <= id);
+  return run?.[1][id - run[0]] ?? `TYPE_${id}`;
 }
 
 /** The name of a type number, or undefined for one that cannot be read. */

@@ -11,12 +11,12 @@ import { alignUp } from '../bytes/align.ts';
 import { ModelFileError } from '../errors.ts';
 import { layoutBytes, OLD_Q2_0, TYPE_LAYOUTS, type TypeLayout } from './ggml-types.ts';
 import { quote } from './gguf-types.ts';
-import type { TensorType, WeightInfo } from './tensor.ts';
+import type { TensorInfo, TensorType } from './tensor.ts';
 
 /** A row of the tensor table. */
 export interface TensorEntry {
   readonly name: string;
-  readonly type: TensorType;
+  readonly type: TensorInfo['type'];
   /** Row-major, outermost first. */
   readonly shape: readonly number[];
   readonly elements: number;
@@ -39,7 +39,7 @@ export interface DataSection {
  * @throws {ModelFileError} `TENSOR_BLOCK` for rows that are no whole number of blocks; `TENSOR_OUT_OF_FILE`;
  *   `TENSOR_LAYOUT` for an unaligned tensor, an overlap or a hole
  */
-export function placeTensors(entries: readonly TensorEntry[], data: DataSection): Map<string, WeightInfo> {
+export function placeTensors(entries: readonly TensorEntry[], data: DataSection): Map<string, TensorInfo> {
   const today = walk(entries, data, TYPE_LAYOUTS.Q2_0);
   const ambiguous = entries.some(({ type }) => type === 'Q2_0');
   if (ambiguous && (today instanceof ModelFileError || !today.endsWithFile)) {
@@ -56,20 +56,25 @@ function walk(
   entries: readonly TensorEntry[],
   { fileName, fileBytes, start, alignment }: DataSection,
   q2: TypeLayout,
-): { tensors: Map<string, WeightInfo>; endsWithFile: boolean } | ModelFileError {
-  const tensors = new Map<string, WeightInfo>();
+): { tensors: Map<string, TensorInfo>; endsWithFile: boolean } | ModelFileError {
+  const tensors = new Map<string, TensorInfo>();
   let expected = 0;
   let end = start;
-  for (const { name, type, shape, elements, offset } of entries) {
+  for (const [i, { name, type, shape, elements, offset }] of entries.entries()) {
     const refuse = (code: 'TENSOR_BLOCK' | 'TENSOR_LAYOUT' | 'TENSOR_OUT_OF_FILE', why: string): ModelFileError =>
       new ModelFileError(code, `${fileName}: tensor ${quote(name)} ${why}`);
-    const layout = type === 'Q2_0' ? q2 : TYPE_LAYOUTS[type];
+    const layout = type === 'Q2_0' ? q2 : Object.hasOwn(TYPE_LAYOUTS, type) ? TYPE_LAYOUTS[type as TensorType] : null;
     const row = shape.at(-1) ?? 1;
-    if (row % layout.blockElements !== 0) {
+    if (layout !== null && row % layout.blockElements !== 0) {
       return refuse('TENSOR_BLOCK', `of type ${type} has rows of ${row}, not a multiple of ${layout.blockElements}`);
     }
-    const byteLength = layoutBytes(elements, layout);
     const at = start + Number(offset);
+    // how much a type without kernels takes is not known: it ends where the next tensor begins
+    const rest = (i + 1 < entries.length ? start + Number(entries[i + 1].offset) : fileBytes) - at;
+    const byteLength = layout === null ? Math.max(0, rest) : layoutBytes(elements, layout);
+    if (byteLength === 0 && elements > 0) {
+      return refuse('TENSOR_LAYOUT', 'has elements and no bytes: the next overlaps it');
+    }
     if (byteLength > 0 && !(at + byteLength <= fileBytes)) {
       return refuse(
         'TENSOR_OUT_OF_FILE',
@@ -85,7 +90,7 @@ function walk(
         : 'leaves a hole behind the one before';
       return refuse('TENSOR_LAYOUT', `has offset ${offset}, expected ${expected}: it ${why}`);
     }
-    const blockElements = type === 'I2_S' ? 0 : layout.blockElements;
+    const blockElements = type === 'I2_S' ? 0 : layout?.blockElements ?? 1;
     tensors.set(name, Object.freeze({ name, type, shape, blockElements, offset: at, byteLength }));
     end = at + byteLength;
     expected = alignUp(Number(offset) + byteLength, alignment);

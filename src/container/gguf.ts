@@ -25,7 +25,7 @@ import {
   MAX_STRING_BYTES,
   MAX_TENSORS,
 } from '../limits.ts';
-import { elementsOf, TYPE_LAYOUTS, typeOfId, unsupportedType } from './ggml-types.ts';
+import { elementsOf, typeOfId, unreadType } from './ggml-types.ts';
 import { placeTensors, type TensorEntry } from './gguf-layout.ts';
 import {
   ARRAY_ID,
@@ -37,12 +37,12 @@ import {
   scalarOfId,
   VALUE_TYPES,
 } from './gguf-types.ts';
-import type { Container, MetadataValue, WeightInfo } from './tensor.ts';
+import type { Container, MetadataValue, TensorInfo } from './tensor.ts';
 
 /** A GGUF file, with what is needed to write the like of it. */
 export interface GgufContainer extends Container {
   readonly format: 'gguf';
-  readonly tensors: ReadonlyMap<string, WeightInfo>;
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
   readonly version: number;
   /** Type of each metadata value in the file. */
   readonly metadataTypes: ReadonlyMap<string, GgufValueType>;
@@ -286,13 +286,7 @@ class Header {
     }
     const id = reader.u32();
     const offset = reader.u64();
-    const type = typeOfId(id);
-    if (type === undefined) {
-      const unsupported = unsupportedType(id);
-      const why = unsupported === undefined ? 'which is unknown' : `${unsupported}, which is not supported`;
-      const supported = Object.keys(TYPE_LAYOUTS).join(', ');
-      throw this.#error('TENSOR_TYPE', `${what} has type ${id}, ${why}; supported are ${supported}`);
-    }
+    const type = typeOfId(id) ?? unreadType(id);
     return { name, type, shape, elements, offset };
   }
 

@@ -35,10 +35,35 @@ export type OtherFloat = 'F64' | 'F8_E4M3' | 'F8_E5M2' | 'F8_E4M3FNUZ' | 'F8_E5M
 /** Name of an element type of buffers, masks and packed codes, which are listed and never computed with as they are. */
 export type RawType = 'U8' | 'I16' | 'I32' | 'I64' | 'U16' | 'U32' | 'U64' | 'BOOL' | OtherFloat;
 
+/** Name of a type of GGUF files that has no kernels here; `TYPE_N` for a number without a name. Such tensors are listed, so that a file
+ *  can be looked at and its vocabulary used, and refused where they would be loaded. */
+export type UnreadType =
+  | 'Q4_2'
+  | 'Q4_3'
+  | 'Q8_1'
+  | 'Q8_K'
+  | 'IQ2_XXS'
+  | 'IQ2_XS'
+  | 'IQ3_XXS'
+  | 'IQ1_S'
+  | 'IQ3_S'
+  | 'IQ2_S'
+  | 'IQ4_XS'
+  | 'IQ1_M'
+  | 'Q4_0_4_4'
+  | 'Q4_0_4_8'
+  | 'Q4_0_8_8'
+  | 'IQ4_NL_4_4'
+  | 'IQ4_NL_4_8'
+  | 'IQ4_NL_8_8'
+  | 'MXFP4'
+  | 'NVFP4'
+  | `TYPE_${number}`;
+
 /** One stored tensor. */
 export interface TensorInfo {
   readonly name: string;
-  readonly type: TensorType | RawType;
+  readonly type: TensorType | RawType | UnreadType;
   /** Row-major, outermost first: a matrix of `rows` outputs over `cols` inputs is `[rows, cols]`. A vector is `[n]`. */
   readonly shape: readonly number[];
   /** Elements that share one scale in the file: 256 for TQ1_0, TQ2_0 and the K-quants, 64 or 128 for Q2_0, 32 for Q8_0, 1 for floats,

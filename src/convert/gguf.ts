@@ -39,6 +39,8 @@ const TARGETS: Readonly<Record<GgufType, Target>> = {
 /** Tables with a row for each token. */
 const EMBEDDING = 'token_embd.weight';
 const HEAD = 'output.weight';
+/** Tables whose rows are added to others, which llama.cpp does in F32 alone; they are small. */
+const ADDED: readonly string[] = ['position_embd.weight', 'token_types.weight'];
 
 /** A GGUF file, or what was translated into one. */
 type Convertible = GgufContainer | HuggingFaceContainer;
@@ -83,6 +85,7 @@ export function targetOf(
   { name, shape }: TensorInfo,
   { type, head, embedding = head }: GgufTypes,
 ): { to: EncodedType; fellBack: boolean } | null {
+  if (ADDED.includes(name)) return type === undefined ? null : { to: 'F32', fellBack: false };
   const target = type && TARGETS[type];
   const given = name === EMBEDDING ? embedding : name === HEAD ? head : type;
   const table = name === EMBEDDING || name === HEAD;

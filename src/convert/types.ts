@@ -19,6 +19,7 @@ export interface ClassifierNumbers {
   readonly steps?: number;
   readonly threshold?: number;
   readonly leak?: number;
+  readonly initial?: number;
   readonly task?: string;
   readonly labels?: readonly string[];
 }

@@ -54,48 +54,70 @@ export interface ModelDescription {
   readonly trainedContext: number;
   /** Weights in all, counted from the tensors. */
   readonly parameters: number;
+  /** What a user should know of how the file was read; absent where there is nothing. */
+  readonly notices?: readonly string[];
 }
 
 /** Typed access to metadata: a wrong type or a missing key is refused with the key's name. */
 export class Metadata {
   readonly #map: ReadonlyMap<string, MetadataValue>;
+  readonly #asked: Set<string> = new Set();
 
   constructor(container: Container) {
     this.#map = container.metadata;
   }
 
   string(key: string, absent?: string): string {
-    const value = this.#map.get(key) ?? absent;
+    const value = this.get(key) ?? absent;
     if (typeof value === 'string') return value;
     throw wrong(key, value, 'a string');
   }
 
   /** A finite number within [min, max]; `absent` where the key is missing. */
   number(key: string, min: number, max: number, absent?: number): number {
-    const value = this.#map.get(key) ?? absent;
+    const value = this.get(key) ?? absent;
     if (typeof value === 'number' && value >= min && value <= max) return value;
     throw wrong(key, value, `a number in ${min} … ${max}`);
   }
 
   integer(key: string, min: number, max: number, absent?: number): number {
-    return within(key, this.#map.get(key) ?? absent, min, max);
+    return within(key, this.get(key) ?? absent, min, max);
   }
 
   boolean(key: string, absent?: boolean): boolean {
-    const value = this.#map.get(key) ?? absent;
+    const value = this.get(key) ?? absent;
     if (typeof value === 'boolean') return value;
     throw wrong(key, value, 'true or false');
   }
 
   /** As `integer`, for a number that files may state once for each of `layers` layers: all must be equal. */
   perLayer(key: string, min: number, max: number, layers: number, absent?: number): number {
-    const value = this.#map.get(key);
-    const same = Array.isArray(value) && value.length === layers && value.every((item) => item === value[0]);
-    return within(key, same ? value[0] : value ?? absent, min, max);
+    const value = this.get(key);
+    if (!Array.isArray(value)) return within(key, value ?? absent, min, max);
+    if (value.length === layers && value.every((item) => item === value[0])) return within(key, value[0], min, max);
+    const why = value.length === layers
+      ? 'whose values are not equal'
+      : `of ${value.length} values for ${layers} layers`;
+    throw new DescriptionError(
+      'DESCRIPTION',
+      `metadata "${key}" is an array ${why}; layers of different sizes are not supported`,
+    );
   }
 
   has(key: string): boolean {
+    this.#asked.add(key);
     return this.#map.has(key);
+  }
+
+  /** A value as it is. */
+  get(key: string): MetadataValue | undefined {
+    this.#asked.add(key);
+    return this.#map.get(key);
+  }
+
+  /** Entries whose keys begin with `prefix` and have not been asked for. */
+  unread(prefix: string): [string, MetadataValue][] {
+    return [...this.#map].filter(([key]) => key.startsWith(prefix) && !this.#asked.has(key));
   }
 }
 

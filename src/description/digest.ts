@@ -15,11 +15,11 @@ const PAGE = 4096;
 const PAGES = 4096;
 
 /**
- * Eight bytes. The name in the file does not count, nor the order of its tensors.
+ * Eight bytes. The name in the file and notices do not count, nor the order of its tensors.
  * @param weights the weights in wasm memory, all in one piece
  */
 export function modelDigest(description: ModelDescription, container: Container, weights: Uint8Array): Uint8Array {
-  const { name: _, ...numbers } = description;
+  const { name: _, notices: __, ...numbers } = description;
   const tensors = [...container.tensors.values()].map(({ name, type, shape }) => [name, type, shape] as const);
   tensors.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
   const text = new TextEncoder().encode(JSON.stringify([numbers, tensors, weights.length]));

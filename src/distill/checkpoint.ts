@@ -29,17 +29,19 @@ export interface RunState {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-/** Where in the order of the windows a run stands. */
+/** Where in the order of its windows or samples a run stands. */
 export interface DataState {
   readonly epoch: number;
-  /** Windows of this epoch that were handed out. */
+  /** Windows or batches of this epoch that were handed out. */
   readonly taken: number;
   /** Generator at the beginning of this epoch. */
   readonly generator: RngState;
-  /** Checksum of the ids, so that another text is noticed. */
+  /** Checksum of the ids, so that other data are noticed. */
   readonly digest: number;
   /** Ids of a window. */
   readonly length?: number;
+  /** Which phase of its recipe this epoch is of; −1 before the first. */
+  readonly phase?: number;
 }
 
 export interface Checkpoint {

@@ -14,19 +14,24 @@ export interface StepRecord {
   readonly soft: number;
   readonly hard: number;
   readonly hidden: number;
+  readonly attention?: number;
   readonly gradientNorm: number;
   readonly tokensPerSecond: number;
   readonly firingRates: readonly number[];
 }
 
-/** What the student makes of the text that was kept apart. */
+/** What the student makes of what was kept apart. */
 export interface EvaluationRecord {
   readonly kind: 'evaluation';
   readonly step: number;
   readonly seconds: number;
-  /** Mean −ln p of the next id, in nats, with windows as in training. */
+  /** Mean −ln p of the next id, or of the label, in nats; of a regression the mean square. */
   readonly loss: number;
-  readonly perplexity: number;
+  /** Of a student that writes. */
+  readonly perplexity?: number;
+  /** Of a student that classifies: the score of the task by spikes, and by one pass of rates; null where it is undefined. */
+  readonly score?: number | null;
+  readonly rateScore?: number | null;
   readonly firingRates: readonly number[];
   /** What the exported student writes. */
   readonly sample?: string;

@@ -4,16 +4,20 @@
  */
 import { chart, escapeHtml, type Line, number } from './charts.ts';
 import type { EvaluationRecord, MetricsRecord, StepRecord } from './metrics.ts';
-import { type TrainSettings, UNLIMITED_STEPS } from './settings.ts';
-import type { StudentConfig } from './types.ts';
+import { type RunSettings, UNLIMITED_STEPS } from './settings.ts';
 
 export interface PageFacts {
   readonly name: string;
   readonly step: number;
   readonly done: boolean;
   readonly parameters: number;
-  readonly settings: TrainSettings;
-  readonly config: StudentConfig;
+  readonly settings: RunSettings;
+  /** Shown as it is. */
+  readonly config: object;
+  /** Of every layer of neurons, in the order of `firingRates`. */
+  readonly layerNames: readonly string[];
+  /** What measurements are of: text that is written, or classes. */
+  readonly kind: 'perplexity' | 'score';
 }
 
 /** Seconds after which a browser shows a running page anew. */
@@ -25,15 +29,19 @@ const MOST_SAMPLES = 30;
 export function pageOf(records: readonly MetricsRecord[], facts: PageFacts): string {
   const steps = records.filter((record): record is StepRecord => record.kind === 'step');
   const measured = records.filter((record): record is EvaluationRecord => record.kind === 'evaluation');
-  const { settings, config, done } = facts;
+  const { settings, config, done, kind } = facts;
+  const scores = kind === 'score';
   const place = settings.steps === UNLIMITED_STEPS ? String(facts.step) : `${facts.step} of ${settings.steps}`;
   const title = `${facts.name}: step ${place}`;
   const curve = (label: string, pick: (record: StepRecord) => number): Line => ({
     label,
     points: steps.map((record) => [record.step, pick(record)] as const),
   });
-  const held = (pick: (record: EvaluationRecord) => number): Line['points'] =>
-    measured.map((record) => [record.step, pick(record)] as const);
+  const held = (pick: (record: EvaluationRecord) => number | null | undefined): Line['points'] =>
+    measured.flatMap((record) => {
+      const value = pick(record);
+      return value === undefined || value === null ? [] : [[record.step, value] as const];
+    });
   const charts = [
     chart({
       title: 'Loss in nats',
@@ -44,12 +52,20 @@ export function pageOf(records: readonly MetricsRecord[], facts: PageFacts): str
         { label: 'held out', points: held(({ loss }) => loss) },
       ],
     }),
-    chart({
-      title: 'Held-out perplexity',
-      log: true,
-      lines: [{ label: 'perplexity', points: held((e) => e.perplexity) }],
-    }),
-    chart({ title: 'Firing rate by layer', from: 0, lines: rateLines(measured, config.layers) }),
+    scores
+      ? chart({
+        title: 'Score of what is held out',
+        lines: [
+          { label: 'by spikes', points: held((e) => e.score) },
+          { label: 'by rates', points: held((e) => e.rateScore) },
+        ],
+      })
+      : chart({
+        title: 'Held-out perplexity',
+        log: true,
+        lines: [{ label: 'perplexity', points: held((e) => e.perplexity) }],
+      }),
+    chart({ title: 'Firing rate by layer', from: 0, lines: rateLines(measured, facts.layerNames) }),
     chart({ title: 'Norm of the gradients', log: true, lines: [curve('norm', ({ gradientNorm }) => gradientNorm)] }),
     chart({ title: 'Learning rate', from: 0, lines: [curve('rate', ({ lr }) => lr)] }),
     chart({ title: 'Tokens a second', from: 0, lines: [curve('tokens/s', ({ tokensPerSecond }) => tokensPerSecond)] }),
@@ -60,7 +76,7 @@ export function pageOf(records: readonly MetricsRecord[], facts: PageFacts): str
     ['time', duration(records.at(-1)?.seconds ?? 0)],
     ['weights', facts.parameters.toLocaleString('en-GB')],
     ['held-out loss', number(last?.loss ?? NaN)],
-    ['held-out perplexity', number(last?.perplexity ?? NaN)],
+    scores ? ['held-out score', number(last?.score ?? NaN)] : ['held-out perplexity', number(last?.perplexity ?? NaN)],
     ['mean firing rate', last ? `${number(100 * mean(last.firingRates))} %` : number(NaN)],
   ];
   return [
@@ -70,9 +86,9 @@ export function pageOf(records: readonly MetricsRecord[], facts: PageFacts): str
     `<h1>${escapeHtml(facts.name)}</h1>`,
     `<dl>${summary.map(([key, value]) => `<div><dt>${key}</dt><dd>${escapeHtml(value)}</dd></div>`).join('')}</dl>`,
     `<main>${charts.join('')}</main>`,
-    '<h2>What it writes</h2>',
+    scores ? '' : '<h2>What it writes</h2>',
     ...measured.filter(({ sample }) => sample !== undefined).slice(-MOST_SAMPLES).reverse().map((record) =>
-      `<section><h3>step ${record.step}, perplexity ${number(record.perplexity)}</h3>` +
+      `<section><h3>step ${record.step}, perplexity ${number(record.perplexity ?? NaN)}</h3>` +
       `<p>${escapeHtml(record.sample ?? '')}</p></section>`
     ),
     '<h2>Settings</h2>',
@@ -81,9 +97,7 @@ export function pageOf(records: readonly MetricsRecord[], facts: PageFacts): str
 }
 
 /** A line for each layer of neurons, in the order of `firingRates`. */
-function rateLines(measured: readonly EvaluationRecord[], layers: number): Line[] {
-  const kinds = ['in', 'feed-forward', 'out'];
-  const labels = ['encoder', ...Array.from({ length: 3 * layers }, (_, i) => `${Math.floor(i / 3)} ${kinds[i % 3]}`)];
+function rateLines(measured: readonly EvaluationRecord[], labels: readonly string[]): Line[] {
   return labels.flatMap((label, layer) => {
     const points = measured.flatMap(({ step, firingRates }) =>
       firingRates[layer] === undefined ? [] : [[step, firingRates[layer]] as const]

@@ -4,9 +4,8 @@
  * @module
  */
 import { DistillError } from '../errors.ts';
-import type { BatchReport, GradientOptions, Gradients } from './gradients.ts';
-import type { Slot } from './student.ts';
-import type { Batch, LossWeights } from './types.ts';
+import type { Slot } from './slots.ts';
+import type { BatchReport } from './student.ts';
 import type { TrainingArrays, Update } from './update.ts';
 import { Work, type WorkAnswer, type WorkRequest } from './work.ts';
 
@@ -28,60 +27,73 @@ interface WorkerThreads {
   };
 }
 
+/** What a thread is told first. */
+type Start = Extract<WorkRequest, { readonly type: 'start' }>;
+
 /** Threads that share the work of a step. */
 export class WorkPool {
   readonly #threads: readonly Thread[];
-  readonly #local: Work;
 
-  private constructor(threads: readonly Thread[], local: Work) {
+  private constructor(threads: readonly Thread[]) {
     this.#threads = threads;
-    this.#local = local;
   }
 
   /**
    * @param threads 1 works on the calling thread; more start as many workers
    * @param entry module of a worker: `gradient-worker.ts`, compiled
-   * @throws {DistillError} `TRAINER` where jax-js or threads are missing
+   * @param begin what every thread is told first
+   * @throws {DistillError} `TRAINER` where threads, or what the student needs, are missing
    */
-  static async start(threads: number, entry: URL, options: GradientOptions): Promise<WorkPool> {
-    const local = new Work();
-    await local.perform({ type: 'start', options });
+  static async start(threads: number, entry: URL, begin: Start): Promise<WorkPool> {
     if (threads === 1) {
-      return new WorkPool([{ ask: (request) => local.perform(request), dispose: () => {} }], local);
+      const local = new Work();
+      await local.perform(begin);
+      return new WorkPool([{ ask: (request) => local.perform(request), dispose: () => local.dispose() }]);
     }
     const workers: Thread[] = [];
     try {
-      for (let i = 0; i < threads; i++) workers.push(await startWorker(entry, options));
+      for (let i = 0; i < threads; i++) workers.push(await startWorker(entry, begin));
     } catch (cause) {
       for (const worker of workers) worker.dispose();
-      local.dispose();
       throw cause;
     }
-    return new WorkPool(workers, local);
-  }
-
-  /** The calling thread's own engine; forward passes run here. */
-  get local(): Gradients {
-    return this.#local.gradients;
+    return new WorkPool(workers);
   }
 
   /** Gradients of batch i → `arrays.gradients[i]`, all batches at once as far as there are threads. */
-  async gradients(
+  gradients(
     slots: readonly Slot[],
     arrays: TrainingArrays,
-    batches: readonly Batch[],
-    losses: LossWeights,
+    batches: readonly unknown[],
+    losses: unknown,
   ): Promise<BatchReport[]> {
-    const reports = new Array<BatchReport>(batches.length);
+    return this.#each(batches, async (thread, batch, index) => {
+      const answer = await thread.ask({ type: 'gradients', slots, arrays, index, batch, losses });
+      return answer.report as BatchReport;
+    });
+  }
+
+  /** Forward passes alone, in the order of the batches. */
+  forward(slots: readonly Slot[], arrays: TrainingArrays, batches: readonly unknown[]): Promise<unknown[]> {
+    return this.#each(batches, async (thread, batch) => {
+      return (await thread.ask({ type: 'forward', slots, arrays, batch })).forward;
+    });
+  }
+
+  /** Every batch goes to the first thread that is free. */
+  async #each<T>(
+    batches: readonly unknown[],
+    ask: (thread: Thread, batch: unknown, index: number) => Promise<T>,
+  ): Promise<T[]> {
+    const answers = new Array<T>(batches.length);
     let next = 0;
     await Promise.all(this.#threads.map(async (thread) => {
       while (next < batches.length) {
         const index = next++;
-        const request = { type: 'gradients', slots, arrays, index, batch: batches[index], losses } as const;
-        reports[index] = (await thread.ask(request)).report as BatchReport;
+        answers[index] = await ask(thread, batches[index], index);
       }
     }));
-    return reports;
+    return answers;
   }
 
   /** Mean of the first `count` gradients, in the place of the first. @returns the norm of all together */
@@ -105,7 +117,6 @@ export class WorkPool {
 
   dispose(): void {
     for (const thread of this.#threads) thread.dispose();
-    this.#local.dispose();
   }
 
   /** Slots of each thread, of about the same size together. */
@@ -121,7 +132,7 @@ export class WorkPool {
   }
 }
 
-async function startWorker(entry: URL, options: GradientOptions): Promise<Thread> {
+async function startWorker(entry: URL, begin: Start): Promise<Thread> {
   const { process } = globalThis as { process?: { getBuiltinModule?(name: string): unknown } };
   const threads = process?.getBuiltinModule?.('node:worker_threads') as WorkerThreads | undefined;
   if (!threads) throw new DistillError('TRAINER', 'this runtime has no node:worker_threads; train with one thread');
@@ -146,7 +157,7 @@ async function startWorker(entry: URL, options: GradientOptions): Promise<Thread
   };
   const dispose = (): void => void worker.terminate();
   try {
-    await ask({ type: 'start', options });
+    await ask(begin);
   } catch (cause) {
     dispose();
     throw cause;

@@ -3,14 +3,12 @@
  * cut off goes on from its last checkpoint to the same numbers.
  * @module
  */
-import { DistillError, OptionError } from '../errors.ts';
-import { type Checkpoint, notFinite, type RunState, saveCheckpoint } from './checkpoint.ts';
-import type { Windows } from './data.ts';
+import { DistillError } from '../errors.ts';
+import { type Checkpoint, type DataState, notFinite, type RunState, saveCheckpoint } from './checkpoint.ts';
 import type { RunFolder } from './folder.ts';
 import { type EvaluationRecord, Means, Metrics, type MetricsRecord } from './metrics.ts';
-import { learningRate } from './schedule.ts';
-import { lossWeights, type TrainSettings } from './settings.ts';
-import type { Batch, LossWeights, StepReport, Trainer, TrainerState } from './types.ts';
+import type { RunSettings } from './settings.ts';
+import type { AnyTrainer, StepReport, TrainerState } from './types.ts';
 
 /** What a run tells while it goes on. */
 export type TrainEvent =
@@ -27,21 +25,42 @@ export type TrainEvent =
   | { readonly kind: 'checkpoint'; readonly step: number }
   | { readonly kind: 'note'; readonly text: string };
 
-export interface TrainParts {
-  readonly trainer: Trainer;
-  readonly windows: Windows;
-  /** Adds what the teacher says. @param ids batch × (seq + 1) */
-  batch(ids: Int32Array): Promise<Batch>;
-  /** Windows to measure on, of seq + 1 ids each. */
-  readonly held: readonly Int32Array[];
-  readonly hiddenPairs: LossWeights['hiddenPairs'];
+/** Where batches come from, in an order that a checkpoint can take up. */
+export interface Feed<B> {
+  /** Draws the batches of update `step`, from 0 on; they are made when the result is called. */
+  take(step: number): () => Promise<readonly B[]>;
+  state(): DataState;
+  /** @throws {DistillError} `CHECKPOINT` for the state of other data */
+  restore(state: DataState): void;
+}
+
+/** What a measurement finds, besides where and when. */
+export type Measured = Omit<EvaluationRecord, 'kind' | 'step' | 'seconds'>;
+
+/** What an update is done with. */
+export interface Plan<L> {
+  readonly lr: number;
+  readonly losses: L;
+}
+
+/** A run over a student whose batches are B and whose losses L. */
+export interface TrainParts<B, L> {
+  // deno-lint-ignore no-explicit-any
+  readonly trainer: AnyTrainer<any, B, L>;
+  readonly feed: Feed<B>;
+  /** Tokens of a batch, for the speed. */
+  tokens(batch: B): number;
+  /** Learning rate and losses of update `step`. @param progress share of the run that is behind, 0 … 1 */
+  plan(step: number, progress: number): Plan<L>;
+  /** Looks at what is not learnt from. */
+  measure(): Promise<Measured>;
+  /** Which part of the student a layer of neurons is of, for messages. */
+  layerName(layer: number): string;
   readonly folder: RunFolder;
-  readonly settings: TrainSettings;
+  readonly settings: RunSettings;
   /** Kept in checkpoints, for whoever takes the run up again. */
   readonly options: Readonly<Record<string, unknown>>;
   readonly from?: Checkpoint;
-  /** What a student in this state writes. */
-  sample?(state: TrainerState): Promise<string>;
   /** The page of a run, made of its records. */
   page?(records: readonly MetricsRecord[], state: { readonly step: number; readonly done: boolean }): string;
   readonly signal?: AbortSignal;
@@ -59,21 +78,20 @@ export interface TrainResult {
 /**
  * Trains to the end.
  * @throws {DistillError} `NOT_FINITE` with step and place where a loss or a gradient is no number; the last checkpoint stays
- * @throws {OptionError} `OPTION` where too little text is left to measure on
  * @throws the signal's reason, after a checkpoint was written
  */
-export async function train(parts: TrainParts): Promise<TrainResult> {
+export async function train<B, L>(parts: TrainParts<B, L>): Promise<TrainResult> {
   return await new Run(parts).run();
 }
 
-/** Batches of an update, and where the order of the windows stands behind them. */
-interface Prepared {
-  readonly batches: readonly Batch[];
+/** Batches of an update, and where their order stands behind them. */
+interface Prepared<B> {
+  readonly batches: readonly B[];
   readonly data: RunState['data'];
 }
 
-class Run {
-  readonly #parts: TrainParts;
+class Run<B, L> {
+  readonly #parts: TrainParts<B, L>;
   readonly #metrics: Metrics;
   readonly #means: Means = new Means();
   #step = 0;
@@ -83,27 +101,19 @@ class Run {
   #savedAt = 0;
   #data: RunState['data'];
   /** The next update's batches, which the teacher answers while the trainer is at work on other threads. */
-  #ahead: Promise<Prepared> | null = null;
+  #ahead: Promise<Prepared<B>> | null = null;
 
-  constructor(parts: TrainParts) {
-    const { settings, held } = parts;
-    if (held.length < settings.batch) {
-      throw new OptionError(
-        'OPTION',
-        `the text that is kept for measuring has ${held.length} windows of ${settings.seq}, at least one batch of ` +
-          `${settings.batch} is needed; use a longer text, a larger --holdout or --eval-data`,
-      );
-    }
+  constructor(parts: TrainParts<B, L>) {
     this.#parts = parts;
     this.#metrics = new Metrics(parts.folder, (text) => this.#tell({ kind: 'note', text }));
-    this.#data = parts.windows.state();
+    this.#data = parts.feed.state();
   }
 
   async run(): Promise<TrainResult> {
-    const { trainer, windows, settings, from, signal } = this.#parts;
+    const { trainer, feed, settings, from, signal } = this.#parts;
     if (from) {
       await trainer.load(from.trainer);
-      windows.restore(from.run.data);
+      feed.restore(from.run.data);
       this.#data = from.run.data;
       this.#step = from.run.step;
       this.#seconds = from.run.seconds;
@@ -147,36 +157,32 @@ class Run {
   }
 
   async #update(): Promise<void> {
-    const { trainer, settings, hiddenPairs } = this.#parts;
+    const { trainer, settings, plan, tokens, layerName } = this.#parts;
     const start = performance.now();
-    const { batches, data } = await (this.#ahead ?? this.#prepare());
+    const { batches, data } = await (this.#ahead ?? this.#prepare(this.#step));
     this.#ahead = null;
     if (this.#step + 1 < settings.steps) {
-      this.#ahead = this.#prepare();
+      this.#ahead = this.#prepare(this.#step + 1);
       this.#ahead.catch(() => {}); // it is looked at when it is its turn
     }
-    const lr = learningRate(
-      { rate: settings.lr, warmup: settings.warmup, floor: settings.floor },
-      this.#step,
-      this.#progress(),
-    );
-    const weights = lossWeights(settings, hiddenPairs, this.#progress());
-    const report = await trainer.step(batches, lr, weights);
+    const { lr, losses } = plan(this.#step, this.#progress());
+    const report = await trainer.step(batches, lr, losses);
     if (!Number.isFinite(report.loss) || !Number.isFinite(report.gradientNorm)) {
       const state = await trainer.save();
       throw new DistillError(
         'NOT_FINITE',
         `step ${this.#step + 1}: loss ${report.loss}, norm of the gradients ${report.gradientNorm}; ` +
-          `${notFinite(state) ?? silentLayer(report)}; the last checkpoint is good, try a smaller --lr`,
+          `${notFinite(state) ?? silentLayer(report, layerName)}; the last checkpoint is good, try a smaller --lr`,
       );
     }
     this.#step++;
     this.#data = data;
     this.#tick();
-    const tokens = settings.accumulate * settings.batch * settings.seq;
-    const tokensPerSecond = (tokens / (performance.now() - start)) * 1000;
-    const { loss, soft, hard, hidden, gradientNorm, firingRates } = report;
-    this.#means.add([loss, soft, hard, hidden, gradientNorm, tokensPerSecond], firingRates);
+    const read = batches.reduce((sum, batch) => sum + tokens(batch), 0);
+    const tokensPerSecond = (read / (performance.now() - start)) * 1000;
+    const { loss, soft, hard, hidden, attention, gradientNorm, firingRates } = report;
+    const more = attention === undefined ? [] : [attention];
+    this.#means.add([loss, soft, hard, hidden, gradientNorm, tokensPerSecond, ...more], firingRates);
     this.#tell({
       kind: 'step',
       step: this.#step,
@@ -189,17 +195,15 @@ class Run {
     if (this.#step % settings.logEvery === 0 || this.#over()) await this.#log(lr);
   }
 
-  async #prepare(): Promise<Prepared> {
-    const { windows, settings, batch } = this.#parts;
-    const rows = Array.from({ length: settings.accumulate }, () => windows.take(settings.batch));
-    const data = windows.state();
-    const batches: Batch[] = [];
-    for (const ids of rows) batches.push(await batch(ids));
-    return { batches, data };
+  async #prepare(step: number): Promise<Prepared<B>> {
+    const { feed } = this.#parts;
+    const make = feed.take(step);
+    const data = feed.state();
+    return { batches: await make(), data };
   }
 
   async #log(lr: number): Promise<void> {
-    const { values: [loss, soft, hard, hidden, gradientNorm, tokensPerSecond], rates } = this.#means.take();
+    const { values: [loss, soft, hard, hidden, gradientNorm, tokensPerSecond, attention], rates } = this.#means.take();
     await this.#metrics.add({
       kind: 'step',
       step: this.#step,
@@ -209,6 +213,7 @@ class Run {
       soft,
       hard,
       hidden,
+      ...(attention !== undefined && { attention }),
       gradientNorm,
       tokensPerSecond,
       firingRates: rates,
@@ -229,32 +234,19 @@ class Run {
   }
 
   async #evaluate(done: boolean): Promise<EvaluationRecord> {
-    const { trainer, held, settings, sample, signal } = this.#parts;
-    const { batch, seq } = settings;
-    let loss = 0;
-    let rates: number[] = [];
-    const passes = Math.floor(Math.min(held.length, Math.max(batch, settings.evalWindows)) / batch);
-    for (let i = 0; i < passes; i++) {
-      signal?.throwIfAborted();
-      const ids = new Int32Array(batch * (seq + 1));
-      for (let b = 0; b < batch; b++) ids.set(held[i * batch + b], b * (seq + 1));
-      const result = await trainer.evaluate({ batch, length: seq, ids });
-      loss += result.loss / passes;
-      rates = result.firingRates.map((rate, layer) => (rates[layer] ?? 0) + rate / passes);
+    const measured = await this.#parts.measure();
+    if (!Number.isFinite(measured.loss)) {
+      throw new DistillError(
+        'NOT_FINITE',
+        `step ${this.#step}: the loss of what is kept apart is ${measured.loss}`,
+      );
     }
-    if (!Number.isFinite(loss)) {
-      throw new DistillError('NOT_FINITE', `step ${this.#step}: the loss of the text kept apart is ${loss}`);
-    }
-    this.#tick();
-    const text = sample && (await sample(await trainer.save()));
     const record: EvaluationRecord = {
       kind: 'evaluation',
       step: this.#step,
       seconds: Math.round(this.#seconds),
-      loss,
-      perplexity: Math.exp(loss),
-      firingRates: rates.map((rate) => Number(rate.toPrecision(6))),
-      ...(text !== undefined && { sample: text }),
+      ...measured,
+      firingRates: measured.firingRates.map((rate) => Number(rate.toPrecision(6))),
     };
     await this.#metrics.add(record);
     this.#tell({ kind: 'evaluation', record });
@@ -299,9 +291,7 @@ class Run {
 }
 
 /** Which layer's firing rate is no number, where the weights are still whole. */
-function silentLayer({ firingRates }: StepReport): string {
+function silentLayer({ firingRates }: StepReport, layerName: (layer: number) => string): string {
   const at = firingRates.findIndex((rate) => !Number.isFinite(rate));
-  if (at < 0) return 'all weights are finite, the gradients overflowed';
-  if (at === 0) return 'the encoder overflowed';
-  return `block ${Math.floor((at - 1) / 3)} overflowed`;
+  return at < 0 ? 'all weights are finite, the gradients overflowed' : `${layerName(at)} overflowed`;
 }

@@ -5,13 +5,12 @@
  * @module
  */
 import { DistillError, OptionError } from '../errors.ts';
-import { type BatchReport, HARD_ONLY } from './gradients.ts';
-import { projectionKey } from './losses.ts';
 import type { AdamOptions } from './optimizer.ts';
 import { WorkPool } from './pool.ts';
-import { checkStudent, flatLength, initialise, type Slot, slotsOf, studentSlots } from './student.ts';
-import type { Batch, LossWeights, StepReport, StudentConfig, Trainer, TrainerState } from './types.ts';
-import { grown, roundWeights, type TrainingArrays, trainingArrays } from './update.ts';
+import { flatLength, type Slot, slotsOf } from './slots.ts';
+import type { BatchReport, StudentKind } from './student.ts';
+import type { AnyTrainer, StateTensor, StepReport, TrainerState } from './types.ts';
+import { grown, type TrainingArrays, trainingArrays } from './update.ts';
 
 /** How a student is trained, beside what each step says. */
 export interface TrainerOptions extends Partial<AdamOptions> {
@@ -23,8 +22,6 @@ export interface TrainerOptions extends Partial<AdamOptions> {
   readonly worker?: URL;
   /** Largest norm of all gradients together; 1 by default, Infinity for none. */
   readonly clip?: number;
-  /** Rounds activations to int8 as the engine does; true by default. */
-  readonly activations?: boolean;
 }
 
 const ADAM: AdamOptions = { beta1: 0.9, beta2: 0.98, epsilon: 1e-8, weightDecay: 0.01 };
@@ -32,24 +29,31 @@ const ADAM: AdamOptions = { beta1: 0.9, beta2: 0.98, epsilon: 1e-8, weightDecay:
 const MAX_THREADS = 64;
 
 /**
- * Makes a student of random weights and all that its training needs.
+ * Makes a student with its first weights, and all that its training needs.
+ * @param engine what a thread needs to know
  * @throws {OptionError} `OPTION` for a number out of its range
  * @throws {DistillError} `TRAINER` where the runtime or an installed package is missing
  */
-export async function createTrainer(config: StudentConfig, options: TrainerOptions = {}): Promise<Trainer> {
-  checkStudent(config);
-  const { threads = 1, activations = true } = options;
+export async function startTrainer<C, B, L, F, O>(
+  kind: StudentKind<C, B, L, F, O>,
+  config: C,
+  engine: O,
+  options: TrainerOptions = {},
+): Promise<StudentTrainer<C, B, L, F, O>> {
+  const { threads = 1 } = options;
   if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS) {
     throw new OptionError('OPTION', `threads is ${threads}, expected a whole number from 1 to ${MAX_THREADS}`);
   }
   const entry = options.worker ?? new URL('./gradient-worker.js', import.meta.url);
-  const pool = await WorkPool.start(threads, entry, { config, activations });
-  return new StudentTrainer(config, options, pool);
+  const pool = await WorkPool.start(threads, entry, { type: 'start', kind: kind.name, config, options: engine });
+  return new StudentTrainer(kind, config, engine, options, pool);
 }
 
-class StudentTrainer implements Trainer {
-  readonly config: StudentConfig;
+export class StudentTrainer<C, B, L, F, O> implements AnyTrainer<C, B, L> {
+  readonly config: C;
   readonly parameters: number;
+  readonly #kind: StudentKind<C, B, L, F, O>;
+  readonly #engine: O;
   readonly #adam: AdamOptions;
   readonly #clip: number;
   readonly #seed: number;
@@ -59,24 +63,26 @@ class StudentTrainer implements Trainer {
   #step = 0;
   #busy = false;
 
-  constructor(config: StudentConfig, options: TrainerOptions, pool: WorkPool) {
+  constructor(kind: StudentKind<C, B, L, F, O>, config: C, engine: O, options: TrainerOptions, pool: WorkPool) {
     this.config = config;
+    this.#kind = kind;
+    this.#engine = engine;
     this.#adam = { ...ADAM, ...definedOnly(options) };
     this.#clip = options.clip ?? 1;
     this.#seed = options.seed ?? 1;
     this.#pool = pool;
-    this.#slots = studentSlots(config);
+    this.#slots = kind.slots(config);
     this.parameters = this.#slots.reduce((sum, { size }) => sum + size, 0);
     this.#arrays = trainingArrays(flatLength(this.#slots));
-    initialise(config, this.#slots, this.#arrays.latent, this.#seed);
-    roundWeights(this.#slots, config, this.#arrays);
+    kind.initialise(config, this.#slots, this.#arrays.latent, this.#seed, engine);
+    kind.round(config, this.#slots, this.#arrays);
   }
 
-  async step(batches: readonly Batch[], lr: number, weights: LossWeights): Promise<StepReport> {
+  async step(batches: readonly B[], lr: number, weights: L): Promise<StepReport> {
     return await this.#alone(async () => {
       if (batches.length === 0) throw new OptionError('OPTION', 'a step needs at least one batch');
-      for (const batch of batches) checkBatch(this.config, batch, weights);
-      this.#project(batches[0], weights);
+      for (const batch of batches) this.#kind.checkBatch(this.config, batch, weights);
+      this.#add(batches[0], weights);
       this.#make(batches.length);
       const [slots, arrays, adam] = [this.#slots, this.#arrays, this.#adam];
       const reports = await this.#pool.gradients(slots, arrays, batches, weights);
@@ -92,33 +98,20 @@ class StudentTrainer implements Trainer {
         soft: average(({ soft }) => soft),
         hard: average(({ hard }) => hard),
         hidden: average(({ hidden }) => hidden),
+        ...(reports[0].attention !== undefined && { attention: average(({ attention }) => attention as number) }),
         gradientNorm: norm,
         firingRates: reports[0].rates.map((_, layer) => average(({ rates }) => rates[layer])),
       };
     });
   }
 
-  async evaluate(batch: Batch): Promise<{ loss: number; firingRates: readonly number[] }> {
-    return await this.#alone(async () => {
-      checkBatch(this.config, batch, HARD_ONLY);
-      const { report } = this.#pool.local.forward(this.#slots, this.#arrays.rounded, batch);
-      this.#checkForward(report);
-      return { loss: report.hard, firingRates: report.rates };
-    });
-  }
-
-  async forward(ids: ArrayLike<number>): Promise<{ logits: Float32Array; spikes: readonly Uint8Array[] }> {
-    return await this.#alone(async () => {
-      const batch = { batch: 1, length: ids.length, ids: Int32Array.from([...Array.from(ids), 0]) };
-      checkBatch(this.config, batch, HARD_ONLY);
-      const { logits, spikes, report } = this.#pool.local.forward(this.#slots, this.#arrays.rounded, batch);
-      this.#checkForward(report);
-      return { logits, spikes: spikes.map((layer) => Uint8Array.from(layer)) };
-    });
+  /** Forward passes of batches with the present weights, without learning. */
+  async forward(batches: readonly B[]): Promise<F[]> {
+    return await this.#alone(async () => await this.#pool.forward(this.#slots, this.#arrays, batches) as F[]);
   }
 
   save(): Promise<TrainerState> {
-    const tensors = new Map<string, { shape: readonly number[]; data: Float32Array }>();
+    const tensors = new Map<string, StateTensor>();
     for (const [prefix, flat] of this.#kept()) {
       for (const { key, shape, at, size } of this.#slots) {
         tensors.set(prefix + key, { shape, data: flat.slice(at, at + size) });
@@ -129,10 +122,10 @@ class StudentTrainer implements Trainer {
 
   async load({ step, tensors }: TrainerState): Promise<void> {
     await this.#alone(() => {
-      const added = [...tensors].filter(([key]) => key.startsWith('projection.')).map(([key, { shape }]) =>
+      const added = [...tensors].filter(([key]) => this.#kind.isAdded?.(key)).map(([key, { shape }]) =>
         [key, shape] as const
       );
-      const own = studentSlots(this.config);
+      const own = this.#kind.slots(this.config);
       const slots = [...own, ...slotsOf(added, flatLength(own))];
       for (const [prefix] of this.#kept()) {
         for (const { key, shape, size } of slots) {
@@ -147,7 +140,7 @@ class StudentTrainer implements Trainer {
       for (const [prefix, flat] of this.#kept()) {
         for (const { key, at } of slots) flat.set(tensors.get(prefix + key)!.data, at);
       }
-      roundWeights(slots, this.config, this.#arrays);
+      this.#kind.round(this.config, slots, this.#arrays);
       this.#step = step;
       return Promise.resolve();
     });
@@ -172,13 +165,9 @@ class StudentTrainer implements Trainer {
     }
   }
 
-  /** Adds the projections that hidden losses need and that are not there yet. */
-  #project(batch: Batch, { hidden, hiddenPairs }: LossWeights): void {
-    if (hidden <= 0) return;
-    const rows = batch.batch * batch.length;
-    const wanted = hiddenPairs.map((_, n) =>
-      [projectionKey(n), [batch.teacherHidden![n].length / rows, this.config.width]] as const
-    );
+  /** Adds the tensors that a loss needs and that are not there yet. */
+  #add(batch: B, weights: L): void {
+    const wanted = this.#kind.added?.(this.config, batch, weights) ?? [];
     const missing = wanted.filter(([key, shape]) => {
       const slot = this.#slots.find((slot) => slot.key === key);
       if (slot && slot.shape[0] !== shape[0]) {
@@ -194,8 +183,8 @@ class StudentTrainer implements Trainer {
     if (missing.length === 0) return;
     const added = slotsOf(missing, flatLength(this.#slots));
     this.#extend([...this.#slots, ...added]);
-    initialise(this.config, added, this.#arrays.latent, this.#seed + 1);
-    roundWeights(added, this.config, this.#arrays);
+    this.#kind.initialise(this.config, added, this.#arrays.latent, this.#seed + 1, this.#engine);
+    this.#kind.round(this.config, added, this.#arrays);
   }
 
   #extend(slots: Slot[]): void {
@@ -214,7 +203,7 @@ class StudentTrainer implements Trainer {
   #checkForward({ sizes, loss }: BatchReport): void {
     const at = sizes.findIndex((size) => !Number.isFinite(size));
     if (at < 0 && Number.isFinite(loss)) return;
-    const where = at < 0 ? 'the loss' : at === sizes.length - 1 ? 'the logits' : `block ${at}`;
+    const where = at < 0 ? 'the loss' : this.#kind.partName(at, sizes.length);
     throw new DistillError(
       'NOT_FINITE',
       `step ${
@@ -238,29 +227,4 @@ function definedOnly({ beta1, beta2, epsilon, weightDecay }: Partial<AdamOptions
   return Object.fromEntries(
     Object.entries({ beta1, beta2, epsilon, weightDecay }).filter(([, value]) => value !== undefined),
   );
-}
-
-/** @throws {OptionError} `OPTION` for lengths that contradict each other, ids outside the vocabulary, what a loss lacks */
-function checkBatch({ vocab, context, layers }: StudentConfig, batch: Batch, weights: LossWeights): void {
-  const { batch: rows, length, ids, teacherLogits, teacherHidden } = batch;
-  const fail = (message: string): never => {
-    throw new OptionError('OPTION', `batch: ${message}`);
-  };
-  if (!(Number.isInteger(rows) && rows > 0 && Number.isInteger(length) && length > 0)) {
-    fail(`${rows} rows of ${length} positions, expected at least one of each`);
-  }
-  if (length > context) fail(`${length} positions, the student's context is ${context}`);
-  if (ids.length !== rows * (length + 1)) fail(`${ids.length} ids, expected ${rows} × ${length + 1}`);
-  const bad = ids.findIndex((id) => !(id >= 0 && id < vocab));
-  if (bad >= 0) fail(`id ${ids[bad]} at ${bad}, the vocabulary has ${vocab}`);
-  if (weights.alpha > 0 && teacherLogits?.length !== rows * length * vocab) {
-    fail(`${teacherLogits?.length ?? 'no'} logits of the teacher, expected ${rows * length * vocab}`);
-  }
-  if (weights.hidden > 0) {
-    weights.hiddenPairs.forEach(({ student }, n) => {
-      const values = teacherHidden?.[n]?.length ?? 0;
-      if (values === 0 || values % (rows * length) !== 0) fail(`${values} hidden values of pair ${n}`);
-      if (!(student >= 0 && student < layers)) fail(`pair ${n} names block ${student} of ${layers}`);
-    });
-  }
 }

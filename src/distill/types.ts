@@ -1,87 +1,43 @@
 /**
- * What passes between the parts of a distillation: the student's numbers, batches, and what a step reports.
+ * What passes between a run and a trainer, whatever the student.
  * @module
  */
 
-/** How the block matrices of a student are rounded in the forward pass. */
-export type StudentQuantisation = 'none' | 'ternary' | 'binary';
-/** How the embedding and the head are kept. */
-export type TableQuantisation = 'none' | 'int8' | 'ternary';
-/** Shape of the derivative that stands for that of the threshold. */
-export type Surrogate = 'arctan' | 'sigmoid' | 'triangle';
-
-/** A SymbolicLight student. Field names of the shape follow the released checkpoints' `config`. */
-export interface StudentConfig {
-  readonly vocab: number;
-  /** Like ffn a multiple of 256 for ternary matrices and of 128 for binary ones: rows fill whole blocks. */
-  readonly width: number;
-  readonly layers: number;
-  readonly heads: number;
-  readonly ffn: number;
-  readonly context: number;
-  readonly window: number;
-  readonly anchors: number;
-  readonly threshold: number;
-  readonly leak: number;
-  readonly quantisation: StudentQuantisation;
-  readonly tables: TableQuantisation;
-  readonly surrogate: Surrogate;
-  /** Of the surrogate: steepness of arctan and sigmoid, so that larger is narrower; half the base of the triangle. */
-  readonly surrogateWidth: number;
-  /** Tokens over which the membrane's recursion carries gradients. */
-  readonly truncation: number;
-}
-
-/** B rows of S + 1 ids: the first S are read, the last S are to be said. */
-export interface Batch {
-  readonly batch: number;
-  readonly length: number;
-  /** B × (S + 1). */
-  readonly ids: Int32Array;
-  /** B × S × vocab, of the teacher; absent for hard labels alone. */
-  readonly teacherLogits?: Float32Array;
-  /** One B × S × teacherWidth per distilled layer. */
-  readonly teacherHidden?: readonly Float32Array[];
-}
-
-export interface LossWeights {
-  /** Weight of the soft cross-entropy; the hard one has 1 − alpha. */
-  readonly alpha: number;
-  readonly temperature: number;
-  /** Weight of the hidden-state loss, and which student blocks learn which teacher layers. */
-  readonly hidden: number;
-  readonly hiddenPairs: readonly { readonly student: number; readonly teacher: number }[];
-  /** Weight of (firing rate − target)²; 0 leaves rates alone. */
-  readonly rate: number;
-  readonly targetRate: number;
-}
-
+/** What an update came to; means over its batches. */
 export interface StepReport {
   readonly loss: number;
+  /** Against the teacher's logits. */
   readonly soft: number;
+  /** Against the text or the labels. */
   readonly hard: number;
+  /** Of hidden states, before its weight. */
   readonly hidden: number;
+  /** Of attention scores, before its weight, where they are learnt. */
+  readonly attention?: number;
   readonly gradientNorm: number;
-  /** Per layer of neurons: encoder, then mixer (block input), feed-forward and output of each block. */
+  /** Per layer of neurons, in the order of the student. */
   readonly firingRates: readonly number[];
+}
+
+/** A tensor of a state. */
+export interface StateTensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
 }
 
 /** Everything a run needs to go on to the same numbers. */
 export interface TrainerState {
   readonly step: number;
-  /** Latent weights by checkpoint key, and `adam.m.`/`adam.v.` of each, and `projection.N` of hidden losses. */
-  readonly tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
+  /** Latent weights by checkpoint key, and `adam.m.`/`adam.v.` of each. */
+  readonly tensors: ReadonlyMap<string, StateTensor>;
 }
 
-export interface Trainer {
-  readonly config: StudentConfig;
+/** What trains a student. C its shape, B a batch, L the weights of its losses. */
+export interface AnyTrainer<C, B, L> {
+  readonly config: C;
   readonly parameters: number;
   /** One update from the mean gradient of the batches (accumulation). @param lr learning rate of this step */
-  step(batches: readonly Batch[], lr: number, weights: LossWeights): Promise<StepReport>;
-  /** Mean hard cross-entropy in nats over all positions, and firing rates, without learning. */
-  evaluate(batch: Batch): Promise<{ loss: number; firingRates: readonly number[] }>;
-  /** Logits S × vocab of one row of ids and the spikes of every layer of neurons, as the quantised forward makes them. */
-  forward(ids: ArrayLike<number>): Promise<{ logits: Float32Array; spikes: readonly Uint8Array[] }>;
+  step(batches: readonly B[], lr: number, weights: L): Promise<StepReport>;
   save(): Promise<TrainerState>;
   load(state: TrainerState): Promise<void>;
   dispose(): void;

@@ -4,9 +4,8 @@
  * @module
  */
 import { type AdamOptions, adamw, squareSum } from './optimizer.ts';
-import { quantise, storedAs } from './quantise.ts';
-import type { Slot } from './student.ts';
-import type { StudentConfig } from './types.ts';
+import type { Slot } from './slots.ts';
+import type { AnyKind } from './student.ts';
 
 /** All numbers of a student in training, each array with every tensor in its slot. */
 export interface TrainingArrays {
@@ -80,28 +79,19 @@ export function averageGradients(slots: readonly Slot[], { gradients }: Training
 }
 
 /** Moves the latent weights of `slots` by their mean gradient, and rounds them. */
-export function updateWeights(
+export function updateWeights<C>(
+  kind: AnyKind,
+  config: C,
   slots: readonly Slot[],
-  config: StudentConfig,
   arrays: TrainingArrays,
   { adam, step, lr, scale }: Update,
 ): void {
   const { latent, first, second, gradients } = arrays;
-  for (const { at, size, shape } of slots) {
+  for (const slot of slots) {
+    const { at, size, shape } = slot;
     const decay = shape.length > 1 ? adam.weightDecay : 0;
-    adamw(latent, gradients[0], first, second, at, at + size, scale, lr, decay, step, adam);
+    const rate = lr * (kind.share?.(slot, latent) ?? 1);
+    adamw(latent, gradients[0], first, second, at, at + size, scale, rate, decay, step, adam);
   }
-  roundWeights(slots, config, arrays);
-}
-
-/** Latent weights of `slots` → rounded ones. */
-export function roundWeights(
-  slots: readonly Slot[],
-  config: StudentConfig,
-  { latent, rounded }: Pick<TrainingArrays, 'latent' | 'rounded'>,
-): void {
-  for (const { key, shape, at, size } of slots) {
-    const stored = storedAs(key, shape, config);
-    quantise(stored, latent.subarray(at, at + size), shape[1] ?? 1, rounded.subarray(at, at + size));
-  }
+  kind.round(config, slots, arrays);
 }

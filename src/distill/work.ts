@@ -2,22 +2,33 @@
  * What a thread of the trainer is asked to do, and does. Arrays are shared between threads; a message carries the rest.
  * @module
  */
-import { type BatchReport, type GradientOptions, Gradients } from './gradients.ts';
-import { loadJax } from './jax.ts';
-import type { Slot } from './student.ts';
-import type { Batch, LossWeights } from './types.ts';
+import type { Slot } from './slots.ts';
+import { type AnyKind, type BatchReport, type GradientEngine, studentKind } from './student.ts';
 import { averageGradients, type TrainingArrays, type Update, updateWeights } from './update.ts';
 
 export type WorkRequest =
-  | { readonly type: 'start'; readonly options: GradientOptions }
+  | {
+    /** `kind` names the student; `options` are what its engine needs. */
+    readonly type: 'start';
+    readonly kind: string;
+    readonly config: unknown;
+    readonly options: unknown;
+  }
   | {
     /** Gradients of a batch → `arrays.gradients[index]`. */
     readonly type: 'gradients';
     readonly slots: readonly Slot[];
     readonly arrays: TrainingArrays;
     readonly index: number;
-    readonly batch: Batch;
-    readonly losses: LossWeights;
+    readonly batch: unknown;
+    readonly losses: unknown;
+  }
+  | {
+    /** A forward pass alone. */
+    readonly type: 'forward';
+    readonly slots: readonly Slot[];
+    readonly arrays: TrainingArrays;
+    readonly batch: unknown;
   }
   | {
     readonly type: 'average';
@@ -36,6 +47,8 @@ export type WorkRequest =
 export interface WorkAnswer {
   /** Of a batch. */
   readonly report?: BatchReport;
+  /** Of a forward pass. */
+  readonly forward?: unknown;
   /** Σ g² of each slot that was averaged. */
   readonly squares?: readonly number[];
   /** What went wrong. */
@@ -44,40 +57,38 @@ export interface WorkAnswer {
 
 /** One thread's state and what it can do. */
 export class Work {
-  #gradients: Gradients | null = null;
-  #options: GradientOptions | null = null;
+  #engine: GradientEngine<unknown, unknown, unknown> | null = null;
+  #kind: AnyKind | null = null;
+  #config: unknown;
 
-  /** The engine of gradients, once started. */
-  get gradients(): Gradients {
-    if (!this.#gradients) throw new Error('a thread of the trainer was not started');
-    return this.#gradients;
-  }
-
-  /** @throws {DistillError} `TRAINER` where jax-js cannot be loaded */
+  /** @throws {DistillError} `TRAINER` where what the student needs cannot be loaded */
   async perform(request: WorkRequest): Promise<WorkAnswer> {
+    if (request.type === 'start') {
+      this.#kind = await studentKind(request.kind);
+      this.#config = request.config;
+      this.#engine = await this.#kind.engine(request.options);
+      return {};
+    }
+    if (!this.#engine || !this.#kind) throw new Error('a thread of the trainer was not started');
+    const { slots, arrays } = request;
     switch (request.type) {
-      case 'start': {
-        this.#options = request.options;
-        this.#gradients = new Gradients(await loadJax(), request.options);
-        return {};
-      }
       case 'gradients': {
-        const { slots, arrays, index, batch, losses } = request;
-        const out = arrays.gradients[index];
-        return { report: this.gradients.gradients(slots, arrays.rounded, batch, losses, out) };
+        const { index, batch, losses } = request;
+        return { report: this.#engine.gradients(slots, arrays, batch, losses, arrays.gradients[index]) };
       }
+      case 'forward':
+        return { forward: this.#engine.forward(slots, arrays, request.batch) };
       case 'average':
-        return { squares: averageGradients(request.slots, request.arrays, request.count) };
+        return { squares: averageGradients(slots, arrays, request.count) };
       case 'update': {
-        const { config } = this.#options as GradientOptions;
-        updateWeights(request.slots, config, request.arrays, request.update);
+        updateWeights(this.#kind, this.#config, slots, arrays, request.update);
         return {};
       }
     }
   }
 
   dispose(): void {
-    this.#gradients?.dispose();
-    this.#gradients = null;
+    this.#engine?.dispose();
+    this.#engine = null;
   }
 }

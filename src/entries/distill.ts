@@ -1,5 +1,24 @@
 /**
- * `ternspike/distill`: trains a ternary or binary spiking student from a full-precision teacher.
+ * `ternspike/distill`: trains ternary or binary spiking students from full-precision teachers: ones that write, and ones that
+ * classify.
  * @module
  */
-export * from '../distill/distill.ts';
+export * from '../distill/students/symboliclight/distill.ts';
+export {
+  CLASSIFIER_SETTINGS,
+  type ClassifierEvent,
+  type ClassifierResult,
+  type ClassifierSettings,
+  classifierSettings,
+  type Course,
+  distillClassifier,
+  type DistillClassifierOptions,
+  type LabelledText,
+  type Phase,
+  type SpikingStudent,
+} from '../distill/students/spikingbert/distill.ts';
+export { type GlueTask, glueTask } from '../eval/glue-tasks.ts';
+export type { ExportOptions } from '../distill/students/symboliclight/export.ts';
+export type { EvaluationRecord } from '../distill/metrics.ts';
+export type { TextOptions } from '../distill/students/symboliclight/prepare.ts';
+export type { StudentQuantisation, Surrogate, TableQuantisation } from '../distill/students/symboliclight/types.ts';

@@ -34,7 +34,7 @@ export {
 } from '../eval/glue-tasks.ts';
 export { glueClassifier } from '../eval/glue-classifier.ts';
 export { type CommonOptions, compare, type TaskOptions, type TextOptions } from '../eval/compare/compare.ts';
-export type { ClassifierQuality, PairedMetric, Parted } from '../eval/compare/classifiers.ts';
+export { type ClassifierQuality, metricInterval, type PairedMetric, type Parted } from '../eval/compare/classifiers.ts';
 export type { Account, Cost, Prices } from '../eval/compare/energy.ts';
 export type { Bin, PairedQuality, Spread } from '../eval/compare/generators.ts';
 export type { CompareProgress, Journal } from '../eval/compare/journal.ts';

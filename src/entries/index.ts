@@ -13,6 +13,7 @@
  */
 
 export { open } from '../model/open-builtin.ts';
+export type * from './types.ts';
 export * from '../errors.ts';
 export type {
   Classification,

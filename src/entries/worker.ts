@@ -10,3 +10,4 @@
 export { open, type WorkerOpenOptions, type WorkerSource } from '../worker/open.ts';
 export { type WorkerGenerateOptions, WorkerModel, type WorkerSession } from '../worker/model.ts';
 export * from '../errors.ts';
+export type { SentOptions } from '../worker/messages.ts';

@@ -5,6 +5,7 @@
  * @module
  */
 import { OptionError } from '../errors.ts';
+import { clusteredError, CONFIDENCE, type Interval, normalQuantile } from './compare/statistics.ts';
 import { CALL, checkOptions, type Rules, SIGNAL, whole } from '../options.ts';
 
 /** What perplexity needs of a model. */
@@ -40,6 +41,8 @@ export interface PerplexityResult {
   readonly ppl: number;
   /** Standard error of `ppl`. */
   readonly stderr: number;
+  /** 95 % interval of `ppl` with windows instead of tokens as what is independent; of one window by `stderr`. */
+  readonly interval: Interval;
   /** Tokens scored, and the bytes of text that they are. */
   readonly tokens: number;
   readonly bytes: number;
@@ -124,7 +127,12 @@ export async function perplexity(model: Scorer, text: string, options: Perplexit
   const ppl = Math.exp(mean);
   const stderr = tokens > 1 ? ppl * Math.sqrt(variance / (tokens - 1)) : 0;
   const bitsPerByte = sum / Math.LN2 / bytes;
-  return { ppl, stderr, tokens, bytes, nll: sum, bitsPerByte, chunks, contextLength, windows };
+  const error = windows.length > 1
+    ? clusteredError(windows.map(({ nll, tokens: n }) => nll - n * mean), tokens)
+    : stderr / ppl;
+  const margin = normalQuantile((1 + CONFIDENCE) / 2) * error;
+  const interval = [Math.exp(mean - margin), Math.exp(mean + margin)] as const;
+  return { ppl, stderr, interval, tokens, bytes, nll: sum, bitsPerByte, chunks, contextLength, windows };
 }
 
 /** −ln softmax(logits)[id], in doubles. */

@@ -47,6 +47,8 @@ export interface ClassifyOptions extends CallOptions {
   readonly threshold?: number;
   /** What is left of a membrane after a step, 0 to 1; default the model's. */
   readonly leak?: number;
+  /** Potential of every membrane before the first step; default the model's. */
+  readonly initial?: number;
   /**
    * End after the first look, from the second on, at which the class that leads is that of the look before and leads the
    * next by the margin at both; of a regression: at which the value has moved by no more than the margin. Off by default.
@@ -69,6 +71,7 @@ export const CLASSIFY_RULES: Rules<ClassifyOptions> = {
   steps: whole(1, MAX_STEPS),
   threshold: number(1e-6, 1e6),
   leak: number(0, 1),
+  initial: number(-1e6, 1e6),
   earlyExit: OBJECT,
   rate: FLAG,
   maxLength: whole(3),

@@ -179,7 +179,7 @@ async function loadContainer(
   }
 
   const { kv = 'f16', maxMemoryBytes = MAX_MEMORY_BYTES, onNotice: notice = warn } = options;
-  for (const text of tokenizer?.notices ?? []) notice(text);
+  for (const text of [...(description.notices ?? []), ...(tokenizer?.notices ?? [])]) notice(text);
   const { activations = architecture.activations, forcedSparsity } = options;
   const maxBytes = Math.min(maxMemoryBytes, MAX_MEMORY_BYTES);
   const base = ARENA_BASE + (generates ? samplerBytes(description.vocab) : 0);

@@ -4,9 +4,11 @@
  * @module
  */
 import { OptionError, SessionError, TokenizerError } from '../errors.ts';
+import { wrongValue } from '../options.ts';
 import type { Decoder } from '../forward/decoder.ts';
 import type { Embedder, EmbedOptions } from '../forward/embedder.ts';
-import { checkPooling, Pooler, type Pooling, type StatedPooling } from '../forward/pooling.ts';
+import { checkPooling, Pooler } from '../forward/pooler.ts';
+import type { Pooling } from '../forward/pooling.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { Arena, Ptr } from '../wasm/arena.ts';
 import type { Session } from './session.ts';
@@ -16,7 +18,8 @@ export interface DecoderEmbedderMeans {
   readonly decoder: Decoder;
   readonly arena: Arena;
   readonly tokenizer: Tokenizer | null;
-  readonly stated: StatedPooling;
+  readonly pooling: Pooling;
+  readonly normalise: boolean;
   readonly width: number;
   session(): Session;
 }
@@ -32,14 +35,13 @@ export class DecoderEmbedder implements Embedder {
     return this.#means.width;
   }
 
-  /** As the files say; else the last token, the only one that has seen all others. */
   get pooling(): Pooling {
-    return this.#means.stated.pooling ?? 'last';
+    return this.#means.pooling;
   }
 
   /** See `Model.embed`. */
   async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
-    const { pooling = this.pooling, normalise = this.#means.stated.normalise ?? true } = options;
+    const { pooling = this.pooling, normalise = this.#means.normalise } = options;
     checkPooling(pooling);
     const wrong = texts.findIndex((text) => typeof text !== 'string');
     if (wrong >= 0) throw new OptionError('OPTION', `text ${wrong} is ${typeof texts[wrong]}, expected a string`);
@@ -73,11 +75,12 @@ export class DecoderEmbedder implements Embedder {
     if (!tokenizer) {
       throw new TokenizerError(
         'TOKENIZER_MISSING',
-        'this model came without a vocabulary; pass the option tokenizer of open',
+        'this model came without a vocabulary; pass the option tokenizer',
+        { mentions: ['tokenizer'] },
       );
     }
     if (maxLength !== undefined && !(Number.isInteger(maxLength) && maxLength >= 1 && maxLength <= context)) {
-      throw new OptionError('OPTION', `maxLength is ${String(maxLength)}, expected a whole number in 1 … ${context}`);
+      throw wrongValue('maxLength', maxLength, `a whole number in 1 … ${context}`);
     }
     const ids = tokenizer.encode(text, { special: true });
     if (maxLength !== undefined && ids.length > maxLength) {
@@ -92,6 +95,7 @@ export class DecoderEmbedder implements Embedder {
       throw new SessionError(
         'CONTEXT_OVERFLOW',
         `the text has ${ids.length} tokens, a session ${context} positions; shorten it, pass maxLength, or open with a larger contextLength`,
+        { mentions: ['maxLength', 'contextLength'] },
       );
     }
     return ids;

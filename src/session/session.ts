@@ -86,6 +86,7 @@ export class Session {
    * Made by `model.session()`.
    * @param family of its model; this session and its forks join it until they are disposed of
    * @param from a state to copy
+   * @internal
    */
   constructor(
     decoder: Decoder,
@@ -123,7 +124,7 @@ export class Session {
   }
 
   /** Spikes of what this session itself has read since it was made, a reset or not; undefined for models that do not spike,
-   *  and once it is disposed of. */
+   *  and once it is disposed of. @internal */
   get spikes(): SpikeTrace | undefined {
     const spikes = this.#parts?.state.spikes;
     return spikes && traceSince(spikes);
@@ -168,6 +169,7 @@ export class Session {
   /**
    * Reads `ids` and hands out logits without copying: `see(ptr, i)` for every i from `from` on, the address of the logits
    * behind ids[i], valid during the call.
+   * @internal
    */
   async read(
     ids: ArrayLike<number>,

@@ -3,7 +3,8 @@
  * segment 1 behind the first separator.
  * @module
  */
-import { OptionError, TokenizerError } from '../errors.ts';
+import { TokenizerError } from '../errors.ts';
+import { wrongValue } from '../options.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 /** Ids, and the segment of each. */
@@ -42,7 +43,7 @@ export function encodeSegments(
   if (maxLength !== undefined) {
     const room = maxLength - (second ? 2 + separators : 2);
     if (!Number.isInteger(maxLength) || room < 1) {
-      throw new OptionError('OPTION', `maxLength is ${String(maxLength)}, expected a whole number of at least 4`);
+      throw wrongValue('maxLength', maxLength, 'a whole number of at least 4');
     }
     let [i, j] = [first.length, second?.length ?? 0];
     while (i + j > room) i > j ? i-- : j--;

@@ -11,11 +11,11 @@ import type { Tokenizer } from './tokenizer.ts';
 type Beside = (name: string, most: number) => Promise<Uint8Array | null>;
 
 /** Files that hold a vocabulary, the most complete first. */
-const FILES: readonly string[] = ['tokenizer.json', 'tokenizer.model', 'vocab.txt'];
+export const VOCABULARY_FILES: readonly string[] = ['tokenizer.json', 'tokenizer.model', 'vocab.txt'];
 
 /** @returns null where the folder has no tokenizer @throws {TokenizerError} `TOKENIZER` */
 export async function folderTokenizer(beside: Beside): Promise<Tokenizer | null> {
-  for (const name of FILES) {
+  for (const name of VOCABULARY_FILES) {
     const bytes = await beside(name, MAX_TOKENIZER_BYTES);
     if (!bytes) continue;
     const { openTokenizer } = await import('./tokenizer-file.ts');
@@ -28,7 +28,7 @@ export async function folderTokenizer(beside: Beside): Promise<Tokenizer | null>
  * What `tokenizer_config.json` and `special_tokens_map.json` say, with the chat template where that has a file of its own, and the ids of
  * `generation_config.json` that end an answer.
  */
-async function tokenizerConfig(beside: Beside): Promise<object> {
+export async function tokenizerConfig(beside: Beside): Promise<object> {
   const own = await jsonBeside(beside, 'tokenizer_config.json');
   // as in transformers: older folders name special tokens in a file of their own
   const config = 'added_tokens_decoder' in own

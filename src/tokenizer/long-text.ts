@@ -29,7 +29,7 @@ export async function encodeLong(
   const ids = [frame[0]];
   for (let from = 0; from < text.length && ids.length < enough;) {
     await breathe();
-    const end = endOfWord(text, from + PIECE_CHARS);
+    const end = endOfWord(tokenizer, text, from + PIECE_CHARS);
     for (const id of tokenizer.encode(text.slice(from, end), { special: true }).slice(1, -1)) ids.push(id);
     from = end;
   }
@@ -38,13 +38,20 @@ export async function encodeLong(
 }
 
 /** The first place from `at` on where a word ends for certain; the end of the text where there is none. */
-function endOfWord(text: string, at: number): number {
+function endOfWord(tokenizer: Tokenizer, text: string, at: number): number {
+  let apart: boolean | undefined; // some vocabularies leave neighbouring ideographs together
   for (let i = at; i < text.length; i++) {
-    if (isSpace(text.charCodeAt(i)) || (isIdeograph(text.charCodeAt(i - 1)) && isIdeograph(text.charCodeAt(i)))) {
-      return i;
-    }
+    if (isSpace(text.charCodeAt(i))) return i;
+    if (!isIdeograph(text.charCodeAt(i - 1)) || !isIdeograph(text.charCodeAt(i))) continue;
+    apart ??= alone(tokenizer, text.slice(i - 1, i + 1));
+    if (apart) return i;
   }
   return text.length;
+}
+
+/** Whether two ideographs are two words. */
+function alone(tokenizer: Tokenizer, two: string): boolean {
+  return `${tokenizer.encode(two)}` === `${[...tokenizer.encode(two[0]), ...tokenizer.encode(two[1])]}`;
 }
 
 const isSpace = (unit: number): boolean => unit === 0x20 || unit === 0x0a || unit === 0x09;

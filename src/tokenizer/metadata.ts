@@ -21,7 +21,7 @@ import {
 import { type Family, VocabularyTokenizer } from './vocabulary-tokenizer.ts';
 import { cleanBert, UNCASED, WordPieceFamily } from './wordpiece.ts';
 
-type Metadata = ReadonlyMap<string, MetadataValue>;
+export type Metadata = ReadonlyMap<string, MetadataValue>;
 
 /** What errors call the vocabulary. */
 export const NAME = 'tokenizer.ggml';

@@ -16,9 +16,11 @@ export interface PreTokenizer {
   readonly addSep?: boolean;
 }
 
-const CONTRACTIONS = "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])";
+/** Endings that are words of their own, in either case. */
+export const CONTRACTIONS: string = "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])";
 const SPACES = '\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
-const GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)";
+/** The pattern of GPT-2. */
+export const GPT2: string = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)";
 const LLAMA3 = `${CONTRACTIONS}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|${SPACES}`;
 const QWEN2 = `${CONTRACTIONS}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|${SPACES}`;
 const UPPER = '[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]';
@@ -181,6 +183,13 @@ export function preTokenizer(
       }" is not known; the default pattern is used, and text may be cut into ` +
       'other tokens than the model was trained on',
   };
+}
+
+/** The names of a way to cut text, the usual one first; none where GGUF has no name for it. */
+export function preTokenizerNames(patterns: readonly string[], wholeWords: boolean): string[] {
+  return [...TABLE].filter(([, way]) =>
+    way.patterns.join('\n') === patterns.join('\n') && (way.wholeWords ?? false) === wholeWords
+  ).map(([name]) => name);
 }
 
 /** A function that cuts a text into words by the patterns. */

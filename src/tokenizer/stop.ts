@@ -25,11 +25,15 @@ export class StopMatcher {
   /** @throws {OptionError} `OPTION` for an empty stop string, one beyond MAX_STOP_CHARS, or too many */
   constructor(stops: readonly string[]) {
     if (stops.length > MAX_STOP_STRINGS) {
-      throw new OptionError('OPTION', `${stops.length} stop strings, at most ${MAX_STOP_STRINGS} are accepted`);
+      throw new OptionError('OPTION', `stop has ${stops.length} texts, at most ${MAX_STOP_STRINGS} are accepted`, {
+        option: 'stop',
+      });
     }
     stops.forEach((stop, i) => {
       if (typeof stop !== 'string' || stop.length === 0 || stop.length > MAX_STOP_CHARS) {
-        throw new OptionError('OPTION', `stop string ${i} must have 1 to ${MAX_STOP_CHARS} characters`);
+        throw new OptionError('OPTION', `stop: text ${i} must have 1 to ${MAX_STOP_CHARS} characters`, {
+          option: 'stop',
+        });
       }
     });
     this.#stops = [...stops];

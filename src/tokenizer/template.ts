@@ -76,8 +76,9 @@ function templateOf(tokenizer: Tokenizer, { template, tools }: ChatOptions): str
     names.length > 0
       ? `this model has the chat templates ${
         names.join(', ').slice(0, 200)
-      } and no default; pass the option template with a name`
-      : 'this model came without a chat template; pass the option template',
+      } and no default; name one by the option template`
+      : 'this model came without a chat template: give it a text to continue, or a template by the option template',
+    { mentions: ['template'] },
   );
 }
 

@@ -3,6 +3,7 @@
  * @module
  */
 import type { MetadataValue } from '../container/tensor.ts';
+import type { Tokenizer } from './tokenizer.ts';
 import { CONTROL, NORMAL, refuse, UNKNOWN } from './vocabulary.ts';
 
 /** Whether a text is a vocab.txt: one of its lines is the unknown piece. */
@@ -36,5 +37,26 @@ export function wordPieceMetadata(text: string, name: string): Map<string, Metad
   ]);
   if (pad >= 0) metadata.set('tokenizer.ggml.padding_token_id', pad);
   if (mask >= 0) metadata.set('tokenizer.ggml.mask_token_id', mask);
+  return metadata;
+}
+
+/** Begins a word, where pieces that continue one have no mark. */
+const BEGINS = '\u2581';
+
+/**
+ * The entries of a WordPiece tokenizer, spelled as llama.cpp has them: `▁the` begins a word, `ing` continues one.
+ * @throws {TokenizerError} `TOKENIZER` without the pieces that frame a text
+ */
+export function markedMetadata(tokenizer: Tokenizer, segments: number): Map<string, MetadataValue> {
+  const pieces = Array.from({ length: tokenizer.vocabSize }, (_, id) => tokenizer.piece(id));
+  const metadata = wordPieceMetadata(pieces.join('\n'), 'the vocabulary');
+  const types = metadata.get('tokenizer.ggml.token_type') as readonly number[];
+  const spelled = (piece: string, id: number): string =>
+    types[id] !== NORMAL ? piece : piece.startsWith('##') ? piece.slice(2) : BEGINS + piece;
+  metadata.set('tokenizer.ggml.tokens', pieces.map(spelled));
+  metadata.set('tokenizer.ggml.bos_token_id', metadata.get('tokenizer.ggml.cls_token_id') as number);
+  metadata.set('tokenizer.ggml.token_type_count', segments);
+  const [upper, lower] = ['A', 'a'].map((letter) => `${tokenizer.encode(letter)}`);
+  metadata.set('tokenizer.ggml.normalizer.lowercase', upper === lower);
   return metadata;
 }

@@ -64,6 +64,8 @@ export interface SentError {
   readonly name: string;
   readonly message: string;
   readonly code?: errors.ErrorCode;
+  readonly mentions?: readonly string[];
+  readonly option?: string;
   readonly status?: number;
   readonly cause?: SentError;
 }
@@ -71,21 +73,24 @@ export interface SentError {
 export function sentError(error: unknown): SentError {
   if (!(error instanceof Error)) return { name: 'Error', message: String(error) };
   const { name, message, cause } = error;
-  const { code, status } = error as Partial<errors.IoError>;
+  const { status } = error as Partial<errors.IoError>;
+  const { option } = error as Partial<errors.OptionError>;
+  const ours = error instanceof errors.TernspikeError;
   return {
     name,
-    message,
-    ...(error instanceof errors.TernspikeError && { code }),
+    message: ours ? error.reason : message,
+    ...(ours && { code: error.code, mentions: error.mentions }),
+    ...(option !== undefined && { option }),
     ...(status !== undefined && { status }),
     ...(cause !== undefined && { cause: sentError(cause) }),
   };
 }
 
 /** The error that was sent, of its class again. */
-export function receivedError({ name, message, code, status, cause: inner }: SentError): Error {
+export function receivedError({ name, message, code, status, cause: inner, ...details }: SentError): Error {
   const cause = inner && { cause: receivedError(inner) };
   if (code === undefined) return Object.assign(new Error(message, cause), { name });
   const classes = Object.values(errors) as (typeof errors.IoError)[];
   const Class = classes.find((each) => each.name === name) ?? errors.TernspikeError;
-  return new Class(code, message.replace(`${code}: `, ''), { ...cause, ...(status !== undefined && { status }) });
+  return new Class(code, message, { ...details, ...cause, ...(status !== undefined && { status }) });
 }

@@ -94,6 +94,89 @@ test('what must be there and is not is refused by name; what may be left out has
   assert.is(d.rope.linear, 1);
 });
 
+/** Keys that change the arithmetic: values that are refused, and one that asks for nothing. */
+const NOT_COMPUTED: Record<
+  string,
+  readonly [refused: [MetaEntry[1], MetaEntry[2]], neutral: [MetaEntry[1], MetaEntry[2]]]
+> = {
+  'attention.causal': [['bool', false], ['bool', true]],
+  'attention.clamp_kqv': [f32(8), f32(0)],
+  'attention.max_alibi_bias': [f32(8), f32(0)],
+  'attention.scale': [f32(0.5), f32(0)],
+  'attention.output_scale': [f32(0.5), f32(1)],
+  'attention.temperature_length': [u32(8192), u32(0)],
+  'attention.temperature_scale': [f32(0.1), f32(0)],
+  'attention.q_lora_rank': [u32(8), u32(0)],
+  'attention.kv_lora_rank': [u32(8), u32(0)],
+  'attention.sliding_window': [u32(8), u32(0)],
+  'attention.relative_buckets_count': [u32(32), u32(0)],
+  'attention.shared_kv_layers': [u32(1), u32(0)],
+  'rope.dimension_sections': [['uint32[]', [4, 1, 1, 0]], ['uint32[]', [0, 0, 0, 0]]],
+  'rope.scaling.alpha': [f32(1000), f32(0)],
+  'rope.scaling.yarn_log_multiplier': [f32(0.1), f32(0)],
+  attn_logit_softcapping: [f32(50), f32(0)],
+  final_logit_softcapping: [f32(30), f32(0)],
+  router_logit_softcapping: [f32(30), f32(0)],
+  logit_scale: [f32(0.5), f32(1)],
+  embedding_scale: [f32(12), f32(1)],
+  residual_scale: [f32(0.2), f32(0)],
+  activation_sparsity_scale: [['float32[]', [1.6, 0]], ['float32[]', [0, 0]]],
+  expert_count: [u32(8), u32(0)],
+  expert_shared_count: [u32(1), u32(0)],
+  leading_dense_block_count: [u32(1), u32(0)],
+  moe_every_n_layers: [u32(2), u32(0)],
+  interleave_moe_layer_step: [u32(2), u32(0)],
+  nextn_predict_layers: [u32(1), u32(0)],
+  n_deepstack_layers: [u32(3), u32(0)],
+  token_shift_count: [u32(2), u32(0)],
+  rescale_every_n_layers: [u32(6), u32(0)],
+  swin_norm: [['bool', true], ['bool', false]],
+  use_parallel_residual: [['bool', true], ['bool', false]],
+};
+
+test('keys that change the arithmetic and are not computed are refused by name, unless they ask for nothing', async () => {
+  for (const [key, [bad, good]] of Object.entries(NOT_COMPUTED)) {
+    const error = await refuses(describe(having({ [key]: bad })), 'DESCRIPTION', `"llama.${key}"`, 'supported is');
+    assert.ok(error.message.includes('does not compute'), error.message);
+    assert.is((await describe(having({ [key]: good }))).notices, undefined, key);
+  }
+  const window = u32(2 ** 20);
+  assert.is((await describe(having({ 'attention.sliding_window': window }))).notices, undefined);
+});
+
+test('other keys of the namespace are named in a notice, which open passes on', async () => {
+  const odd = { 'attention.new_thing': f32(0.5), 'attention.other_thing': u32(3) };
+  const { notices } = await describe(having(odd));
+  assert.is(notices?.length, 1);
+  assert.match(notices![0], /"llama.attention.new_thing", "llama.attention.other_thing" are not read/);
+  const many = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`key${i}`, u32(i)]));
+  assert.match((await describe(having(many))).notices![0], /"llama.key7" and 12 more are not read/);
+  // keys of other namespaces, and those that say nothing of the arithmetic
+  const plain = { 'general.author': ['string', 'x'], tensor_data_layout: ['string', 'y'] } as const;
+  const idle = {
+    ...plain,
+    expert_used_count: u32(0),
+    pooling_type: u32(3),
+    'rope.scaling.finetuned': ['bool', true],
+  } as const;
+  assert.is((await describe(having(idle as unknown as Parameters<typeof having>[0]))).notices, undefined);
+  assert.is((await describe(llamaFile())).notices, undefined);
+  const heard: string[] = [];
+  await using model = await open(having(odd).bytes(), { threads: 1, onNotice: (text) => void heard.push(text) });
+  assert.equal(heard, notices);
+  assert.equal(model.describe().notices, notices);
+});
+
+test('numbers stated once a layer count where they are equal, and are refused by name where they are not', async () => {
+  const lists = { 'attention.head_count': 4, 'attention.head_count_kv': 2, feed_forward_length: 70 };
+  for (const [key, value] of Object.entries(lists)) {
+    const list = (...values: number[]): [MetaEntry[1], MetaEntry[2]] => ['uint32[]', values];
+    await describe(having({ [key]: list(value, value) }));
+    await refuses(describe(having({ [key]: list(value, value + 1) })), 'DESCRIPTION', `llama.${key}`, 'not equal');
+    await refuses(describe(having({ [key]: list(value) })), 'DESCRIPTION', `llama.${key}`, '1 values for 2 layers');
+  }
+});
+
 test('edges of the ranges are accepted', async () => {
   assert.is((await describe(having({ context_length: u32(1) }))).trainedContext, 1);
   assert.is((await describe(having({ context_length: u32(2 ** 20) }))).trainedContext, 2 ** 20);
@@ -195,6 +278,7 @@ test('a vocabulary larger than the embedding is refused with both numbers; a sma
       minP: 0,
       seed: 1,
       logitBias: { 2: -Infinity },
+      joined: false, // as the text decodes by itself
     })
   ) {
     if (chunk.id !== null) ids.push(chunk.id);

@@ -7,6 +7,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { memorySource } from '../../src/bytes/memory.ts';
 import { resolveSource } from '../../src/bytes/resolve.ts';
+import type { TensorType } from '../../src/container/tensor.ts';
 import { readGguf } from '../../src/container/parts.ts';
 import type { MetadataValue } from '../../src/container/tensor.ts';
 import type { ErrorCode } from '../../src/errors.ts';
@@ -61,6 +62,7 @@ const DESCRIPTION: SpikingBertDescription = {
   normEps: 1e-12,
   threshold: 0.8,
   leak: 0.95,
+  initial: 0,
   steps: 10,
   classes: 2,
   labels: ['0', '1'],
@@ -156,6 +158,7 @@ test('numbers of a configuration are held to their ranges', async () => {
   await bad({ t_conv: 10_001 }, 'DESCRIPTION', 't_conv', '10001');
   await bad({ v_th: 0 }, 'DESCRIPTION', 'v_th');
   await bad({ leaky: 1.5 }, 'DESCRIPTION', 'leaky', '0 … 1');
+  await bad({ v_init: 2e6 }, 'DESCRIPTION', 'v_init', '-1000000 … 1000000');
   await bad({ hidden_act: 'relu' }, 'DESCRIPTION', 'hidden_act', 'relu', 'gelu');
   await bad({ labels: 'good' }, 'DESCRIPTION_MISMATCH', 'labels');
   await bad({ num_hidden_layers: 1 }, 'DESCRIPTION_MISMATCH', 'network_s7', '1 layers');
@@ -171,8 +174,10 @@ test('numbers of a configuration are held to their ranges', async () => {
   using defaults = await open(BYTES, {
     config: { ...SMALL, t_conv: undefined, v_th: undefined, leaky: undefined, type_vocab_size: undefined },
   });
-  const { steps, threshold, leak, segments } = defaults.describe() as SpikingBertDescription;
-  assert.equal([steps, threshold, leak, segments], [100, 1, 1, 2]);
+  const { steps, threshold, leak, initial, segments } = defaults.describe() as SpikingBertDescription;
+  assert.equal([steps, threshold, leak, initial, segments], [100, 1, 1, 0, 2]);
+  using half = await open(BYTES, { config: { ...SMALL, v_init: 0.5 } });
+  assert.is((half.describe() as SpikingBertDescription).initial, 0.5);
 });
 
 test('tensors that are missing, too many or of another kind', async () => {
@@ -245,7 +250,7 @@ async function gguf(type: 'tq2_0' | 'q1_0' | 'i8'): Promise<Parts> {
     metadata: [...metadata].map(([key, value]): MetaEntry => [key, metadataTypes.get(key)!, value]),
     tensors: [...tensors.values()].map(({ name, type, shape, offset, byteLength }) => ({
       name,
-      type,
+      type: type as TensorType,
       shape,
       data: bytes.slice(offset, offset + byteLength),
     })),

@@ -33,10 +33,11 @@ test('a text, a pair and ids give what the library gives, with every option', as
   const cases: readonly (readonly [string[], ClassifyInput, object?])[] = [
     [['--text', 'a good film'], 'a good film'],
     [['--text', 'a good film', '--pair', 'not bad'], ['a good film', 'not bad']],
-    [['--text', 'the world', '--steps', '20', '--v-th', '0.7', '--leak', '0.9'], 'the world', {
+    [['--text', 'the world', '--steps', '20', '--v-th', '0.7', '--leak', '0.9', '--v-init', '0.3'], 'the world', {
       steps: 20,
       threshold: 0.7,
       leak: 0.9,
+      initial: 0.3,
     }],
     [['--text', 'hello world', '--steps', '40', '--early-exit', '0', '--exit-every', '4'], 'hello world', {
       steps: 40,

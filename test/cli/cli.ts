@@ -14,7 +14,7 @@ import { chosenCommand } from '../../src/cli/commands.ts';
 import { oneLine, toJson } from '../../src/cli/output.ts';
 import { TernspikeError } from '../../src/errors.ts';
 import { checkout } from '../house/checkout.ts';
-import { type LlamaChoices, llamaFile } from '../llama-files.ts';
+import { type LlamaChoices, type LlamaFile, llamaFile } from '../llama-files.ts';
 import { SPM_PIECES } from '../tokenizer/builders.ts';
 
 /** What a run left. */
@@ -153,6 +153,11 @@ const TEMPLATE =
 
 /** A small random model with a SentencePiece vocabulary and a chat template. Trained context 64. */
 export function speakingModel(choices: LlamaChoices = {}): Uint8Array {
+  return speakingFile(choices).bytes();
+}
+
+/** The same, to be changed before it is written. */
+export function speakingFile(choices: LlamaChoices = {}): LlamaFile {
   const file = llamaFile({ ...choices, shape: { vocab: SPM_PIECES.length, ...choices.shape } });
   file.metadata.push(
     ['tokenizer.ggml.model', 'string', 'llama'],
@@ -164,5 +169,5 @@ export function speakingModel(choices: LlamaChoices = {}): Uint8Array {
     ['tokenizer.ggml.unknown_token_id', 'uint32', 0],
     ['tokenizer.chat_template', 'string', TEMPLATE],
   );
-  return file.bytes();
+  return file;
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { folder, json, refused, speakingModel, ternspike } from './cli.ts';
+import { folder, json, refused, speakingFile, speakingModel, ternspike } from './cli.ts';
 
 const data = suite('cli data');
 const files = folder();
@@ -117,6 +117,30 @@ data('inspect of a file that cannot be run tells why and what is in it', async (
   assert.equal([description, plan], [null, null]);
   assert.match(refusal!, /^ARCHITECTURE: .*gpt9/);
   assert.ok(tensors.length > 10);
+});
+
+data('files of types and architectures that cannot be run are looked at, and their vocabulary is used', async () => {
+  const odd = { name: 'odd.weight', shape: [3, 512], data: new Uint8Array(96) } as const;
+  for (const [type, name] of [[16, 'IQ2_XXS'], [39, 'MXFP4'], [99, 'TYPE_99']] as const) {
+    const file = speakingFile({ architecture: 'mamba' });
+    file.tensors.push({ ...odd, type });
+    const path = files.file(`${name}.gguf`, file.bytes());
+    const { tensors, refusal, metadata } = await json<Inspected>(['inspect', path]);
+    assert.equal(tensors.at(-1), { name: 'odd.weight', type: name, shape: [3, 512], bytes: 96 });
+    assert.match(refusal!, /^ARCHITECTURE: .*mamba/);
+    assert.is(metadata['general.architecture'], 'mamba');
+    const same = await json<{ ids: number[] }>(['tokenize', '-m', model, 'hello']);
+    assert.equal(await json<{ ids: number[] }>(['tokenize', '-m', path, 'hello']), same);
+  }
+  // of a known architecture the type is what is refused, by name, before anything is loaded
+  const file = speakingFile();
+  const at = file.tensors.findIndex((tensor) => tensor.name === 'blk.1.ffn_up.weight');
+  file.tensors[at] = { ...file.tensors[at], type: 39, data: new Uint8Array(1024) };
+  const path = files.file('mxfp4.gguf', file.bytes());
+  const { refusal, description } = await json<Inspected>(['inspect', path]);
+  assert.match(refusal!, /^TENSOR_TYPE: .*"blk.1.ffn_up.weight" is MXFP4/);
+  assert.is(description?.layers, 2);
+  refused(await ternspike(['run', '-m', path, 'hello', '-n', '1']), 1, 'TENSOR_TYPE', 'blk.1.ffn_up.weight', 'MXFP4');
 });
 
 data('perplexity of a short text, whole and in part; too short a text is refused', async () => {

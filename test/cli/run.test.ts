@@ -124,6 +124,19 @@ running('the prompt may be ids, and a chat by the template of the model', async 
   assert.is(chat.promptTokens, rendered.ids.length);
 });
 
+running(
+  'a template may be given, as a file or by its name; none and none given is refused with what to do',
+  async () => {
+    const template = files.file('own.jinja', '{% for m in messages %}{{ m.content }} {% endfor %}a:');
+    const own = await json<RunResult>(run('hello', '--chat', '--template', template, '-n', '4', '--temp', '0'));
+    const { ids } = await json<{ ids: number[] }>(['tokenize', '-m', model, '--special', 'hello a:']);
+    assert.is(own.promptTokens, ids.length);
+    refused(await ternspike(run('hello', '--template', template)), 2, '--template needs --chat');
+    const mute = ['run', 'hello', '--chat']; // the bundled model has none
+    refused(await ternspike(mute), 1, 'TEMPLATE', '--template');
+  },
+);
+
 running('a model without a vocabulary answers ids with ids, and refuses text', async () => {
   const mute = files.file('mute.gguf', llamaFile().bytes());
   const result = await json<RunResult>(['run', '-m', mute, '--ids', '1,2,3', '-n', '5', '--temp', '0']);

@@ -249,6 +249,8 @@ usage('wrong usage ends with 2 and one line that points to the help', async () =
   const cases: readonly (readonly [string[], ...string[]])[] = [
     [[], 'no command', 'ternspike --help'],
     [['walk', '--json'], '"walk"', 'run, logits', 'ternspike --help'],
+    [['tokenise', 'a'], '"tokenise"', 'did you mean tokenize?'],
+    [['Once upon a time'], 'expected one of run', 'ternspike run "TEXT"'],
     [['run'], 'PROMPT', 'ternspike run --help'],
     [['eval'], 'eval has commands of its own', 'eval glue', 'ternspike eval --help'],
     [['eval', 'super', '-h2'], 'unknown command "eval super"', 'eval glue', 'ternspike eval --help'],

@@ -1,4 +1,7 @@
 import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { memorySource } from '../../src/bytes/memory.ts';
+import { weightType } from '../../src/container/ggml-types.ts';
 import { readGguf } from '../../src/container/parts.ts';
 import { MAX_ALIGNMENT, MAX_DIM } from '../../src/limits.ts';
 import { ggufBytes, type GgufParts, type MetaEntry } from '../builders.ts';
@@ -44,7 +47,7 @@ table('dimensions beyond their number, size or product are refused; products nev
   await readGguf(sparseSource(2 ** 52 + 2 ** 54, [[0, header]]));
 });
 
-table('types are refused by number, and by name where they exist', async () => {
+table('types without kernels are listed by name, or by number, and end where the next tensor begins', async () => {
   const named: Array<[number, string]> = [
     [4, 'Q4_2'],
     [9, 'Q8_1'],
@@ -52,17 +55,27 @@ table('types are refused by number, and by name where they exist', async () => {
     [16, 'IQ2_XXS'],
     [23, 'IQ4_XS'],
     [25, 'I16'],
+    [28, 'F64'],
     [29, 'IQ1_M'],
     [31, 'Q4_0_4_4'],
     [38, 'IQ4_NL_8_8'],
     [39, 'MXFP4'],
     [40, 'NVFP4'],
+    [43, 'TYPE_43'],
+    [2 ** 32 - 1, 'TYPE_4294967295'],
   ];
   for (const [type, name] of named) {
-    await refused({ tensors: [tensor({ type })] }, 'TENSOR_TYPE', `type ${type}, ${name}`, 'not supported', 'TQ2_0');
-  }
-  for (const type of [43, 64, 255, 2 ** 31, 2 ** 32 - 1]) {
-    await refused({ tensors: [tensor({ type })] }, 'TENSOR_TYPE', `type ${type},`, 'unknown');
+    const other = tensor({ name: 'odd', type, shape: [7, 3], data: new Uint8Array(64) });
+    const { tensors } = await readGguf(memorySource(ggufBytes({ tensors: [tensor(), other, tensor({ name: 'b' })] })));
+    const { offset, ...rest } = tensors.get('odd')!;
+    assert.equal(rest, { name: 'odd', type: name, shape: [7, 3], blockElements: 1, byteLength: 64 });
+    assert.is(tensors.get('b')?.offset, offset + 64);
+    assert.throws(() => weightType(tensors.get('odd')!), /TENSOR_TYPE.*"odd".*weights are one of F32/);
+    const last = await readGguf(memorySource(ggufBytes({ tensors: [tensor(), other] })));
+    assert.is(last.tensors.get('odd')?.byteLength, 64);
+    for (const offset of [0, 32]) {
+      await refused({ tensors: [tensor(), other, tensor({ name: 'b', offset })] }, 'TENSOR_LAYOUT', 'overlaps');
+    }
   }
   for (const type of [0, 1, 24, 30]) await accepted({ tensors: [tensor({ type, data: new Uint8Array(16) })] });
 });

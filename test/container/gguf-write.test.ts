@@ -5,7 +5,7 @@ import { memorySource } from '../../src/bytes/memory.ts';
 import type { GgufContainer } from '../../src/container/gguf.ts';
 import { readGguf } from '../../src/container/parts.ts';
 import { type GgufEntry, type GgufHeader, type GgufTensor, writeGguf } from '../../src/container/gguf-write.ts';
-import type { TensorType } from '../../src/container/tensor.ts';
+import type { TensorType, WeightInfo } from '../../src/container/tensor.ts';
 import { MAX_ARRAY_ELEMENTS, MAX_KEY_BYTES } from '../../src/limits.ts';
 import { ggufBytes } from '../builders.ts';
 import { refuses } from '../refusal.ts';
@@ -198,7 +198,7 @@ for (
     const original = new Uint8Array(readFileSync(path));
     const read = await readGguf(memorySource(original));
     const sink = new Kept();
-    const tensors = [...read.tensors.values()];
+    const tensors = [...read.tensors.values()] as WeightInfo[];
     const writer = await writeGguf(sink, { metadata: metadataOf(read), tensors });
     for (const { name, offset, byteLength } of tensors) {
       await writer.write(name, original.subarray(offset, offset + byteLength));

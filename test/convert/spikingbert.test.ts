@@ -253,9 +253,16 @@ test('numbers of a run, labels and task travel in the file', async () => {
     task: 'sst-2',
     classes: 2,
   });
-  const numbers = { steps: 3, threshold: 1.25, leak: 1, labels: ['no', 'yes'], task: 'rte' };
+  const numbers = { steps: 3, threshold: 1.25, leak: 1, initial: 0.625, labels: ['no', 'yes'], task: 'rte' };
   using other = await open((await convert(bytes, { type: 'tq2_0', classifier: numbers })).bytes);
   assert.equal({ ...other.describe() }, { ...model.describe(), ...numbers });
+  // a file says nothing of a number that is 0, as files of earlier versions
+  const says = async (bytes: Uint8Array): Promise<boolean> =>
+    (await openContainer(memorySource(bytes))).metadata.has('spikingbert.initial_membrane');
+  assert.equal([await says(bytes), await says((await convert(bytes, { type: 'f32', classifier: numbers })).bytes)], [
+    false,
+    true,
+  ]);
   await refuses(convert(bytes, { type: 'f32', classifier: { steps: 0 } }), 'DESCRIPTION', 'time_steps', '1 … 10000');
   await refuses(convert(bytes, { type: 'f32', classifier: { labels: ['one'] } }), 'DESCRIPTION_MISMATCH', '1 names');
 });

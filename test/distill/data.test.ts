@@ -10,9 +10,9 @@ import {
   fixedWindows,
   splitHeldOut,
   Windows,
-} from '../../src/distill/data.ts';
-import { prepare } from '../../src/distill/prepare.ts';
-import { trainSettings } from '../../src/distill/settings.ts';
+} from '../../src/distill/students/symboliclight/data.ts';
+import { prepare } from '../../src/distill/students/symboliclight/prepare.ts';
+import { trainSettings } from '../../src/distill/students/symboliclight/settings.ts';
 import { refuses } from '../refusal.ts';
 import { spmMetadata, tokenizerOf } from '../tokenizer/builders.ts';
 

@@ -5,7 +5,13 @@
  */
 import { symbolicLightShapes } from '../../src/architectures/symboliclight/description.ts';
 import { Rng } from '../../src/sample/rng.ts';
-import type { Batch, StepReport, StudentConfig, Trainer, TrainerState } from '../../src/distill/types.ts';
+import type {
+  Batch,
+  StepReport,
+  StudentConfig,
+  Trainer,
+  TrainerState,
+} from '../../src/distill/students/symboliclight/types.ts';
 
 /** What can go wrong with it. */
 export interface Faults {

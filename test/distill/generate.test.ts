@@ -1,8 +1,8 @@
 /** Text that the teacher writes: each document once, kept on the disk, the same for the same options. And its answers. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { generateText, type GenerateTextOptions } from '../../src/distill/generate.ts';
-import { Teacher, teacherDigest, type TeacherModel } from '../../src/distill/teacher.ts';
+import { generateText, type GenerateTextOptions } from '../../src/distill/students/symboliclight/generate.ts';
+import { Teacher, teacherDigest, type TeacherModel } from '../../src/distill/students/symboliclight/teacher.ts';
 import { open } from '../../src/entries/index.ts';
 import { speakingModel } from '../cli/cli.ts';
 import { refuses } from '../refusal.ts';

@@ -1,7 +1,7 @@
 /** Measurements: lines of JSON, taken up again, never in the way of a run. And the numbers that steer one. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { studentConfig } from '../../src/distill/config.ts';
+import { studentConfig } from '../../src/distill/students/symboliclight/config.ts';
 import { type EvaluationRecord, Means, Metrics } from '../../src/distill/metrics.ts';
 import { learningRate } from '../../src/distill/schedule.ts';
 import {
@@ -10,8 +10,8 @@ import {
   lossWeights,
   type TrainSettings,
   trainSettings,
-  UNLIMITED_STEPS,
-} from '../../src/distill/settings.ts';
+} from '../../src/distill/students/symboliclight/settings.ts';
+import { UNLIMITED_STEPS } from '../../src/distill/settings.ts';
 import { refuses } from '../refusal.ts';
 import { memoryFolder } from './memory-folder.ts';
 

@@ -2,20 +2,24 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { chart, escapeHtml, number } from '../../src/distill/charts.ts';
-import { studentConfig } from '../../src/distill/config.ts';
+import { studentConfig } from '../../src/distill/students/symboliclight/config.ts';
 import type { MetricsRecord } from '../../src/distill/metrics.ts';
 import { type PageFacts, pageOf } from '../../src/distill/page.ts';
-import { trainSettings } from '../../src/distill/settings.ts';
+import { layerNames } from '../../src/distill/students/symboliclight/student.ts';
+import { trainSettings } from '../../src/distill/students/symboliclight/settings.ts';
 
 const page = suite('distill page');
 
+const CONFIG = studentConfig({ layers: 2 }, 512);
 const FACTS: PageFacts = {
   name: 'a <b> & "c"',
   step: 20,
   done: false,
   parameters: 1234567,
   settings: trainSettings({ steps: 40 }),
-  config: studentConfig({ layers: 2 }, 512),
+  config: CONFIG,
+  layerNames: layerNames(CONFIG),
+  kind: 'perplexity',
 };
 
 function records(): MetricsRecord[] {
@@ -74,6 +78,23 @@ page('a run that has nothing to show yet has a page too', () => {
   const html = pageOf([], FACTS);
   assert.is(html.match(/nothing yet/g)?.length, 6);
   assert.not.match(html, /NaN|Infinity|undefined/);
+});
+
+page('a student that classifies shows its scores instead', () => {
+  const measured: MetricsRecord[] = [0, 10].map((step) => ({
+    kind: 'evaluation',
+    step,
+    seconds: step,
+    loss: 0.5,
+    score: step === 0 ? null : 0.8125,
+    rateScore: 0.75,
+    firingRates: [0.5],
+  }));
+  const html = pageOf(measured, { ...FACTS, kind: 'score' });
+  for (const text of ['Score of what is held out', 'by spikes', 'by rates', '0.8125']) {
+    assert.ok(html.includes(text), text);
+  }
+  assert.not.match(html, /perplexity|What it writes|NaN|undefined/);
 });
 
 page('every coordinate is a number within the picture', () => {

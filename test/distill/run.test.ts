@@ -2,12 +2,13 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CURRENT, loadCheckpoint } from '../../src/distill/checkpoint.ts';
-import { studentConfig } from '../../src/distill/config.ts';
-import { fixedWindows, Windows } from '../../src/distill/data.ts';
+import { studentConfig } from '../../src/distill/students/symboliclight/config.ts';
+import { fixedWindows, Windows } from '../../src/distill/students/symboliclight/data.ts';
 import type { RunFolder } from '../../src/distill/folder.ts';
-import { train, type TrainEvent, type TrainParts, type TrainResult } from '../../src/distill/run.ts';
-import { type TrainSettings, trainSettings } from '../../src/distill/settings.ts';
-import type { Batch } from '../../src/distill/types.ts';
+import type { TrainEvent, TrainResult } from '../../src/distill/run.ts';
+import { train, type TrainParts } from '../../src/distill/students/symboliclight/run.ts';
+import { type TrainSettings, trainSettings } from '../../src/distill/students/symboliclight/settings.ts';
+import type { Batch } from '../../src/distill/students/symboliclight/types.ts';
 import { refuses } from '../refusal.ts';
 import { fakeTrainer, type Faults } from './fake-trainer.ts';
 import { memoryFolder } from './memory-folder.ts';
@@ -67,7 +68,7 @@ run('measures at the beginning, every so many steps, and at the end', async () =
   const { last, records } = await start({ settings: { steps: 6, saveEvery: 1e6 }, parts: { onEvent: tell } });
   assert.is(events.join(' '), 'e0 1 2 3 4 e4 5 6 c6 e6');
   assert.is(last.step, 6);
-  assert.ok(Math.abs(last.perplexity - Math.exp(last.loss)) < 1e-9);
+  assert.ok(Math.abs((last.perplexity ?? NaN) - Math.exp(last.loss)) < 1e-9);
   assert.equal(records.map(({ kind, step }) => `${kind[0]}${step}`), ['e0', 's3', 'e4', 's6', 'e6']);
 });
 

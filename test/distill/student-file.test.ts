@@ -1,8 +1,8 @@
 /** A student's file as the first weights of a run: rounded again, they are those of the file. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { quantise, roundHalf } from '../../src/distill/quantise.ts';
-import { spread } from '../../src/distill/student-file.ts';
+import { quantise, roundHalf } from '../../src/distill/students/symboliclight/quantise.ts';
+import { spread } from '../../src/distill/students/symboliclight/student-file.ts';
 import { Rng } from '../../src/sample/rng.ts';
 
 const file = suite('distill student file');

@@ -1,6 +1,6 @@
 /** Small students for the tests of the trainer, and what they learn from. */
 import type { Test } from 'uvu';
-import type { Batch, LossWeights, StudentConfig } from '../../src/distill/types.ts';
+import type { Batch, LossWeights, StudentConfig } from '../../src/distill/students/symboliclight/types.ts';
 import { Rng } from '../../src/sample/rng.ts';
 
 /** Smallest student of ternary matrices. */

@@ -1,9 +1,9 @@
 /** The student's encoder: spikes as the engine's, gradients as those of a smooth stand-in with the same resets. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { encode, encodeBack } from '../../src/distill/encoder.ts';
-import { surrogateDerivative } from '../../src/distill/surrogate.ts';
-import type { StudentConfig } from '../../src/distill/types.ts';
+import { encode, encodeBack } from '../../src/distill/students/symboliclight/encoder.ts';
+import { surrogateDerivative } from '../../src/distill/students/symboliclight/surrogate.ts';
+import type { StudentConfig } from '../../src/distill/students/symboliclight/types.ts';
 import { layerNorm } from '../reference.ts';
 import { lifScan } from '../reference-spikes.ts';
 import { TINY, uniforms } from './student.ts';

@@ -2,12 +2,13 @@
 import type { Array as Tensor } from '@jax-js/jax';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Gradients } from '../../src/distill/gradients.ts';
-import { type Jax, loadJax } from '../../src/distill/jax.ts';
-import { fastExp, layerNorm, log, roundActivations, softmax } from '../../src/distill/ops.ts';
-import { flatLength, initialise, slotsOf, studentSlots } from '../../src/distill/student.ts';
-import { surrogateDerivative, thresholded } from '../../src/distill/surrogate.ts';
-import type { Batch, LossWeights, StudentConfig } from '../../src/distill/types.ts';
+import { Gradients } from '../../src/distill/students/symboliclight/gradients.ts';
+import { type Jax, loadJax } from '../../src/distill/students/symboliclight/jax.ts';
+import { fastExp, layerNorm, log, roundActivations, softmax } from '../../src/distill/students/symboliclight/ops.ts';
+import { flatLength, slotsOf } from '../../src/distill/slots.ts';
+import { initialise, studentSlots } from '../../src/distill/students/symboliclight/student.ts';
+import { surrogateDerivative, thresholded } from '../../src/distill/students/symboliclight/surrogate.ts';
+import type { Batch, LossWeights, StudentConfig } from '../../src/distill/students/symboliclight/types.ts';
 import { quantizeAbsmax } from '../reference-matrix.ts';
 import { countingBatch, HARD, jaxTest, TINY, uniforms } from './student.ts';
 
@@ -150,7 +151,7 @@ async function lossOf(
     weights,
     at(weights) {
       const gradients = new Float32Array(weights.length);
-      const { loss } = engine.gradients(slots, weights, batch, losses, gradients);
+      const { loss } = engine.gradients(slots, { rounded: weights }, batch, losses, gradients);
       return { loss, gradients };
     },
   };

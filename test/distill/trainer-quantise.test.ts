@@ -1,7 +1,7 @@
 /** Weights as an exported file holds them, against the formulas of the formats. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { quantise, roundEven, roundHalf, storedAs } from '../../src/distill/quantise.ts';
+import { quantise, roundEven, roundHalf, storedAs } from '../../src/distill/students/symboliclight/quantise.ts';
 import { encodeQ8, f16, f16Bits, roundEven as referenceEven, unpackQ8 } from '../reference.ts';
 import { TINY, uniforms } from './student.ts';
 

@@ -2,8 +2,14 @@
 import { existsSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createTrainer, type TrainerOptions } from '../../src/distill/trainer.ts';
-import type { Batch, LossWeights, StudentConfig, Trainer, TrainerState } from '../../src/distill/types.ts';
+import { createTrainer, type TrainerOptions } from '../../src/distill/students/symboliclight/trainer.ts';
+import type {
+  Batch,
+  LossWeights,
+  StudentConfig,
+  Trainer,
+  TrainerState,
+} from '../../src/distill/students/symboliclight/types.ts';
 import type { TernspikeError } from '../../src/errors.ts';
 import { countingBatch, HARD, jaxTest, TINY, uniforms } from './student.ts';
 

@@ -28,8 +28,8 @@ const MNLI = [
 export async function exampleFiles(folder: string): Promise<string> {
   const at = (...path: string[]): string => join(folder, ...path);
   const write = (name: string, content: string | Uint8Array): void => writeFileSync(at(name), content);
-  for (const name of ['model.gguf', 'chat.gguf']) write(name, speakingModel());
-  for (const name of ['story.txt', 'stories.txt']) write(name, STORY);
+  for (const name of ['model.gguf', 'chat.gguf', 'f32.gguf', 'q8_0.gguf']) write(name, speakingModel());
+  for (const name of ['story.txt', 'stories.txt', 'wiki.txt']) write(name, STORY);
   write('reviews.txt', 'a good film\nnot good\n');
   write('sentences.txt', 'a cat sits outside\na dog runs\n');
   write('tokenizer.model', sentencePieceModel());
@@ -38,13 +38,21 @@ export async function exampleFiles(folder: string): Promise<string> {
   const checkpoint = new Uint8Array(source.size);
   await source.read(checkpoint, 0);
   write('checkpoint.pt', checkpoint);
-  for (const name of ['spikingbert', 'spikingbert-sst2']) classifierFolder(at(name));
+  for (const name of ['spikingbert', 'spikingbert-sst2', 'teacher', 'student']) classifierFolder(at(name));
   classifierFolder(at('mnli'), { classes: 3 });
   for (const name of ['bert', 'all-MiniLM-L6-v2']) bertFolder(at(name));
   bertFolder(at('minilm-sst2'), ['negative', 'positive']);
   for (const name of ['SST-2', 'MNLI']) mkdirSync(at('GLUE', name), { recursive: true });
   write('GLUE/SST-2/dev.tsv', `${SST2}\n`);
   write('GLUE/MNLI/dev_mismatched.tsv', `${MNLI}\n`);
+  const suite = {
+    models: { one: 'f32.gguf', two: 'q8_0.gguf' },
+    data: { text: 'wiki.txt' },
+    defaults: { ctx: 16, rounds: 1, prompts: 1, tokens: 4 },
+    comparisons: [{ name: 'texts', a: 'one', b: 'two', data: 'text' }],
+  };
+  write('release.json', JSON.stringify(suite));
+  write('g.json', JSON.stringify({ rules: [{ metric: 'perplexity.lnRatio', maxWorsening: 0.5 }] }));
   mkdirSync(at('bin'));
   const cli = join(checkout(), 'dist', 'cli.js');
   writeFileSync(at('bin', 'ternspike'), `#!/bin/sh\nexec "${process.execPath}" "${cli}" "$@"\n`, { mode: 0o755 });

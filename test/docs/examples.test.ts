@@ -63,16 +63,19 @@ if (process.platform === 'win32' || 'deno' in process.versions || 'bun' in proce
 } else {
   const files = folder();
   let bin = '';
-  examples.before(async () => {
-    bin = await exampleFiles(files.path);
-  });
-  examples.after(() => files.remove());
-
   const succeeds = async (line: string, where: string): Promise<void> => {
     const { code, output } = await run('sh', ['-c', line], files.path, bin);
     assert.is(code, 0, `${where}: ${line}\n${output}`);
     assert.not.match(output, /^ternspike: /m, `${where}: ${line}`);
   };
+
+  examples.before(async () => {
+    bin = await exampleFiles(files.path);
+    // what `gate` and `history` look at is what `compare` has left
+    const compare = 'ternspike compare f32.gguf q8_0.gguf --data wiki.txt --ctx 64 --tokens 4 --rounds 1';
+    await succeeds(`${compare} --history runs.jsonl --json > run.json && cp run.json base.json`, 'the beginning');
+  });
+  examples.after(() => files.remove());
 
   examples('command lines of --help', async () => {
     const waiting = COMMANDS.map(({ spec }) => spec.examples.filter((line) => !NOT_RUN.test(line)));

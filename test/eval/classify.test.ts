@@ -219,6 +219,8 @@ test('options and inputs out of range are refused', async () => {
   await bad({ threshold: NaN }, 'threshold');
   await bad({ leak: 1.1 }, 'leak is 1.1');
   await bad({ leak: -0.1 }, 'leak');
+  await bad({ initial: NaN }, 'initial is NaN');
+  await bad({ initial: -2e6 }, 'initial is -2000000');
   await bad({ earlyExit: { margin: -1 } }, 'margin');
   await bad({ earlyExit: { margin: 1, every: 0 } }, 'every');
   await bad({ rate: true, counts: true }, 'rate');

@@ -241,6 +241,24 @@ gate('runs over the same windows are paired: what the text does to both cancels'
   assert.ok(paired.relativeError! < 0.1 * apart.relativeError!, `${paired.relativeError} of ${apart.relativeError}`);
 });
 
+gate('results of perplexity are paired by their windows, those of eval glue have intervals', () => {
+  const result = (...sums: number[]) => ({
+    ppl: Math.exp(sums.reduce((x, y) => x + y) / 40),
+    stderr: 9,
+    windows: sums.map((nll) => ({ nll, tokens: 10, bytes: 30 })),
+  });
+  const rule = { metric: 'ppl', maxWorsening: 0, confidence: 0.95 };
+  assert.is(verdictOf(rule, result(10, 30, 20, 40), result(11.1, 31, 21, 41)), 'fail');
+  assert.is(verdictOf(rule, result(10, 30, 20, 40), result(9, 32, 19, 42)), 'warn');
+  const glue = (accuracy: number, low: number, high: number) => ({
+    metrics: { accuracy },
+    intervals: { accuracy: [low, high] },
+  });
+  const accuracy = { metric: 'metrics.accuracy', maxWorsening: 0.01, confidence: 0.95 };
+  assert.is(verdictOf(accuracy, glue(0.9, 0.88, 0.92), glue(0.88, 0.86, 0.9)), 'warn');
+  assert.is(verdictOf(accuracy, glue(0.9, 0.88, 0.92), glue(0.8, 0.78, 0.82)), 'fail');
+});
+
 gate('suites are judged comparison by comparison; one that is gone fails', () => {
   const suiteOf = (results: object): SuiteResult => ({
     ternspike: 'suite',

@@ -1,7 +1,17 @@
 /** Folders of the BERT family: classes with other names, pooling as sentence-transformers writes it, refusals by name. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { bert } from '../../src/architectures/bert/architecture.ts';
+import { describeBert } from '../../src/architectures/bert/description.ts';
+import { bertRunBytes } from '../../src/architectures/bert/state.ts';
+import { bertWeights } from '../../src/architectures/bert/weights.ts';
+import { openModelContainer } from '../../src/architectures/index.ts';
 import { open } from '../../src/entries/index.ts';
+import type { MemoryPlan } from '../../src/description/plan.ts';
+import { Arena, ARENA_BASE } from '../../src/wasm/arena.ts';
+import { builtinModule } from '../../src/wasm/builtin.ts';
+import { instantiate } from '../../src/wasm/instantiate.ts';
+import { WeightLoader } from '../../src/wasm/weights.ts';
 import { bertFolder, type Files, VOCAB, vocabulary } from '../bert-folder.ts';
 import { referenceBert } from '../reference-bert.ts';
 import { refuses } from '../refusal.ts';
@@ -156,6 +166,96 @@ test('damaged weights are refused; numbers that overflow are traced to where the
     await refuses(model.classify({ ids: [2, 5, 3] }), 'NOT_FINITE', place);
     await refuses(model.encode({ ids: [2, 5, 3] }, { hidden: true }), 'NOT_FINITE', place);
   }
+});
+
+test('what a model takes is what the plan says: weights, and texts up to its number of tokens', async () => {
+  const { source } = bertFolder('BertForSequenceClassification');
+  const container = await openModelContainer(source);
+  const d = describeBert(container);
+  for (const threads of [1, 3]) {
+    const base = ARENA_BASE;
+    const plan = bert.plan(container, d, { context: 1, kv: 'f16', threads, maxBytes: Infinity, base });
+    const arena = new Arena(new WebAssembly.Memory({ initial: 1 }));
+    const { module } = await builtinModule();
+    const kernels = instantiate(module, arena.memory);
+    const loader = new WeightLoader(kernels, arena, container.source ?? source, container);
+    bertWeights(d, loader);
+    assert.is(arena.used - base, plan.weightsBytes);
+    // the largest pack: 256 tokens, the longest text, 64 texts
+    const shape = { tokens: 256, texts: 64, longest: 40, hidden: false, squares: 0 };
+    assert.is(bertRunBytes(d, shape, threads), plan.stateBytes);
+  }
+  const model = await open(source, { threads: 1 });
+  const { memoryBytes } = model.stats();
+  assert.ok(memoryBytes <= Math.ceil(model.plan.totalBytes / 65536) * 65536);
+  const inputs = Array.from({ length: 200 }, (_, i) => ({ ids: new Array<number>(1 + (i * 7) % 40).fill(i % VOCAB) }));
+  let answered = 0;
+  for await (const { logits } of model.classifyAll(inputs)) answered += Number(logits.length === 3);
+  assert.is(answered, 200);
+  assert.is(model.stats().memoryBytes, memoryBytes, 'no more was taken');
+});
+
+test('a small limit has fewer tokens run together, down to 32, and is refused below', async () => {
+  const container = await openModelContainer(bertFolder('BertModel').source);
+  const d = describeBert(container);
+  const threads = 16; // whose scratch is more than the loader's
+  const planned = (maxBytes: number): MemoryPlan =>
+    bert.plan(container, d, { context: 1, kv: 'f16', threads, maxBytes, base: ARENA_BASE });
+  const of = (tokens: number): number =>
+    bertRunBytes(
+      d,
+      { tokens, texts: Math.min(tokens, 64), longest: Math.min(tokens, 40), hidden: false, squares: 0 },
+      threads,
+    );
+  let most = Infinity;
+  for (const tokens of [256, 128, 64, 32]) {
+    const { stateBytes, totalBytes } = planned(most);
+    assert.is(stateBytes, of(tokens), `${tokens} tokens`);
+    most = totalBytes - 1;
+  }
+  assert.throws(() => planned(most), /MEMORY_LIMIT.*texts of 32 tokens/);
+});
+
+test('calls side by side take turns; a call that waits can be aborted; disposal ends them all', async () => {
+  const { source } = bertFolder('BertForSequenceClassification');
+  const model = await open(source, { threads: 1 });
+  const ids = Array.from({ length: 40 }, (_, t) => t);
+  const alone = await model.classify({ ids });
+  const all = await Promise.all([1, 2, 3].map(() => model.classify({ ids })));
+  for (const said of all) assert.equal(said, alone);
+  const many = model.embed(new Array<string>(5).fill('a')).catch(() => null); // no vocabulary: refused, and nobody waits for it
+  await many;
+  const control = new AbortController();
+  const first = model.classify({ ids });
+  const waits = model.classify({ ids }, { signal: control.signal });
+  control.abort(new Error('enough'));
+  await waits.then(() => assert.unreachable('was not aborted'), (error: Error) => assert.is(error.message, 'enough'));
+  assert.equal(await first, alone);
+  await model.classify({ ids }, { signal: control.signal }).then(
+    () => assert.unreachable('began although aborted'),
+    (error: Error) => assert.is(error.message, 'enough'),
+  );
+  const left = [model.classify({ ids }), model.classify({ ids })];
+  model.dispose();
+  for (const work of left) await refuses(work, 'DISPOSED');
+  await refuses(model.encode({ ids }), 'DISPOSED');
+});
+
+test('a hundred thousand texts can be aborted, and a text of a million characters is refused at once', async () => {
+  const { source } = bertFolder('BertModel', { 'vocab.txt': vocabulary() });
+  await using model = await open(source, { threads: 1 });
+  const control = new AbortController();
+  const texts = Array.from({ length: 100_000 }, (_, i) => `a text ${i}`);
+  setTimeout(() => control.abort(new Error('enough')), 30);
+  await model.embed(texts, { signal: control.signal }).then(
+    () => assert.unreachable('was not aborted'),
+    (error: Error) => assert.is(error.message, 'enough'),
+  );
+  await refuses(model.embed('a '.repeat(500_000)), 'CONTEXT_OVERFLOW', 'or more', '40 positions');
+  assert.is((await model.embed('a '.repeat(500_000), { maxLength: 40 })).length, 16);
+  assert.equal(await model.embed('a '.repeat(500_000), { maxLength: 40 }), await model.embed('a '.repeat(38)));
+  await refuses(model.embed('a'.repeat(5_000_000)), 'TEXT_TOO_LONG');
+  assert.is((await model.embed('')).length, 16);
 });
 
 test.run();

@@ -61,12 +61,12 @@ sharedTest(
 
 sharedTest(test, 'a trained model agrees with a plain pass in f64 and reads text', minilm, async (folder) => {
   await using model = await open(folder, { threads: 1 });
-  const said = await model.encode(['a charming journey', 'and often affecting'], KEPT);
+  const said = await model.encode(['a charming film', 'good'], KEPT);
   assert.ok(said.typeIds.includes(1));
   const most = difference(said, referenceBert(readReferenceBert(folder), said.ids, said.typeIds));
   assert.ok(most < 2e-5, `${most}`);
-  assert.equal((await model.classify(['a charming journey', 'and often affecting'])).logits, [...said.logits ?? []]);
-  const plain = await model.encode('a charming journey');
+  assert.equal((await model.classify(['a charming film', 'good'])).logits, [...said.logits ?? []]);
+  const plain = await model.encode('a charming film');
   assert.equal([plain.hidden, plain.attention], [undefined, undefined]);
 });
 

@@ -154,8 +154,8 @@ test('a full context is refused, with what to do', async () => {
 
 test('descriptions: what is not computed or does not fit is refused by name', async () => {
   const cases: [Parameters<typeof gemma3File>[0], RegExp][] = [
-    [{ more: [['gemma3.final_logit_softcapping', 'float32', 30]] }, /final_logit_softcapping is 30/],
-    [{ more: [['gemma3.attn_logit_softcapping', 'float32', 50]] }, /attn_logit_softcapping is 50/],
+    [{ more: [['gemma3.final_logit_softcapping', 'float32', 30]] }, /final_logit_softcapping" is 30/],
+    [{ more: [['gemma3.attn_logit_softcapping', 'float32', 50]] }, /attn_logit_softcapping" is 50/],
     [{ more: [['gemma3.attention.causal', 'bool', false]] }, /attention\.causal" is false/],
     [{ more: [['gemma3.rope.scaling.type', 'string', 'yarn']] }, /rope\.scaling\.type" is "yarn"/],
     [{ more: [['gemma3.attention.value_length', 'uint32', 16]] }, /value_length is 16/],

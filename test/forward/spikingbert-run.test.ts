@@ -30,6 +30,7 @@ interface Case {
   readonly steps: number;
   readonly threshold: number;
   readonly leak: number;
+  readonly initial?: number;
 }
 
 /** Every layout; texts of one token, with padding, of more vectors than a chunk holds; leaks and thresholds. */
@@ -37,6 +38,7 @@ const CASES: readonly Case[] = SPIKE_LAYOUTS.flatMap((layout, i) => [
   { layout, shape: SHAPES[0], tokens: 9, visible: 9, steps: 12, threshold: 1, leak: 1 },
   { layout, shape: SHAPES[1], tokens: 5 + i, visible: 4, steps: 7, threshold: 0.5, leak: 0.9 },
   { layout, shape: SHAPES[0], tokens: 1, visible: 1, steps: 20, threshold: 1.5, leak: 1 },
+  { layout, shape: SHAPES[0], tokens: 6, visible: 6, steps: 8, threshold: 1, leak: 1, initial: i % 2 ? -0.7 : 0.5 },
 ]);
 const LONG: Case = { layout: 'trit2', shape: SHAPES[0], tokens: 40, visible: 40, steps: 15, threshold: 1, leak: 1 };
 
@@ -69,8 +71,8 @@ const same = (a: Outcome, b: Outcome, what: string): void => {
 
 const expected = (c: Case, arena: Arena, k: Kernels): ReturnType<typeof runSpikingBert> => {
   const { weights } = randomSpikingBert(k, arena, c.layout, c.shape, 5);
-  const { steps, threshold, leak } = c;
-  const config = { ...c.shape, steps, threshold, leak };
+  const { steps, threshold, leak, initial } = c;
+  const config = { ...c.shape, steps, threshold, leak, initial };
   return runSpikingBert(weights, config, IDS.slice(0, c.tokens), TYPES.slice(0, c.tokens), c.visible);
 };
 

@@ -25,7 +25,7 @@ const KERNELS = /^dist\/chunks\/kernels\.generated-/;
 const TEMPLATE = /^dist\/chunks\/template-/;
 /** Loaded by conversions and benchmarks, for folders and checkpoints, by threads, and one for each architecture. */
 const APART =
-  /^dist\/chunks\/(template|convert|requantise|translate|torch|random|forward|architecture|script\.generated)-/;
+  /^dist\/chunks\/(template|convert|requantise|translate|torch|random|forward|architecture|embedder|script\.generated)-/;
 const ARCHITECTURE = /^dist\/chunks\/architecture-/;
 
 // Bundles are minified: no white space is certain.
@@ -111,7 +111,7 @@ size('nothing runs when a user installs the package', () => {
     string,
     Record<string, string>
   >;
-  for (const name of ['preinstall', 'install', 'postinstall']) assert.not(name in scripts, name);
+  for (const name of ['preinstall', 'install', 'postinstall', 'prepare']) assert.not(name in scripts, name);
   const lock = JSON.parse(read('package-lock.json')) as { packages: Record<string, Record<string, unknown>> };
   const installed = Object.entries(lock.packages).filter(([path, entry]) => path !== '' && entry.dev !== true);
   assert.equal(installed.filter(([, entry]) => entry.hasInstallScript === true).map(([path]) => path), []);

@@ -33,7 +33,8 @@ const FIREFOX = {
 };
 
 /**
- * Starts `chrome` or `firefox`: `visit(url, seconds)` opens a page and waits for its `__result`, `close()` ends the browser.
+ * Starts `chrome` or `firefox`: `visit(url, seconds)` opens a page and waits for its `__result`, `newPage()` gives one of
+ * puppeteer, `close()` ends the browser.
  */
 export async function launch(name, executablePath) {
   const { default: puppeteer } = await import('puppeteer-core');
@@ -71,5 +72,5 @@ export async function launch(name, executablePath) {
     profile.remove();
   }
 
-  return { version, visit, close };
+  return { version, visit, close, newPage: () => browser.newPage() };
 }

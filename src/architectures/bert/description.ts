@@ -4,6 +4,7 @@
  * @module
  */
 import type { Container, TensorInfo } from '../../container/tensor.ts';
+import { checkKeys, type KeyTable } from '../../description/keys.ts';
 import { Metadata, type ModelDescription } from '../../description/description.ts';
 import { DescriptionError } from '../../errors.ts';
 import { type Pooling, statedPooling } from '../../forward/pooling.ts';
@@ -49,7 +50,8 @@ export function describeBert(container: Container): BertDescription {
   const meta = new Metadata(container);
   const key = (name: string): string => `${BERT}.${name}`;
   const width = meta.integer(key('embedding_length'), 4, MAX_WIDTH);
-  const heads = meta.integer(key('attention.head_count'), 1, MAX_HEADS);
+  const layers = meta.integer(key('block_count'), 1, MAX_LAYERS);
+  const heads = meta.perLayer(key('attention.head_count'), 1, MAX_HEADS, layers);
   const headDim = width / heads;
   if (headDim % 4 !== 0) {
     throw new DescriptionError('DESCRIPTION', `a width of ${width} is not ${heads} heads of a multiple of 4`);
@@ -72,17 +74,17 @@ export function describeBert(container: Container): BertDescription {
   if (classes > MAX_CLASSES) {
     throw new DescriptionError('DESCRIPTION', `the classifier has ${classes} outputs, at most ${MAX_CLASSES} are read`);
   }
-  const stated = container.metadata.get(key('classifier.output_labels'));
+  const stated = meta.get(key('classifier.output_labels'));
   const labels = Array.isArray(stated) && stated.length === classes
     ? stated.map(String)
     : Array.from({ length: classes }, (_, i) => String(i));
-  const description: BertDescription = {
+  const numbers: BertDescription = {
     kind: 'bert',
     architecture: BERT,
     name: meta.string('general.name', ''),
-    layers: meta.integer(key('block_count'), 1, MAX_LAYERS),
+    layers,
     width,
-    hidden: meta.integer(key('feed_forward_length'), 1, MAX_WIDTH),
+    hidden: meta.perLayer(key('feed_forward_length'), 1, MAX_WIDTH, layers),
     heads,
     headDim,
     vocab: meta.integer(key('vocab_size'), 1, MAX_VOCAB, rows('token_embd.weight')),
@@ -97,9 +99,31 @@ export function describeBert(container: Container): BertDescription {
     ...(classes > 0 && { labels: classes === 1 ? [] : labels }),
     parameters: [...container.tensors.values()].reduce((n, t) => n + t.shape.reduce((a, b) => a * b, 1), 0),
   };
+  const notices = checkKeys(meta, BERT, keysOf(heads, headDim, numbers.segments));
+  const description = notices.length > 0 ? { ...numbers, notices } : numbers;
   checkTensors(container, description);
   return Object.freeze(description);
 }
+
+/** Keys of the namespace that are not read above. */
+const keysOf = (heads: number, headDim: number, segments: number): KeyTable => ({
+  neutral: {
+    'attention.head_count_kv': (value) => [value].flat().every((item) => item === heads),
+    'attention.key_length': headDim,
+    'attention.value_length': headDim,
+    'attention.clamp_kqv': 0,
+    'attention.max_alibi_bias': 0,
+    'attention.scale': 0,
+    'attention.relative_buckets_count': 0,
+    'attention.sliding_window': 0,
+    'rope.dimension_count': 0,
+    token_type_count: segments,
+    expert_count: 0,
+    moe_every_n_layers: 0,
+    use_parallel_residual: false,
+  },
+  idle: ['tensor_data_layout', 'expert_used_count', 'pooling_type'], // the last is read by statedPooling
+});
 
 /** Every tensor by name, with its shape, and whether it may be absent. */
 function* shapes(d: BertDescription): Generator<readonly [name: string, shape: readonly number[], optional: boolean]> {

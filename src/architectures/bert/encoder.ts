@@ -7,7 +7,8 @@ import { Pace } from '../../bytes/pace.ts';
 import { OptionError, SessionError } from '../../errors.ts';
 import type { Classification, Classifier, ClassifyInput, ClassifyOptions } from '../../forward/classifier.ts';
 import type { Embedder, EmbedOptions, Encoding, EncodingOptions } from '../../forward/embedder.ts';
-import { checkPooling, Pooler, type Pooling } from '../../forward/pooling.ts';
+import { checkPooling, Pooler } from '../../forward/pooler.ts';
+import type { Pooling } from '../../forward/pooling.ts';
 import type { Executor } from '../../threads/executor.ts';
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import type { Arena } from '../../wasm/arena.ts';
@@ -118,8 +119,8 @@ export class BertEncoder implements Embedder, Classifier {
     inputs: Iterable<ClassifyInput>,
     options: ClassifyOptions = {},
   ): AsyncGenerator<Classification, void> {
-    const { maxLength, signal, stretchMs, steps, threshold, leak, earlyExit, rate, counts, onStep } = options;
-    for (const [name, value] of Object.entries({ steps, threshold, leak, earlyExit, rate, counts, onStep })) {
+    const { maxLength, signal, stretchMs, steps, threshold, leak, initial, earlyExit, rate, counts, onStep } = options;
+    for (const [name, value] of Object.entries({ steps, threshold, leak, initial, earlyExit, rate, counts, onStep })) {
       if (value === undefined || value === false) continue;
       throw new OptionError('OPTION', `${name} is for classifiers that spike; this is a bert model`);
     }

@@ -3,6 +3,7 @@
  * @module
  */
 import { OptionError, SessionError, TokenizerError } from '../../errors.ts';
+import { wrongValue } from '../../options.ts';
 import type { ClassifyIds, ClassifyInput } from '../../forward/classifier.ts';
 import { encodeSegments } from '../../tokenizer/bert-pair.ts';
 import { encodeLong } from '../../tokenizer/long-text.ts';
@@ -38,11 +39,12 @@ export async function bertInput(
   if (!tokenizer) {
     throw new TokenizerError(
       'TOKENIZER_MISSING',
-      'this model came without a vocabulary; pass its vocab.txt as the option tokenizer of open, or pass ids',
+      'this model came without a vocabulary; pass its vocab.txt by the option tokenizer, or pass ids',
+      { mentions: ['tokenizer', 'ids'] },
     );
   }
   if (maxLength !== undefined && maxLength > d.trainedContext) {
-    throw new OptionError('OPTION', `maxLength is ${maxLength}, the model has ${d.trainedContext} positions`);
+    throw wrongValue('maxLength', maxLength, `at most the ${d.trainedContext} positions of the model`);
   }
   const [first, second] = texts as string[];
   if (!second) return checked(d, await single(d, tokenizer, first, maxLength, breathe));
@@ -61,12 +63,15 @@ function given(input: Partial<ClassifyIds> | null | undefined): BertInput {
       `${name} is ${kindOf(list)}${
         Array.isArray(list) ? ` of ${list.length}` : ''
       }, expected an array of ${ids.length}`,
+      { option: name },
     );
   }
   // padding that no token sees changes nothing
   const length = mask ? mask.lastIndexOf(1) + 1 : ids.length;
   if (mask && !(length > 0 && mask.every((bit, t) => bit === (t < length ? 1 : 0)))) {
-    throw new OptionError('OPTION', 'mask is not a run of ones and then zeros: padding stands behind the tokens');
+    throw new OptionError('OPTION', 'mask is not a run of ones and then zeros: padding comes after the tokens', {
+      option: 'mask',
+    });
   }
   return { ids: ids.slice(0, length), typeIds: typeIds?.slice(0, length) ?? new Array<number>(length).fill(0) };
 }
@@ -80,7 +85,7 @@ async function single(
   breathe: () => Promise<void>,
 ): Promise<BertInput> {
   if (maxLength !== undefined && (!Number.isInteger(maxLength) || maxLength < 3)) {
-    throw new OptionError('OPTION', `maxLength is ${String(maxLength)}, expected a whole number of at least 3`);
+    throw wrongValue('maxLength', maxLength, 'a whole number of at least 3');
   }
   const ids = await encodeLong(tokenizer, text, (maxLength ?? d.trainedContext) + 1, breathe);
   if (maxLength !== undefined && ids.length > maxLength) ids.splice(maxLength - 1, ids.length - maxLength);
@@ -94,6 +99,7 @@ function checked({ vocab, segments, trainedContext }: BertDescription, input: Be
     throw new SessionError(
       'CONTEXT_OVERFLOW',
       `the text has ${ids.length} tokens or more, the model ${trainedContext} positions; shorten it, or pass maxLength`,
+      { mentions: ['maxLength'] },
     );
   }
   const within = (id: number, end: number): boolean => Number.isInteger(id) && id >= 0 && id < end;

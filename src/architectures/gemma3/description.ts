@@ -5,6 +5,7 @@
  * and the rotary base of the local ones, they mostly leave to the reader, as llama.cpp does.
  * @module
  */
+import { checkKeys, DECODER_IDLE, DECODER_NEUTRAL, type KeyTable } from '../../description/keys.ts';
 import { layerTensorName } from '../../description/layer-tensors.ts';
 import type { Container, TensorInfo } from '../../container/tensor.ts';
 import { Metadata, type ModelDescription, type RopeDescription } from '../../description/description.ts';
@@ -78,18 +79,11 @@ export function describeGemma3(container: Container): Gemma3Description {
   if (headDim * heads > MAX_WIDTH) refuse('heads × key length', headDim * heads, `at most ${MAX_WIDTH}`);
   const dims = meta.integer(key('rope.dimension_count'), 2, headDim, headDim);
   if (dims % 2 !== 0) refuse(key('rope.dimension_count'), dims, 'an even number');
-  const softcap = meta.number(key('final_logit_softcapping'), 0, 1e6, 0);
-  if (softcap !== 0) refuse(key('final_logit_softcapping'), softcap, '0: capped logits are not computed');
-  const inner = meta.number(key('attn_logit_softcapping'), 0, 1e6, 0);
-  if (inner !== 0) refuse(key('attn_logit_softcapping'), inner, '0: capped scores are not computed');
-  if (!meta.boolean(key('attention.causal'), true)) {
-    throw new DescriptionError('DESCRIPTION', `metadata "${key('attention.causal')}" is false; supported is true`);
-  }
   const window = meta.integer(key('attention.sliding_window'), 0, MAX_CONTEXT, 0);
   const perHead = layers === LAYERS_27B ? width / heads : headDim;
   const pair = { dims, pairing: 'halved' } as const;
   const tensors = [...container.tensors.values()];
-  const description: Gemma3Description = {
+  const numbers: Gemma3Description = {
     kind: 'gemma3',
     architecture: GEMMA3,
     name: meta.string('general.name', ''),
@@ -105,14 +99,27 @@ export function describeGemma3(container: Container): Gemma3Description {
     rope: { theta: meta.number(key('rope.freq_base'), 1, 1e12, 1e6), linear: linearOf(meta, key), ...pair },
     localRope: { theta: meta.number(key('rope.freq_base_swa'), 1, 1e12, 1e4), linear: 1, ...pair },
     window,
-    local: localLayers(container, meta, key('attention.sliding_window_pattern'), layers, window),
+    local: localLayers(meta, key('attention.sliding_window_pattern'), layers, window),
     scoreScale: meta.number(key('attention.scale'), 1e-6, 1e6, 1 / Math.sqrt(perHead)),
     tied: !container.tensors.has('output.weight'),
     parameters: tensors.reduce((n, t) => n + t.shape.reduce((a, b) => a * b, 1), 0),
   };
+  const notices = checkKeys(meta, GEMMA3, keysOf(headDim));
+  const description = notices.length > 0 ? { ...numbers, notices } : numbers;
   checkTensors(container, description);
   return Object.freeze(description);
 }
+
+/** Keys of the namespace that are not read above. */
+const keysOf = (headDim: number): KeyTable => ({
+  neutral: {
+    ...DECODER_NEUTRAL,
+    'rope.scaling.attn_factor': 1,
+    'attention.key_length_swa': headDim,
+    'attention.value_length_swa': headDim,
+  },
+  idle: [...DECODER_IDLE, 'rope.scaling.original_context_length'],
+});
 
 function refuse(what: string, found: number, expected: string): never {
   throw new DescriptionError('DESCRIPTION', `${what} is ${found}, expected ${expected}`);
@@ -136,8 +143,8 @@ function linearOf(meta: Metadata, key: (name: string) => string): number {
 }
 
 /** Which layers are local: all but every n-th, or as a list says. */
-function localLayers(container: Container, meta: Metadata, key: string, layers: number, window: number): boolean[] {
-  const pattern = container.metadata.get(key);
+function localLayers(meta: Metadata, key: string, layers: number, window: number): boolean[] {
+  const pattern = meta.get(key);
   if (Array.isArray(pattern)) {
     if (pattern.length === layers && pattern.every((item) => typeof item === 'boolean')) {
       return pattern.map((item) => item === true && window > 0);

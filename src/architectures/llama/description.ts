@@ -5,8 +5,9 @@
  * architecture that no key states.
  * @module
  */
+import { checkKeys, DECODER_IDLE, DECODER_NEUTRAL, type KeyTable } from '../../description/keys.ts';
 import { layerTensorName } from '../../description/layer-tensors.ts';
-import type { Container, MetadataValue, TensorInfo } from '../../container/tensor.ts';
+import type { Container, TensorInfo } from '../../container/tensor.ts';
 import { DescriptionError } from '../../errors.ts';
 import { MAX_CONTEXT, MAX_HEADS, MAX_LAYERS, MAX_VOCAB, MAX_WIDTH } from '../../limits.ts';
 import {
@@ -125,8 +126,7 @@ export function describeLlama(container: Container): LlamaDescription {
   const embedding = tensor(container, 'token_embd.weight', 2);
   const vocab = meta.integer(key('vocab_size'), 1, MAX_VOCAB, Math.min(embedding.shape[0], MAX_VOCAB));
   const trainedContext = meta.integer(key('context_length'), 1, MAX_CONTEXT);
-  refuseUnknown(container, key);
-  const description: LlamaDescription = {
+  const numbers: LlamaDescription = {
     kind: 'llama',
     architecture,
     name: meta.string('general.name', ''),
@@ -149,6 +149,8 @@ export function describeLlama(container: Container): LlamaDescription {
     tied: !container.tensors.has('output.weight'),
     parameters: [...container.tensors.values()].reduce((n, t) => n + t.shape.reduce((a, b) => a * b, 1), 0),
   };
+  const notices = checkKeys(meta, architecture, keys(trainedContext));
+  const description = notices.length > 0 ? { ...numbers, notices } : numbers;
   checkTensors(container, description);
   return Object.freeze(description);
 }
@@ -157,33 +159,11 @@ function refuse(what: string, found: number, expected: string): never {
   throw new DescriptionError('DESCRIPTION', `${what} is ${found}, expected ${expected}`);
 }
 
-/** Keys that change the arithmetic and are not computed here, with the value that means nothing. */
-const NEUTRAL: Readonly<Record<string, MetadataValue>> = {
-  'attention.causal': true,
-  'attention.clamp_kqv': 0,
-  'attention.max_alibi_bias': 0,
-  'attention.scale': 0,
-  attn_logit_softcapping: 0,
-  final_logit_softcapping: 0,
-  logit_scale: 1,
-  embedding_scale: 1,
-  residual_scale: 1,
-  expert_count: 0,
-  use_parallel_residual: false,
-};
-
-/** @throws {DescriptionError} `DESCRIPTION` naming a key that the forward pass would have to obey and does not */
-function refuseUnknown(container: Container, key: (name: string) => string): void {
-  for (const [name, neutral] of Object.entries(NEUTRAL)) {
-    const value = container.metadata.get(key(name));
-    if (value === undefined || value === neutral || (neutral === 1 && value === 0)) continue;
-    throw new DescriptionError(
-      'DESCRIPTION',
-      `metadata "${key(name)}" is ${String(value).slice(0, 40)}, which this architecture does not compute; ` +
-        `supported is ${String(neutral)}`,
-    );
-  }
-}
+/** Keys of the namespace that are not read below. A window is none where it is as long as the context. */
+const keys = (context: number): KeyTable => ({
+  neutral: { ...DECODER_NEUTRAL, 'attention.sliding_window': (value) => value === 0 || Number(value) >= context },
+  idle: DECODER_IDLE,
+});
 
 /** The activation: what the file names, else that of the family. */
 function activationOf(meta: Metadata, key: string, family: Family): LlamaDescription['activation'] {

@@ -61,6 +61,7 @@ interface Job {
   readonly steps: number;
   readonly threshold: number;
   readonly leak: number;
+  readonly initial: number;
 }
 
 /** Made by `open`. One text is run at a time, and others wait for it. */
@@ -86,9 +87,9 @@ export class SpikingBertClassifier implements Classifier {
 
   /** A few steps of a short text, to see how long they take. */
   async trial(): Promise<void> {
-    const { threshold, leak, trainedContext } = this.#m.d;
+    const { threshold, leak, initial, trainedContext } = this.#m.d;
     const ids = new Array<number>(Math.min(TRIAL_TOKENS, trainedContext)).fill(0);
-    const run = new SpikingBertRun(this.#m, ids, ids, { steps: TRIAL_STEPS, threshold, leak });
+    const run = new SpikingBertRun(this.#m, ids, ids, { steps: TRIAL_STEPS, threshold, leak, initial });
     try {
       await run.advance(TRIAL_STEPS);
     } finally {
@@ -180,13 +181,14 @@ export class SpikingBertClassifier implements Classifier {
   /** Options and input, checked. */
   #job(input: ClassifyInput, options: ClassifyOptions): Job {
     const { d } = this.#m;
-    const { steps = d.steps, threshold = d.threshold, leak = d.leak, earlyExit, rate, onStep } = options;
+    const { steps = d.steps, threshold = d.threshold, leak = d.leak, initial = d.initial } = options;
+    const { earlyExit, rate, onStep } = options;
     if (earlyExit) checkOptions('earlyExit', earlyExit, EARLY_EXIT_RULES, ['margin']);
     if (rate && (earlyExit || onStep || options.counts)) {
       throw wrongValue('rate', rate, 'no steps to look at besides: leave earlyExit, onStep and counts out');
     }
     const { ids, typeIds, visible } = this.#ids(input, options.maxLength);
-    return { ids, typeIds, visible, steps, threshold, leak };
+    return { ids, typeIds, visible, steps, threshold, leak, initial };
   }
 
   #ids(input: ClassifyInput, maxLength: number | undefined): Pick<Job, 'ids' | 'typeIds' | 'visible'> {
@@ -200,7 +202,8 @@ export class SpikingBertClassifier implements Classifier {
       if (!this.#tokenizer) {
         throw new TokenizerError(
           'TOKENIZER_MISSING',
-          'this model came without a vocabulary; pass its vocab.txt as the option tokenizer of open, or pass ids',
+          'this model came without a vocabulary; pass its vocab.txt by the option tokenizer, or pass ids',
+          { mentions: ['tokenizer', 'ids'] },
         );
       }
       if (maxLength !== undefined && maxLength > d.trainedContext) {

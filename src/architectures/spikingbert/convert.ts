@@ -49,6 +49,9 @@ const TYPES: Readonly<Record<string, WrittenType>> = {
 const TABLE_TYPES: readonly ConvertType[] = ['f32', 'f16', 'i8', 'q8_0', 'tq2_0', 'tq1_0'];
 const TABLES: readonly string[] = ['network_x.word_embeddings.weight', 'network_x.position_embeddings.weight'];
 
+/** Numbers that are not counts. */
+const REALS: readonly string[] = ['threshold', 'leak', 'initial'];
+
 /** One tensor of the new file. The model has `cols` columns; stored rows are filled up with zeros. */
 interface Planned extends PlannedTensor {
   readonly cols: number;
@@ -232,11 +235,15 @@ async function toCodes(
 
 /** The numbers of the description under GGUF's names. */
 function metadataOf(container: Container, d: SpikingBertDescription, options: ConvertOptions): Map<string, GgufEntry> {
-  const numbers = Object.entries(SPIKINGBERT_KEYS).map(([key, [, name]]): [string, GgufEntry] => {
+  const said = Object.entries(SPIKINGBERT_KEYS).filter(([key, [, name]]) =>
+    // files from before this number was known stay as they were
+    key !== 'initial' || d.initial !== 0 || container.metadata.has(`${SPIKINGBERT}.${name}`)
+  );
+  const numbers = said.map(([key, [, name]]): [string, GgufEntry] => {
     const value = d[key as keyof typeof SPIKINGBERT_KEYS];
     if (typeof value === 'string') return [name, { type: 'string', value }];
     if (typeof value !== 'number') return [name, { type: 'string[]', value: [...value] }];
-    return [name, { type: key === 'threshold' || key === 'leak' ? 'float64' : 'uint32', value }];
+    return [name, { type: REALS.includes(key) ? 'float64' : 'uint32', value }];
   });
   numbers.push(['attention.layer_norm_epsilon', { type: 'float64', value: d.normEps }]);
   return spikingMetadata(container, SPIKINGBERT, d.vocab, numbers, options, (tokens) => tokens === d.vocab);

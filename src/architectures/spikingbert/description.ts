@@ -15,6 +15,7 @@ import type { Container, MetadataValue, TensorInfo } from '../../container/tenso
 import { DescriptionError, ModelFileError } from '../../errors.ts';
 import { MAX_CLASSES, MAX_CONTEXT, MAX_HEADS, MAX_LAYERS, MAX_STEPS, MAX_VOCAB, MAX_WIDTH } from '../../limits.ts';
 import { Metadata, type ModelDescription } from '../../description/description.ts';
+import { checkKeys } from '../../description/keys.ts';
 import { isCodes, rowScales, scaleName } from '../../description/layout.ts';
 import type { ClassifierNumbers } from '../../convert/types.ts';
 import { SPIKINGBERT, SPIKINGBERT_WORDS } from './recognise.ts';
@@ -31,6 +32,8 @@ export interface SpikingBertDescription extends ModelDescription {
   readonly threshold: number;
   /** What is left of a membrane after a step; 1 for neurons that do not leak. */
   readonly leak: number;
+  /** Potential with which every membrane begins a text; half the threshold makes a rate over few steps the nearest one. */
+  readonly initial: number;
   /** Time steps of a run. */
   readonly steps: number;
   /** Outputs of the classifier; 1 for a regression. */
@@ -52,6 +55,7 @@ export const SPIKINGBERT_KEYS = {
   hidden: ['intermediate_size', 'feed_forward_length'],
   threshold: ['v_th', 'spike_threshold'],
   leak: ['leaky', 'leak_factor'],
+  initial: ['v_init', 'initial_membrane'],
   steps: ['t_conv', 'time_steps'],
   task: ['finetuning_task', 'task'],
   labels: ['labels', 'classifier.output_labels'],
@@ -125,7 +129,7 @@ export function describeSpikingBert(container: Container): SpikingBertDescriptio
     throw new DescriptionError('DESCRIPTION', `the classifier has ${classes} outputs, expected 1 to ${MAX_CLASSES}`);
   }
   const task = taskName(meta.string(name('task'), ''));
-  const description: SpikingBertDescription = {
+  const numbers: SpikingBertDescription = {
     kind: 'spikingbert',
     architecture: SPIKINGBERT,
     name: gguf ? meta.string('general.name', '') : '',
@@ -140,12 +144,15 @@ export function describeSpikingBert(container: Container): SpikingBertDescriptio
     normEps: meta.number(`${SPIKINGBERT}.attention.layer_norm_epsilon`, 0, 1, NORM_EPS),
     threshold: meta.number(name('threshold'), 1e-6, 1e6, 1),
     leak: meta.number(name('leak'), 0, 1, 1),
+    initial: meta.number(name('initial'), -1e6, 1e6, 0),
     steps: whole('steps', 1, MAX_STEPS, DEFAULT_STEPS),
     classes,
-    labels: labelsOf(container.metadata, name('labels'), task, classes),
+    labels: labelsOf(meta, name('labels'), task, classes),
     task,
     parameters: 0,
   };
+  const notices = checkKeys(meta, SPIKINGBERT, { neutral: {}, idle: [] });
+  const description = notices.length > 0 ? { ...numbers, notices } : numbers;
   checkTensors(container, description);
   const sizes = [...spikingBertShapes(description).values()].map((shape) => shape.reduce((a, b) => a * b, 1));
   return Object.freeze({ ...description, parameters: sizes.reduce((a, b) => a + b, 0) });
@@ -170,7 +177,7 @@ function taskName(text: string): string {
 
 /** Stated labels; else those of the task, or the numbers of the classes. */
 function labelsOf(
-  metadata: ReadonlyMap<string, MetadataValue>,
+  metadata: Metadata,
   key: string,
   task: string,
   classes: number,

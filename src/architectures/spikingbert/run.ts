@@ -15,6 +15,8 @@ export interface SpikingBertRunOptions {
   readonly steps: number;
   readonly threshold: number;
   readonly leak: number;
+  /** Potential of every membrane before the first step; default 0. */
+  readonly initial?: number;
   /** Tokens that are attended to: the rest is padding. */
   readonly visible?: number;
 }
@@ -37,14 +39,14 @@ export class SpikingBertRun {
   /** Takes its memory from the end of the arena. @throws {MemoryError} */
   constructor(m: SpikingBert, ids: ArrayLike<number>, typeIds: ArrayLike<number>, options: SpikingBertRunOptions) {
     const { d, arena } = m;
-    const { steps, threshold, leak, visible = ids.length } = options;
+    const { steps, threshold, leak, initial = 0, visible = ids.length } = options;
     this.#m = m;
     this.#executor = m.executor ?? alone(m);
     const threads = this.#executor.size;
     this.#mark = arena.mark();
     const base = arena.alloc(spikingBertRunBytes(d, ids.length, steps, threads), `run of ${ids.length} tokens`);
     this.#state = new SpikingBertState(d, base, { tokens: ids.length, steps, threshold, leak, visible }, threads);
-    this.#state.prepare(m, ids, typeIds);
+    this.#state.prepare(m, ids, typeIds, initial);
     this.stepSpikes = new Float64Array(steps * this.#state.layers);
     this.#first = new Uint8Array(steps * d.width);
     this.#sums = new Float32Array(d.width);

@@ -136,18 +136,19 @@ export class SpikingBertState {
     return this.#at.fired + j * this.size.chunk * 4;
   }
 
-  /** Begins a text: membranes at rest, what is not there silent for ever, and the input. */
+  /** Begins a text: membranes at `initial`, what is not there silent for ever, and the input. */
   prepare(
     { k, d, w, arena }: { k: Kernels; d: SpikingBertDescription; w: SpikingBertWeights; arena: Arena },
     ids: ArrayLike<number>,
     typeIds: ArrayLike<number>,
+    initial: number,
   ): void {
     const { tokens, tokens4 } = this.size;
     for (let j = 0; j < this.layers; j++) {
       const features = layerFeatures(d, j);
       const all = arena.f32(this.membranes(j, 0), alignUp(features, UNIT_ROWS) * tokens4);
       all.fill(-Infinity);
-      for (let f = 0; f < features; f++) all.fill(0, f * tokens4, f * tokens4 + tokens);
+      for (let f = 0; f < features; f++) all.fill(initial, f * tokens4, f * tokens4 + tokens);
     }
     const rows = this.#at.embedding;
     const other = rows + tokens * d.width * 4;

@@ -11,6 +11,7 @@ import type { Container, MetadataValue, TensorInfo } from '../../container/tenso
 import { DescriptionError, ModelFileError } from '../../errors.ts';
 import { MAX_CONTEXT, MAX_HEADS, MAX_LAYERS, MAX_VOCAB, MAX_WIDTH } from '../../limits.ts';
 import { Metadata, type ModelDescription, type RopeDescription } from '../../description/description.ts';
+import { checkKeys, type KeyTable } from '../../description/keys.ts';
 import { rowScaleName, rowScales } from '../../description/layout.ts';
 import { SYMBOLICLIGHT } from './recognise.ts';
 
@@ -57,6 +58,9 @@ export const SYMBOLICLIGHT_KEYS = {
 
 type Key = keyof typeof SYMBOLICLIGHT_KEYS;
 
+/** The namespace is this project's own: what is not read is unknown. */
+const KEYS: KeyTable = { neutral: {}, idle: [] };
+
 /** Buffers of the public code that are recomputed here. */
 const BUFFERS = /(^|\.)(v_mem|_cached_mask|rope\.inv_freq)$/;
 
@@ -92,7 +96,7 @@ export function describeSymbolicLight(container: Container): SymbolicLightDescri
   }
   const embedding = container.tensors.get('spike_encoder.frontend.text_embedding.weight');
   const adaptivePrior = container.tensors.has('output_head.prior_weight');
-  const description: SymbolicLightDescription = {
+  const numbers: SymbolicLightDescription = {
     kind: 'symboliclight',
     architecture: SYMBOLICLIGHT,
     variant: adaptivePrior ? '0.8b' : '194m',
@@ -115,6 +119,8 @@ export function describeSymbolicLight(container: Container): SymbolicLightDescri
     parameters: [...container.tensors].filter(([key]) => !BUFFERS.test(key) && !isRowScale(container, key))
       .reduce((n, [, { shape }]) => n + shape.reduce((a, b) => a * b, 1), 0),
   };
+  const notices = checkKeys(meta, SYMBOLICLIGHT, KEYS);
+  const description = notices.length > 0 ? { ...numbers, notices } : numbers;
   checkTensors(container, description);
   return Object.freeze(description);
 }

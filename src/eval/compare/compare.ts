@@ -3,6 +3,7 @@
  * @module
  */
 import { DescriptionError, OptionError } from '../../errors.ts';
+import { CALL, checkOptions, OBJECT, type Rules, SIGNAL, TEXT, whole } from '../../options.ts';
 import type { ClassifyInput } from '../../forward/classifier.ts';
 import type { ClassifySpikes } from '../../forward/classify-report.ts';
 import { glueClassifier } from '../glue-classifier.ts';
@@ -90,16 +91,56 @@ export interface TaskOptions extends CommonOptions {
 export async function compare(a: Side, b: Side, options: TextOptions): Promise<GeneratorComparison>;
 export async function compare(a: Side, b: Side, options: TaskOptions): Promise<ClassifierComparison>;
 export async function compare(a: Side, b: Side, options: TextOptions | TaskOptions): Promise<CompareResult> {
-  const { signal, timed = DEFAULT_ROUNDS } = options;
-  if (!Number.isInteger(timed) || timed < 0) {
-    throw new OptionError('OPTION', `timed is ${String(timed)}, expected a whole number from 0 on`);
+  const given = (name: string): boolean => (options as unknown as Record<string, unknown> | null)?.[name] !== undefined;
+  if (given('text') === given('task')) {
+    throw new OptionError('OPTION', 'compare needs one of text and task: what is compared on');
   }
+  checkOptions('compare', options, given('text') ? TEXT_RULES : TASK_RULES, given('text') ? [] : ['samples']);
+  const { signal } = options;
   signal?.throwIfAborted();
   const [left, right] = [await openSide(a, signal), await openSide(b, signal)];
-  if ('task' in options) return await compareTask(left, right, options);
-  if (typeof options.text === 'string') return await compareText(left, right, options);
-  throw new OptionError('OPTION', 'neither text nor task is given; one of them is what is compared on');
+  return 'text' in options
+    ? await compareText(left, right, options)
+    : await compareTask(left, right, options as TaskOptions);
 }
+
+const COMMON_RULES: Rules<CommonOptions> = {
+  timed: whole(0),
+  rounds: whole(1, 1e6),
+  seed: whole(0),
+  confidence: {
+    expected: 'a number above 0 and below 1',
+    holds: (value) => (value as number) > 0 && (value as number) < 1,
+  },
+  data: OBJECT,
+  prices: OBJECT,
+  meter: CALL,
+  peakRss: CALL,
+  engine: TEXT,
+  machine: OBJECT,
+  journal: OBJECT,
+  signal: SIGNAL,
+  onProgress: CALL,
+};
+const TEXT_RULES: Rules<TextOptions> = {
+  ...COMMON_RULES,
+  text: TEXT,
+  contextLength: whole(4),
+  chunks: whole(1),
+  prompts: {
+    expected: 'a whole number from 0 on or a list of texts',
+    holds: (value) =>
+      whole(0).holds(value) || (Array.isArray(value) && value.every((item) => typeof item === 'string')),
+  },
+  tokens: whole(1),
+};
+const TASK_RULES: Rules<TaskOptions> = {
+  ...COMMON_RULES,
+  task: OBJECT,
+  samples: OBJECT,
+  limit: whole(1),
+  total: whole(0),
+};
 
 async function compareText(a: Opened, b: Opened, options: TextOptions): Promise<GeneratorComparison> {
   const { text, contextLength = DEFAULT_WINDOW, chunks, prompts = DEFAULT_PROMPTS, signal } = options;

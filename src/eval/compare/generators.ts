@@ -11,6 +11,7 @@ import { step, type Work } from './journal.ts';
 import { exp } from './portable-math.ts';
 import { distribution, divergence, overlap, surprise } from './rows.ts';
 import {
+  clusteredError,
   type Interval,
   type Mean,
   meanOf,
@@ -151,7 +152,6 @@ export async function pairedWindows(
   const { contextLength, signal, onProgress } = options;
   const { ids, bos } = scoredIds(tokenizer, text, contextLength);
   const total = Math.min(Math.floor(ids.length / contextLength), options.chunks ?? Infinity);
-  if (!(total >= 1)) throw new OptionError('OPTION', `chunks is ${options.chunks}, expected a whole number from 1 on`);
   const first = Math.floor(contextLength / 2);
   const windows: PairedWindow[] = [];
   let [sumA, sumB, tokens] = [0, 0, 0];
@@ -183,7 +183,13 @@ export function pairedQuality(windows: readonly PairedWindow[]): PairedQuality {
   const deltaP = nllA.map((x, i) => exp(-nllB[i]) - exp(-x));
   const sum = (values: readonly number[]): number => values.reduce((total, x) => total + x, 0);
   return {
-    perplexity: { ...pair, errorByWindow: errorByCluster(windows.map(({ nllA, nllB }) => [nllA, nllB]), pair.lnRatio) },
+    perplexity: {
+      ...pair,
+      errorByWindow: clusteredError(
+        windows.map(({ nllA, nllB }) => sum(nllB) - sum(nllA) - nllA.length * pair.lnRatio),
+        pair.tokens,
+      ),
+    },
     bitsPerByte: bitsPerByte(
       windows.map(({ nllA, nllB, bytes }) => ({ nllA: sum(nllA), nllB: sum(nllB), bytesA: bytes, bytesB: bytes })),
     ),
@@ -232,19 +238,6 @@ function histogram(values: readonly number[]): Bin[] {
     ...bin,
     to: Number.isFinite(bin.to) ? bin.to : values.reduce((most, value) => Math.max(most, value), 0), // JSON has no infinity
   }));
-}
-
-/** Standard error of a mean difference whose values come in clusters: √Σ(Σd − n·d̄)² / N. */
-function errorByCluster(clusters: readonly (readonly [readonly number[], readonly number[]])[], mean: number): number {
-  let [squares, count] = [0, 0];
-  for (const [a, b] of clusters) {
-    let own = 0;
-    for (let i = 0; i < a.length; i++) own += b[i] - a[i] - mean;
-    squares += own * own;
-    count += a.length;
-  }
-  const k = clusters.length;
-  return k > 1 ? Math.sqrt((squares * k) / (k - 1)) / count : 0;
 }
 
 /** Likelihoods of a stretch of text on both sides, and how many bytes of it each was asked for. */

@@ -116,9 +116,6 @@ export async function comparePieces(
   options: PieceOptions,
 ): Promise<PieceQuality> {
   const { contextLength, chunks = Infinity, signal, onProgress } = options;
-  if (!Number.isInteger(contextLength) || contextLength < 4) {
-    throw new OptionError('OPTION', `contextLength is ${contextLength}, expected a whole number from 4 on`);
-  }
   const pieces = piecesOf(text, CHARACTERS_PER_POSITION * contextLength).slice(0, chunks);
   if (pieces.length === 0) throw new OptionError('OPTION', 'the text is empty; give one to compare on');
   const scored: { a: PieceScore; b: PieceScore }[] = [];

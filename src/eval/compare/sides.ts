@@ -15,7 +15,7 @@ export interface LocalSide {
   readonly model: Model;
   /** What it is called in reports; default: the model's own name. */
   readonly name?: string;
-  /** Tells it from others in a history. */
+  /** Tells it from others in a history; default: the model's own digest. */
   readonly digest?: string;
   readonly fileBytes?: number;
   /** What it was opened with, for the record. */
@@ -60,7 +60,7 @@ export async function openSide(side: Side, signal?: AbortSignal): Promise<Opened
 }
 
 function openLocal(side: LocalSide): Opened {
-  const { model, name, digest = null, options = {} } = side;
+  const { model, name, digest = model.digest, options = {} } = side;
   const { architecture, name: own } = model.describe() as { architecture: string; name?: string };
   const counts = new Map<string, number>();
   let parameters = 0;

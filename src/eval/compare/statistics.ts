@@ -190,6 +190,17 @@ export function meanOf(values: ArrayLike<number>): Mean {
   return { mean, error: n > 1 ? Math.sqrt(squares / n / (n - 1)) : 0 };
 }
 
+/**
+ * Standard error of a mean whose values come in clusters that are independent of each other, as the tokens of windows do.
+ * @param deviations Σ(value − mean) of each cluster
+ * @param count values in all
+ */
+export function clusteredError(deviations: readonly number[], count: number): number {
+  const k = deviations.length;
+  if (k < 2) return 0;
+  return Math.sqrt((deviations.reduce((sum, x) => sum + x * x, 0) * k) / (k - 1)) / count;
+}
+
 /** The mean of pairs of values, each with its error, and how the two go together. */
 export interface PairedMeans {
   readonly a: Mean;

@@ -3,6 +3,7 @@
  * content security policy lets nothing run but its own script, whose hash it names.
  * @module
  */
+import { checkOptions, FLAG, LIST, OBJECT, type Rules, TEXT } from '../../options.ts';
 import type { CompareResult } from '../compare/result.ts';
 import type { GateResult } from '../gate/gate.ts';
 import type { HistoryEntry } from '../history.ts';
@@ -22,12 +23,16 @@ export interface DashboardOptions {
   readonly before?: string;
 }
 
+/** Which values are right. */
+const DASHBOARD_RULES: Rules<DashboardOptions> = { title: TEXT, entries: LIST, gate: OBJECT, live: FLAG, before: TEXT };
+
 /**
  * A page. Names and texts of models and data are shown as text, whatever they contain.
  * @example
  * await writeFile('out.html', await dashboardOf([result], { title: 'f32 against q8_0' }));
  */
 export async function dashboardOf(results: readonly CompareResult[], options: DashboardOptions): Promise<string> {
+  checkOptions('dashboardOf', options, DASHBOARD_RULES, ['title']);
   const { title, entries = [], gate, live = false, before = '' } = options;
   const main = [
     before,
@@ -39,6 +44,7 @@ export async function dashboardOf(results: readonly CompareResult[], options: Da
   const script = live ? SEARCH_SCRIPT + LIVE_SCRIPT : SEARCH_SCRIPT;
   const policy = [
     "default-src 'none'",
+    'img-src data:', // the empty icon, for which browsers would ask the server otherwise
     `style-src 'sha256-${await hash(STYLE)}'`,
     `script-src 'sha256-${await hash(script)}'`,
     ...(live ? ["connect-src 'self'"] : []),
@@ -50,7 +56,7 @@ export async function dashboardOf(results: readonly CompareResult[], options: Da
     '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">',
     `<meta http-equiv="Content-Security-Policy" content="${policy}">`,
     '<meta name="color-scheme" content="light dark">',
-    `<title>${escapeHtml(title)}</title>`,
+    `<title>${escapeHtml(title)}</title><link rel="icon" href="data:,">`,
     `<style>${STYLE}</style></head>`,
     `<body><a class="skip" href="#main">Skip to the figures</a><header><h1>${escapeHtml(title)}</h1>`,
     `${live ? '<p role="status" aria-live="polite" id="status"></p>' : ''}</header>`,

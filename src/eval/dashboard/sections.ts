@@ -21,6 +21,7 @@ interface ModelPoint {
 
 interface Group {
   readonly metric: string;
+  readonly data: string;
   readonly better: 'lower' | 'higher';
   readonly models: ModelPoint[];
 }
@@ -31,7 +32,7 @@ function groupsOf(results: readonly CompareResult[]): Group[] {
   for (const result of results) {
     const [metric, better, values] = qualityOf(result);
     const key = JSON.stringify([metric, result.data]);
-    const group = groups.get(key) ?? { metric: `${metric}, ${result.data.name}`, better, models: [] };
+    const group = groups.get(key) ?? { metric, data: result.data.name, better, models: [] };
     groups.set(key, group);
     for (const side of ['a', 'b'] as const) {
       const name = nameOf(result[side]);
@@ -84,7 +85,7 @@ function qualityOf(
 
 /** All models side by side. */
 export function overview(results: readonly CompareResult[]): string {
-  return groupsOf(results).map(({ metric, better, models }, i) => {
+  return groupsOf(results).map(({ metric, data, better, models }, i) => {
     const direction = better === 'lower' ? 'lower is better' : 'higher is better';
     const points = (pick: (model: ModelPoint) => number | null, scale: number = 1): Point[] =>
       models.flatMap((model) => {
@@ -97,7 +98,7 @@ export function overview(results: readonly CompareResult[]): string {
       ['size', 'MB of weights in memory', points(({ size }) => size, 1e-6), 'lower'],
     ] as const;
     const list = models.map(({ name, quality, interval }, at) => ({ name, value: quality, interval, colour: at }));
-    return `<section id="overview-${i}"><h2>${escapeHtml(metric)}</h2><div class="charts">` +
+    return `<section id="overview-${i}"><h2>${escapeHtml(`${metric}, ${data}`)}</h2><div class="charts">` +
       bars({
         title: `${metric} (${direction}), with 95 % intervals`,
         bars: list,
@@ -283,7 +284,7 @@ export function verdict(gate: GateResult): string {
     ) => [item, changed ? 'fail' : 'pass', changed ? 'golden item has changed' : 'golden item is as it was']),
   ];
   return `<section id="gate"><h2>Gate: <span class="verdict ${gate.verdict}">${gate.verdict}</span></h2>` +
-    `${table('Rules of the gate', ['rule', 'verdict', ''], rows)}</section>`;
+    `${table('Rules of the gate', ['rule', 'verdict', 'why'], rows)}</section>`;
 }
 
 /** Figures of the history that have their own charts. */

@@ -34,7 +34,7 @@ export function escapeHtml(text: string): string {
 export function table(caption: string, head: readonly string[], rows: readonly (readonly string[])[]): string {
   const shown = rows.slice(0, MOST_ROWS);
   const more = rows.length > shown.length ? `; the first ${shown.length} of ${rows.length} rows` : '';
-  return `<div class="wide" tabindex="0" role="region" aria-label="${escapeHtml(caption)}"><table><caption>${
+  return `<div class="wide" tabindex="0" role="group" aria-label="${escapeHtml(caption)}"><table><caption>${
     escapeHtml(caption + more)
   }</caption><thead><tr>${head.map((cell) => `<th scope="col">${escapeHtml(cell)}</th>`).join('')}</tr></thead><tbody>${
     shown.map((row) =>

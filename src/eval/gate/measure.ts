@@ -98,7 +98,10 @@ function changeOf(baseline: number, current: number | null, absoluteError: numbe
 
 interface Window {
   readonly tokens: number;
-  readonly nllB: number;
+  /** Mean of the tokens, of side B. */
+  readonly nllB?: number;
+  /** Sum of the tokens, in the result of `perplexity`. */
+  readonly nll?: number;
 }
 interface Item {
   readonly line: number;
@@ -108,23 +111,25 @@ interface Item {
 
 /** Where both results have the same windows or samples, what they share cancels. */
 function pairedChange(baseline: unknown, current: unknown, metric: string, from: number, to: number): Change | null {
-  if (metric === 'perplexity' || metric === 'bitsPerByte') {
+  if (metric === 'perplexity' || metric === 'ppl' || metric === 'bitsPerByte') {
     const [left, right] = [listAt<Window>(baseline, 'windows'), listAt<Window>(current, 'windows')];
     if (!left || !right || left.length !== right.length || left.length < 2) return null;
     if (!left.every(({ tokens }, i) => tokens === right[i].tokens)) return null;
     // nats per token instead of per byte: the share of the error is the same
-    const { difference, error } = bitsPerByte(left.map(({ tokens, nllB }, i) => ({
-      nllA: nllB * tokens,
-      nllB: right[i].nllB * tokens,
-      bytesA: tokens,
-      bytesB: tokens,
+    const nllOf = ({ tokens, nllB = NaN, nll = nllB * tokens }: Window): number => nll;
+    const { difference, error } = bitsPerByte(left.map((window, i) => ({
+      nllA: nllOf(window),
+      nllB: nllOf(right[i]),
+      bytesA: window.tokens,
+      bytesB: window.tokens,
     })));
+    if (!Number.isFinite(error)) return null;
     const nats = error * Math.LN2;
-    if (metric === 'perplexity') {
+    if (metric !== 'bitsPerByte') {
       const relativeError = nats * exp(difference * Math.LN2);
       return { ...changeOf(from, to, relativeError * from), relativeError };
     }
-    const mean = left.reduce((sum, { tokens, nllB }) => sum + tokens * nllB, 0) /
+    const mean = left.reduce((sum, window) => sum + nllOf(window), 0) /
       left.reduce((sum, { tokens }) => sum + tokens, 0);
     return changeOf(from, to, (nats / mean) * from);
   }

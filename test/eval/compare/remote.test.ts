@@ -5,6 +5,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compare } from '../../../src/eval/compare/compare.ts';
 import { Remote } from '../../../src/eval/compare/remote.ts';
+import { glueTask } from '../../../src/eval/glue-tasks.ts';
 import { open } from '../../../src/entries/index.ts';
 import type { Model } from '../../../src/model/model.ts';
 import { speakingModel } from '../../cli/cli.ts';
@@ -187,7 +188,7 @@ remote('servers that answer badly are refused with their address', async () => {
   await refuses(compare(local, { url }, quick), 'HTTP', 'models', 'cannot be reached');
   instead = (_, response) => (send(response, 200, { data: [] }), true);
   await refuses(compare(local, { url }, quick), 'HTTP', 'lists no model');
-  await refuses(compare(local, { url }, { task: undefined as never, samples: [] }), 'HTTP');
+  await refuses(compare(local, { url }, { task: glueTask('sst2'), samples: [] }), 'HTTP');
 });
 
 remote('an answer without end is not read to its end', async () => {

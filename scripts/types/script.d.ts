@@ -1,0 +1,2 @@
+/** A script that is started as a worker, by its address. It exports nothing. */
+export {};

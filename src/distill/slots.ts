@@ -1,0 +1,28 @@
+/**
+ * The tensors of a student in one flat array.
+ * @module
+ */
+
+/** Where a tensor lies in a flat array. */
+export interface Slot {
+  readonly key: string;
+  readonly shape: readonly number[];
+  readonly at: number;
+  readonly size: number;
+}
+
+/** Tensors one behind the other, from element `at`. Starts are multiples of 4 elements. */
+export function slotsOf(shapes: Iterable<readonly [string, readonly number[]]>, at: number = 0): Slot[] {
+  const slots: Slot[] = [];
+  for (const [key, shape] of shapes) {
+    const size = shape.reduce((a, b) => a * b, 1);
+    slots.push({ key, shape, at, size });
+    at += Math.ceil(size / 4) * 4;
+  }
+  return slots;
+}
+
+/** Elements of a flat array that holds `slots`. */
+export function flatLength(slots: readonly Slot[]): number {
+  return slots.reduce((end, { at, size }) => Math.max(end, Math.ceil((at + size) / 4) * 4), 0);
+}
