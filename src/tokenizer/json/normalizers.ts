@@ -121,16 +121,12 @@ function replace(find: Finder, content: string): Step {
   };
 }
 
-/** A text without control characters. */
-const NOTHING_TO_DO = /^[ -~\n]*$/;
+// deno-lint-ignore no-control-regex -- control characters are what it removes
+const NMT_REMOVED = /[\x01-\x08\x0b\x0e-\x1f\x7f\x8f\x9f]/g;
 const NMT_SPACES = /[\t\n\f\r\u1680\u200b-\u200f\u2028\u2029\u2581\ufeff\ufffd]/g;
 
-/** Without control characters but U+0000 and those of a newer table than the original's; what is much like a space becomes one. */
 function nmt(text: string): string {
-  const isControl = (unit: number): boolean =>
-    (unit > 0 && unit < 9) || unit === 11 || (unit > 13 && unit < 32) || unit === 0x7f || unit === 0x8f ||
-    unit === 0x9f;
-  return without(text, isControl, NOTHING_TO_DO).replace(NMT_SPACES, ' ');
+  return text.replace(NMT_REMOVED, '').replace(NMT_SPACES, ' ');
 }
 
 function bert(step: Json, name: string): Step {

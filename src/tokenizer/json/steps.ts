@@ -119,7 +119,8 @@ export function finder(step: Json, name: string): Finder {
   }
   try {
     const compiled = new Pattern(source);
-    return (text) => compiled.matches(text);
+    // as in the original, nothing is found in an empty text
+    return (text) => text === '' ? [] : compiled.matches(text);
   } catch (cause) {
     if (!(cause instanceof PatternError)) throw cause;
     return refuse(name, `the pattern ${source.slice(0, 60)} of ${label(step)} cannot be used: ${cause.message}`);
