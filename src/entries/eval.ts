@@ -74,3 +74,8 @@ export {
 export { dashboardOf, type DashboardOptions } from '../eval/dashboard/page.ts';
 export { isSuiteResult, joined, judgeSuite, readSuite, type Suite, type SuiteResult } from '../eval/suite.ts';
 export { runningSection } from '../eval/dashboard/sections.ts';
+export type { Work } from '../eval/compare/journal.ts';
+export type { PieceQuality } from '../eval/compare/pieces.ts';
+export type { RemoteOptions } from '../eval/compare/remote.ts';
+export type { GoldenVerdict } from '../eval/gate/gate.ts';
+export type { SuiteComparison, SuiteData, SuiteModel, SuiteSettings } from '../eval/suite.ts';

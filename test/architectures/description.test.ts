@@ -145,10 +145,10 @@ test('keys that change the arithmetic and are not computed are refused by name, 
 });
 
 test('other keys of the namespace are named in a notice, which open passes on', async () => {
-  const odd = { 'attention.new_thing': f32(0.5), new_type: u32(3) };
+  const odd = { 'attention.new_thing': f32(0.5), 'attention.other_thing': u32(3) };
   const { notices } = await describe(having(odd));
   assert.is(notices?.length, 1);
-  assert.match(notices![0], /"llama.attention.new_thing", "llama.new_type" are not read/);
+  assert.match(notices![0], /"llama.attention.new_thing", "llama.attention.other_thing" are not read/);
   const many = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`key${i}`, u32(i)]));
   assert.match((await describe(having(many))).notices![0], /"llama.key7" and 12 more are not read/);
   // keys of other namespaces, and those that say nothing of the arithmetic

@@ -107,7 +107,7 @@ async function browser(runtime, programs, launch) {
   try {
     await suite(runtime, opened.version, 'isolated page', () => page(runtime, opened, true));
     await suite(runtime, opened.version, 'plain page', () => page(runtime, opened, false));
-    if (opened.newPage) await suite(runtime, opened.version, 'dashboard', () => dashboard(opened, runtime));
+    if (opened.page) await suite(runtime, opened.version, 'dashboard', () => dashboard(opened, runtime));
   } finally {
     await opened.close();
   }
