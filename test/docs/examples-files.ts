@@ -28,7 +28,9 @@ const MNLI = [
 export async function exampleFiles(folder: string): Promise<string> {
   const at = (...path: string[]): string => join(folder, ...path);
   const write = (name: string, content: string | Uint8Array): void => writeFileSync(at(name), content);
-  for (const name of ['model.gguf', 'chat.gguf', 'f32.gguf', 'q8_0.gguf']) write(name, speakingModel());
+  for (const name of ['model.gguf', 'chat.gguf', 'f32.gguf', 'q8_0.gguf', 'model-f32.gguf', 'model-q8_0.gguf']) {
+    write(name, speakingModel());
+  }
   for (const name of ['story.txt', 'stories.txt', 'wiki.txt']) write(name, STORY);
   write('reviews.txt', 'a good film\nnot good\n');
   write('sentences.txt', 'a cat sits outside\na dog runs\n');
