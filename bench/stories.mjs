@@ -3,7 +3,6 @@
 //   node bench/stories.mjs [FILE] [--stories 100] [--tokens 2000] [--within 400] [--show 0] [--options '{"topP":1}'] [--json]
 // Prints how many stories end by themselves, how long they are, and for those that run on whether they repeat themselves:
 // the share of different runs of 8 tokens among those of the last 256.
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { defaultModel } from '../dist/default-model.js';
 import { open } from '../dist/index.js';
@@ -45,7 +44,7 @@ function variety(ids) {
   return new Set(runs).size / runs.length;
 }
 
-await using model = await open(positionals[0] ?? fileURLToPath(defaultModel));
+await using model = await open(positionals[0] ?? defaultModel);
 const told = [];
 for (let n = 0; n < stories; n++) {
   const prompt = PROMPTS[n % PROMPTS.length];

@@ -95,6 +95,19 @@ export const MAX_TOKENIZER_BYTES: number = 64 << 20;
 /** Characters of text accepted by one call of `encode`. */
 export const MAX_TEXT_CHARS: number = 4 << 20;
 
+/** Steps of a normaliser, pre-tokenizer, decoder or post-processor of a tokenizer.json. Real ones have under 30. */
+export const MAX_PIPELINE_STEPS: number = 64;
+/** Characters of one pattern of a tokenizer.json. The longest published one, with a list of letters, has about 3000. */
+export const MAX_PATTERN_CHARS: number = 16_384;
+/** Instructions of one pattern, with its counted repetitions written out. */
+export const MAX_PATTERN_SIZE: number = 100_000;
+/** Steps of all patterns on one text: this many, about a fifth of a second, and so many for each character. Published ones take
+ *  under 60 for each. */
+export const MAX_PATTERN_STEPS: number = 1 << 24;
+export const MAX_PATTERN_STEPS_PER_CHAR: number = 256;
+/** A text may grow so many times by normalising, and by this many characters. Rules that grow it further are hostile. */
+export const MAX_NORMAL_GROWTH: number = 32;
+
 /** Characters of a chat template. */
 export const MAX_TEMPLATE_CHARS: number = 256 << 10;
 /** Interpreter steps of one rendering; an evaluation takes 1, a round of a loop 6, and 128 characters 1. About 0.1 s. */

@@ -16,6 +16,7 @@ import { inspect } from './inspect.ts';
 import { logits } from './logits.ts';
 import { perplexityCommand } from './perplexity.ts';
 import { run } from './run.ts';
+import { dashboardCommand } from './dashboard.ts';
 import { detokenize, tokenize } from './tokenize.ts';
 
 export const COMMANDS: readonly Command[] = [
@@ -31,6 +32,7 @@ export const COMMANDS: readonly Command[] = [
   compareCommand,
   gateCommand,
   historyCommand,
+  dashboardCommand,
   convert,
   distillCommand,
   bench,

@@ -12,6 +12,7 @@ import { UNLIMITED_STEPS } from '../distill/settings.ts';
 import { type TrainSettings, trainSettings } from '../distill/students/symboliclight/settings.ts';
 import { GLUE_TASKS } from '../eval/glue-tasks.ts';
 import { OptionError, TernspikeError } from '../errors.ts';
+import { samplingEntries } from '../sample/defaults.ts';
 import { type Command, command, type Context, need } from './command.ts';
 import {
   checkKind,
@@ -109,6 +110,11 @@ const OPTIONS = {
   type: { kind: 'choice', choices: ['tq2_0', 'tq1_0'], help: 'type of ternary matrices in the file; default tq2_0' },
   name: { kind: 'text', value: 'TEXT', help: 'name of the model in the file' },
   license: { kind: 'text', value: 'TEXT', help: 'its licence' },
+  sampling: {
+    kind: 'text',
+    value: 'PAIRS',
+    help: 'how it is sampled unless told, such as temp=0.8,penalty_repeat=1.1; default what the architecture has',
+  },
   seed: { kind: 'integer', least: 0, help: 'of weights, order and generated text; default 1' },
 } as const;
 
@@ -126,7 +132,7 @@ export const distillCommand: Command = command(
     ],
     examples: [
       'ternspike distill --teacher model.gguf --data story.txt --out student.gguf',
-      'ternspike distill --teacher bert-sst2/ --task sst2 --data SST-2/ --out sst2.gguf --vocab used',
+      'ternspike distill --teacher bert/ --task sst2 --data SST-2/ --out sst2.gguf',
       'ternspike distill --resume student.run --steps 20',
     ],
   },
@@ -265,6 +271,19 @@ function pairsOf(text: string): DistillOptions['hiddenPairs'] {
   });
 }
 
+/** `temp=0.8,top_k=40` → an object. @throws {UsageError} for another form, a name that is not known, a value out of range */
+function samplingOf(text: string): Record<string, number> {
+  const sampling = Object.fromEntries(
+    text.split(',').map((part): [string, number] => {
+      const found = /^([a-z_]{1,40})=(-?\d[\d.]{0,20})$/.exec(part.trim());
+      if (!found) throw new UsageError(`--sampling has ${JSON.stringify(part.slice(0, 40))}, expected NAME=NUMBER`);
+      return [found[1], Number(found[2])];
+    }),
+  );
+  samplingEntries(sampling);
+  return sampling;
+}
+
 /** Options of the library. */
 async function read(given: Given, resume: boolean, { out, signal }: Context): Promise<DistillOptions> {
   const teacher = need(given.teacher, '--teacher FILE');
@@ -294,6 +313,7 @@ async function read(given: Given, resume: boolean, { out, signal }: Context): Pr
     type: given.type,
     name: given.name,
     license: given.license,
+    sampling: given.sampling === undefined ? undefined : samplingOf(given.sampling),
     signal,
     onEvent: reporter(out),
   };

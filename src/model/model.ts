@@ -22,7 +22,6 @@ import { checkOptions, checkValue, picked, shown, whole } from '../options.ts';
 import type { Container } from '../container/tensor.ts';
 import { DescriptionError, OptionError, SessionError, TokenizerError } from '../errors.ts';
 import { statedPooling } from '../forward/pooling.ts';
-import { DecoderEmbedder } from '../session/embedder.ts';
 import { checkEntropyExit, exitBlock } from '../session/entropy-exit.ts';
 import { type SpikeReport, spikeReport } from '../forward/spike-report.ts';
 import { type SpikeTrace, traceSince } from '../forward/spike-trace.ts';
@@ -391,12 +390,14 @@ export class Model {
 
   /** How `embed` pools by default; null for a model that makes no vectors. */
   get defaultPooling(): Pooling | null {
-    const { embedder, generator } = this.#alive();
-    return embedder || generator?.decoder.states ? this.#embedder().pooling : null;
+    const { embedder, generator, container } = this.#alive();
+    if (embedder) return embedder.pooling;
+    // of a decoder's tokens the last alone has seen all others
+    return generator?.decoder.states ? statedPooling(container).pooling ?? 'last' : null;
   }
 
   /** What makes vectors: of its own, or by the decoder. @throws {DescriptionError} `ARCHITECTURE` */
-  #embedder(): Embedder {
+  async #embedder(): Promise<Embedder> {
     const { embedder, generator, arena, tokenizer, container, description } = this.#alive();
     if (embedder) return embedder;
     const { width, architecture } = description;
@@ -407,8 +408,10 @@ export class Model {
       );
     }
     const { decoder } = generator;
-    const stated = statedPooling(container);
-    return new DecoderEmbedder({ decoder, arena, tokenizer, stated, width, session: () => this.session() });
+    const { pooling = 'last', normalise = true } = statedPooling(container);
+    const session = (): Session => this.session();
+    const { DecoderEmbedder } = await import('../session/embedder.ts'); // most models make no vectors
+    return new DecoderEmbedder({ decoder, arena, tokenizer, pooling, normalise, width, session });
   }
 
   /**
@@ -423,7 +426,7 @@ export class Model {
   embed(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array[]>;
   async embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Float32Array | Float32Array[]> {
     checkOptions('embed', options, EMBED_RULES);
-    const embedder = this.#embedder();
+    const embedder = await this.#embedder();
     if (typeof texts === 'string') return (await embedder.embed([texts], options))[0];
     return await embedder.embed(texts, options);
   }

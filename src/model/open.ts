@@ -19,7 +19,7 @@ import { modelDigest } from '../description/digest.ts';
 import { defaultContext, type KvType, type MemoryPlan, PREFILL_BATCH } from '../description/plan.ts';
 import { samplerBytes, samplerMemory } from '../sample/sampler.ts';
 import { folderTokenizer } from '../tokenizer/folder.ts';
-import { openTokenizer, tokenizerFromMetadata } from '../tokenizer/open.ts';
+import { tokenizerFromMetadata } from '../tokenizer/metadata.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { Arena, ARENA_BASE } from '../wasm/arena.ts';
 import type { Provided } from '../wasm/builtin.ts';
@@ -272,7 +272,10 @@ async function findTokenizer(
   container: Container,
   { tokenizer, signal }: OpenOptions,
 ): Promise<Tokenizer | null> {
-  if (tokenizer instanceof Uint8Array) return openTokenizer(tokenizer, 'the tokenizer option');
+  if (tokenizer instanceof Uint8Array) {
+    const { openTokenizer } = await import('../tokenizer/tokenizer-file.ts');
+    return openTokenizer(tokenizer, 'the tokenizer option');
+  }
   const known = tokenizer ?? tokenizerFromMetadata(container.metadata);
   // checkpoints of other kinds lie anywhere, and what lies beside them need not be theirs
   const folder = container.format === 'huggingface' || entryOf(container).needsConfig;

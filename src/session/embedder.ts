@@ -7,7 +7,8 @@ import { OptionError, SessionError, TokenizerError } from '../errors.ts';
 import { wrongValue } from '../options.ts';
 import type { Decoder } from '../forward/decoder.ts';
 import type { Embedder, EmbedOptions } from '../forward/embedder.ts';
-import { checkPooling, Pooler, type Pooling, type StatedPooling } from '../forward/pooling.ts';
+import { checkPooling, Pooler } from '../forward/pooler.ts';
+import type { Pooling } from '../forward/pooling.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { Arena, Ptr } from '../wasm/arena.ts';
 import type { Session } from './session.ts';
@@ -17,7 +18,8 @@ export interface DecoderEmbedderMeans {
   readonly decoder: Decoder;
   readonly arena: Arena;
   readonly tokenizer: Tokenizer | null;
-  readonly stated: StatedPooling;
+  readonly pooling: Pooling;
+  readonly normalise: boolean;
   readonly width: number;
   session(): Session;
 }
@@ -33,14 +35,13 @@ export class DecoderEmbedder implements Embedder {
     return this.#means.width;
   }
 
-  /** As the files say; else the last token, the only one that has seen all others. */
   get pooling(): Pooling {
-    return this.#means.stated.pooling ?? 'last';
+    return this.#means.pooling;
   }
 
   /** See `Model.embed`. */
   async embed(texts: readonly string[], options: EmbedOptions = {}): Promise<Float32Array[]> {
-    const { pooling = this.pooling, normalise = this.#means.stated.normalise ?? true } = options;
+    const { pooling = this.pooling, normalise = this.#means.normalise } = options;
     checkPooling(pooling);
     const wrong = texts.findIndex((text) => typeof text !== 'string');
     if (wrong >= 0) throw new OptionError('OPTION', `text ${wrong} is ${typeof texts[wrong]}, expected a string`);

@@ -35,6 +35,17 @@ export function spelledBytes(piece: string): Uint8Array {
   return Uint8Array.from(bytes);
 }
 
+/** The bytes of a piece all of whose characters are of the byte alphabet; of any other its own. */
+export function characterBytes(piece: string): Uint8Array {
+  const bytes = new Uint8Array(piece.length);
+  for (let i = 0; i < piece.length; i++) {
+    const byte = CHARACTER_BYTES.get(piece[i]);
+    if (byte === undefined) return new TextEncoder().encode(piece);
+    bytes[i] = byte;
+  }
+  return bytes;
+}
+
 /** A text, or any bytes, spelled in the byte alphabet. */
 export function spellBytes(bytes: Uint8Array): string {
   let spelled = '';
@@ -82,7 +93,8 @@ export class ByteLevelFamily implements Family {
   }
 }
 
-function spellWord(word: string, encoder: TextEncoder): string {
+/** A word spelled in the byte alphabet. */
+export function spellWord(word: string, encoder: TextEncoder): string {
   for (let i = 0; i < word.length; i++) {
     const unit = word.charCodeAt(i);
     if (unit < 0x20 || unit > 0x7e) return spellBytes(encoder.encode(word));

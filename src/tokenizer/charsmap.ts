@@ -59,6 +59,46 @@ export class Charsmap {
     return out + text.slice(copied);
   }
 
+  /**
+   * As `tokenizers` applies the map: to clusters of up to five bytes and to single characters, each replaced as a whole by the text of
+   * its shortest known prefix.
+   */
+  byGraphemes(text: string): string {
+    let out = '';
+    const single = (character: string): void => {
+      out += this.#shortest(character) ?? character;
+    };
+    if (!MAY_JOIN.test(text)) {
+      for (const character of text) single(character);
+      return out;
+    }
+    for (const cluster of clusters(text)) {
+      const whole = cluster.length < 6 && utf8Length(cluster) < 6 ? this.#shortest(cluster) : null;
+      if (whole !== null) out += whole;
+      else for (const character of cluster) single(character);
+    }
+    return out;
+  }
+
+  /** The text of the shortest known prefix, or null. */
+  #shortest(chunk: string): string | null {
+    const bytes = new TextEncoder().encode(chunk);
+    if (this.#starts[bytes[0]] === 0) return null;
+    const units = this.#units;
+    let node = offset(units[0]);
+    for (const byte of bytes) {
+      if (byte === 0) return null;
+      node ^= byte;
+      const unit = units[node];
+      if ((unit & LABEL) >>> 0 !== byte) return null;
+      node ^= offset(unit);
+      if ((unit & HAS_LEAF) === 0) continue;
+      const at = units[node] & 0x7fffffff;
+      return new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.#texts.subarray(at, this.#texts.indexOf(0, at)));
+    }
+    return null;
+  }
+
   /** `[position of the replacement, bytes matched]`; only prefixes that end with a character count. */
   #longest(bytes: Uint8Array, from: number): readonly [number, number] | null {
     const units = this.#units;
@@ -105,6 +145,22 @@ export class Charsmap {
       }
     }
   }
+}
+
+/** Whether a text may have clusters of several characters at all. */
+const MAY_JOIN =
+  /\r\n|[\p{M}\p{Cf}\p{Grapheme_Extend}\p{Emoji_Modifier}\p{Regional_Indicator}\u0e33\u0eb3\u1100-\u11ff\ua960-\ua97c\ud7b0-\ud7fb]/u;
+
+/** Extended grapheme clusters; on hosts without a segmenter those of a letter and its marks. */
+function clusters(text: string): Iterable<string> {
+  if (typeof Intl !== 'object' || Intl.Segmenter === undefined) {
+    return text.match(/\r\n|[\s\S][\p{Grapheme_Extend}\p{Mc}\u200d]*/gu) ?? [];
+  }
+  return Array.from(new Intl.Segmenter('en', { granularity: 'grapheme' }).segment(text), ({ segment }) => segment);
+}
+
+function utf8Length(text: string): number {
+  return new TextEncoder().encode(text).length;
 }
 
 function offset(unit: number): number {

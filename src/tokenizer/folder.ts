@@ -5,7 +5,6 @@
  */
 import { TokenizerError } from '../errors.ts';
 import { MAX_CONFIG_BYTES, MAX_TOKENIZER_BYTES } from '../limits.ts';
-import { openTokenizer } from './open.ts';
 import type { Tokenizer } from './tokenizer.ts';
 
 /** The bytes of a file of the folder, null where there is none of this name. */
@@ -18,17 +17,23 @@ export const VOCABULARY_FILES: readonly string[] = ['tokenizer.json', 'tokenizer
 export async function folderTokenizer(beside: Beside): Promise<Tokenizer | null> {
   for (const name of VOCABULARY_FILES) {
     const bytes = await beside(name, MAX_TOKENIZER_BYTES);
-    if (bytes) return openTokenizer(bytes, name, { config: JSON.stringify(await tokenizerConfig(beside)) });
+    if (!bytes) continue;
+    const { openTokenizer } = await import('./tokenizer-file.ts');
+    return openTokenizer(bytes, name, { config: JSON.stringify(await tokenizerConfig(beside)) });
   }
   return null;
 }
 
 /**
- * What `tokenizer_config.json` says, with the chat template where that has a file of its own, and the ids of
+ * What `tokenizer_config.json` and `special_tokens_map.json` say, with the chat template where that has a file of its own, and the ids of
  * `generation_config.json` that end an answer.
  */
 export async function tokenizerConfig(beside: Beside): Promise<object> {
-  const config = await jsonBeside(beside, 'tokenizer_config.json');
+  const own = await jsonBeside(beside, 'tokenizer_config.json');
+  // as in transformers: older folders name special tokens in a file of their own
+  const config = 'added_tokens_decoder' in own
+    ? own
+    : { ...own, ...await jsonBeside(beside, 'special_tokens_map.json') };
   const { eos_token_id: ends } = await jsonBeside(beside, 'generation_config.json');
   const file = await beside('chat_template.jinja', MAX_CONFIG_BYTES);
   const template = file ? new TextDecoder().decode(file) : config.chat_template;

@@ -5,10 +5,8 @@
  */
 import type { MetadataValue } from '../container/tensor.ts';
 import { MAX_PIECE_BYTES, MAX_VOCAB } from '../limits.ts';
+import { SENTENCEPIECE_KEY } from './spm.ts';
 import { CONTROL, refuse } from './vocabulary.ts';
-
-/** The metadata key that says: white space and user-defined pieces are treated as SentencePiece does. */
-export const SENTENCEPIECE_KEY = 'ternspike.tokenizer.sentencepiece';
 
 interface Field {
   readonly number: number;

@@ -20,6 +20,9 @@ import {
 import type { Family } from './vocabulary-tokenizer.ts';
 import { spell, textPieces, WordMerger } from './words.ts';
 
+/** The metadata key that says: white space and user-defined pieces are treated as SentencePiece does. */
+export const SENTENCEPIECE_KEY = 'ternspike.tokenizer.sentencepiece';
+
 const MARK = '\u2581';
 const UNKNOWN_TEXT = ' \u2047 ';
 

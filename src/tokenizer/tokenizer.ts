@@ -2,6 +2,9 @@
  * The contract of every tokenizer: text ⇄ ids.
  * @module
  */
+import { TokenizerError } from '../errors.ts';
+import { MAX_TEXT_CHARS } from '../limits.ts';
+import { wellFormed } from './utf8.ts';
 
 /** Special ids of a vocabulary; absent ones are undefined. */
 export interface SpecialIds {
@@ -58,4 +61,19 @@ export interface TokenStream {
   push(id: number): string;
   /** What is left at the end; an unfinished character becomes one U+FFFD. */
   flush(): string;
+}
+
+/** A text that is short enough, well-formed. @throws {TokenizerError} `TEXT_TOO_LONG` */
+export function checkedText(text: string): string {
+  if (text.length <= MAX_TEXT_CHARS) return wellFormed(text);
+  throw new TokenizerError(
+    'TEXT_TOO_LONG',
+    `the text has ${text.length} characters, one call takes at most ${MAX_TEXT_CHARS}; encode it in parts`,
+  );
+}
+
+/** An id of a vocabulary of this size. @throws {TokenizerError} `TOKEN` */
+export function checkedId(id: number, size: number): number {
+  if (Number.isInteger(id) && id >= 0 && id < size) return id;
+  throw new TokenizerError('TOKEN', `token ${id} is not in the vocabulary, its ids are 0 to ${size - 1}`);
 }

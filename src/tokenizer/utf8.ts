@@ -57,3 +57,8 @@ function unfinished(bytes: Uint8Array): number {
   }
   return 0;
 }
+
+/** Lone surrogates become U+FFFD here, once, so that every engine sees the same text. */
+export function wellFormed(text: string): string {
+  return /\p{Surrogate}/u.test(text) ? text.replace(/\p{Surrogate}/gu, '\ufffd') : text;
+}

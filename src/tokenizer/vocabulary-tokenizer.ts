@@ -3,11 +3,17 @@
  * a run of plain text becomes ids and which bytes a piece stands for.
  * @module
  */
-import { TokenizerError } from '../errors.ts';
-import { MAX_TEXT_CHARS } from '../limits.ts';
-import { checkOptions, FLAG } from '../options.ts';
+import { checkOptions, FLAG, type Rules } from '../options.ts';
 import { Trie } from './pairs.ts';
-import type { DecodeOptions, EncodeOptions, SpecialIds, Tokenizer, TokenStream } from './tokenizer.ts';
+import {
+  checkedId,
+  checkedText,
+  type DecodeOptions,
+  type EncodeOptions,
+  type SpecialIds,
+  type Tokenizer,
+  type TokenStream,
+} from './tokenizer.ts';
 import { Utf8Stream } from './utf8.ts';
 import { CONTROL, UNKNOWN, USER_DEFINED, type Vocabulary } from './vocabulary.ts';
 
@@ -47,7 +53,8 @@ export interface TokenizerParts {
 const NOTHING = new Uint8Array(0);
 const SPACE = 0x20;
 
-const SPECIAL_RULES = { special: FLAG };
+/** Options of encoding and decoding. */
+export const SPECIAL_RULES: Rules<EncodeOptions> = { special: FLAG };
 
 /** A tokenizer over a checked vocabulary. */
 export class VocabularyTokenizer implements Tokenizer {
@@ -86,15 +93,10 @@ export class VocabularyTokenizer implements Tokenizer {
 
   encode(text: string, options: EncodeOptions = {}): number[] {
     checkOptions('encode', options, SPECIAL_RULES);
-    if (text.length > MAX_TEXT_CHARS) {
-      throw new TokenizerError(
-        'TEXT_TOO_LONG',
-        `the text has ${text.length} characters, one call takes at most ${MAX_TEXT_CHARS}; encode it in parts`,
-      );
-    }
+    const whole = checkedText(text);
     const special = options.special === true;
     const out: number[] = special ? [...this.#parts.prefix] : [];
-    this.#encodeRuns(wellFormed(text), special ? this.#special : this.#plain, out);
+    this.#encodeRuns(whole, special ? this.#special : this.#plain, out);
     if (special) { for (const id of this.#parts.suffix) out.push(id); }
     return out;
   }
@@ -177,10 +179,7 @@ export class VocabularyTokenizer implements Tokenizer {
   }
 
   #check(id: number): number {
-    if (!Number.isInteger(id) || id < 0 || id >= this.vocabSize) {
-      throw new TokenizerError('TOKEN', `token ${id} is not in the vocabulary, its ids are 0 to ${this.vocabSize - 1}`);
-    }
-    return id;
+    return checkedId(id, this.vocabSize);
   }
 }
 
@@ -204,9 +203,4 @@ class LeadingSpace {
 
 function isSpace(text: string, at: number): boolean {
   return /\s/.test(text[at]);
-}
-
-/** Lone surrogates become U+FFFD here, once, so that every engine sees the same text. */
-function wellFormed(text: string): string {
-  return /\p{Surrogate}/u.test(text) ? text.replace(/\p{Surrogate}/gu, '\ufffd') : text;
 }

@@ -3,6 +3,7 @@
  * @module
  */
 import { Trie } from './pairs.ts';
+import { isNonspacing, isOther, isSpace, lowercase, normalForm, without } from './unicode.ts';
 import { CONTROL, refuse, UNKNOWN, type Vocabulary } from './vocabulary.ts';
 import type { Family } from './vocabulary-tokenizer.ts';
 
@@ -24,16 +25,22 @@ export const UNCASED: BertCleaning = { cleanText: true, handleChinese: true, str
 /** The text without control characters, with single characters of Chinese apart, lower-cased and without accents. */
 export function cleanBert(text: string, how: BertCleaning): string {
   let clean = text;
-  if (how.cleanText) {
-    clean = clean.replace(/(?![\t\n\r])[\0\ufffd\p{Cc}\p{Cf}\p{Co}\p{Cs}]/gu, '').replace(/\p{White_Space}/gu, ' ');
+  if (how.cleanText && NOT_PRINTABLE.test(clean)) {
+    let kept = '';
+    for (const character of clean) {
+      const point = character.codePointAt(0) as number;
+      if (point === 9 || point === 10 || point === 13) kept += ' ';
+      else if (!isOther(point)) kept += isSpace(point) ? ' ' : character;
+    }
+    clean = kept;
   }
   if (how.handleChinese) clean = clean.replace(CHINESE, ' $& ');
-  // Lower-casing comes letter by letter in the original: no final sigma.
-  if (how.lowercase) clean = clean.replaceAll('\u03a3', '\u03c3').toLowerCase();
-  if (how.stripAccents) clean = clean.normalize('NFD').replace(/\p{Mn}/gu, '');
-  return clean;
+  if (how.stripAccents) clean = without(normalForm(clean, 'NFD'), isNonspacing);
+  return how.lowercase ? lowercase(clean) : clean;
 }
 
+const NOT_PRINTABLE = /[^ -~]/;
+/** Ideographs that BERT takes apart. */
 const CHINESE =
   /[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u{20000}-\u{2a6df}\u{2a700}-\u{2b81f}\u{2b920}-\u{2ceaf}\u{2f800}-\u{2fa1f}]/gu;
 const WORDS = /[!-/:-@[-`{-~\p{P}]|[^\p{White_Space}!-/:-@[-`{-~\p{P}]+/gu;

@@ -236,6 +236,25 @@ test('equal runs of a history with other quality are a defect, and end with 3', 
   refused(await here(['history', text]), 1, 'EVAL_LOG', 'line 1');
 });
 
+test('one page about several results and their history', async () => {
+  const first = files.file('one.json', JSON.stringify(await jsonHere(compare(a, b))));
+  const second = files.file('two.json', JSON.stringify(await jsonHere(compare(a))));
+  const ran = await jsonHere<{ comparisons: number; runs: number }>([
+    'dashboard',
+    first,
+    second,
+    '--history',
+    at('first.history'),
+    '--html',
+    at('all.html'),
+  ]);
+  assert.equal([ran.comparisons, ran.runs], [2, 2]);
+  assert.match(readFileSync(at('all.html'), 'utf8'), /id="comparison-1"[^]*Trends over 2 runs/);
+  refused(await here(['dashboard', first]), 2, '--html');
+  refused(await here(['dashboard', '--html', at('x.html')]), 2, 'RESULT');
+  refused(await here(['dashboard', files.file('not.json', '{"a":1}'), '--html', at('x.html')]), 1, 'IO', 'not.json');
+});
+
 test('wrong usage is said before anything is opened', async () => {
   const wrong = async (args: string[], ...words: string[]) => refused(await here(args), 2, ...words);
   await wrong(['compare'], 'A is missing');

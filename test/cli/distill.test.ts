@@ -25,6 +25,9 @@ distill('wrong usage ends with 2 and says what is wrong', async () => {
   refused(await ternspike([...BASE, '--holdout', '1']), 2, '--holdout', '0.9');
   refused(await ternspike([...BASE, '--documents', 'pages']), 2, '--documents', 'marker');
   refused(await ternspike([...BASE, '--hidden-pairs', '0-1']), 2, '--hidden-pairs', 'BLOCK:LAYER');
+  refused(await ternspike([...BASE, '--sampling', 'temp']), 2, '--sampling', 'NAME=NUMBER');
+  refused(await ternspike([...BASE, '--sampling', 'heat=1']), 2, 'heat', 'penalty_repeat');
+  refused(await ternspike([...BASE, '--sampling', 'top_k=1.5']), 2, 'top_k is 1.5', 'an integer');
   refused(await ternspike([...BASE, 'more']), 2, 'more');
   refused(await ternspike([...BASE, '--resume', 'a', '--init', 'b']), 2, '--resume', '--init');
 });
@@ -80,7 +83,7 @@ if (typeof navigator === 'undefined') {
   distill.skip('a run makes a student (skipped: the process would not end by itself here)', () => {});
 } else {
   distill('a run makes a student that speaks, a page and measurements, and can be gone on with', async () => {
-    const made = await json<DistillResult>([...RUN, '--generate', '200', '--name', 'tiny']);
+    const made = await json<DistillResult>([...RUN, '--generate', '200', '--name', 'tiny', '--sampling', 'temp=0.7']);
     assert.is(made.steps, 2);
     assert.is(made.bytes, statSync(out).size);
     assert.ok(made.perplexity.student.ppl > 1 && made.perplexity.teacher.ppl > 1);

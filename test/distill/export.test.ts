@@ -16,6 +16,7 @@ import { flatLength } from '../../src/distill/slots.ts';
 import { initialise, studentSlots } from '../../src/distill/students/symboliclight/student.ts';
 import type { StudentConfig, TrainerState } from '../../src/distill/students/symboliclight/types.ts';
 import { open } from '../../src/entries/index.ts';
+import { statedSampling } from '../../src/sample/defaults.ts';
 import { builtinModule } from '../../src/wasm/builtin.ts';
 import { speakingModel } from '../cli/cli.ts';
 import { f16, unpackQ1, unpackQ8, unpackTq1, unpackTq2 } from '../reference.ts';
@@ -127,6 +128,27 @@ exported('a student speaks with the vocabulary of its teacher', async () => {
   assert.equal([description.window, description.anchors, description.threshold, description.leak], [24, 2, 1, 0.95]);
   assert.is(student.container.metadata.get('general.license'), 'MIT');
   assert.is(student.container.metadata.get('general.description'), 'a test');
+});
+
+exported('a file says which token ends documents and how the student is sampled', async () => {
+  await using teacher = await open(speakingModel());
+  const config = studentConfig(SMALL, teacher.describe().vocab);
+  const sampling = { temp: 0.5, top_k: 7, penalty_repeat: 1.25, penalty_last_n: 64 };
+  const metadata = studentMetadata(teacher.container, { name: 'x', description: '', end: 1, sampling });
+  await using student = await open(await file(config, stateOf(config), { metadata }));
+  assert.is(student.tokenizer.specials.eos, 1);
+  assert.ok(student.tokenizer.specials.stop.includes(1));
+  assert.equal(statedSampling(student.container.metadata), {
+    temperature: 0.5,
+    topK: 7,
+    repeatPenalty: 1.25,
+    repeatLastN: 64,
+  });
+  const about = (given: Record<string, number>) => async () =>
+    void studentMetadata(teacher.container, { name: 'x', description: '', sampling: given });
+  await refuses(about({ heat: 1 })(), 'OPTION', '"heat"', 'penalty_repeat');
+  await refuses(about({ top_p: 2 })(), 'OPTION', 'top_p is 2', 'from 0 to 1');
+  await refuses(about({ top_k: 1.5 })(), 'OPTION', 'an integer');
 });
 
 exported('a state that lacks a weight is refused', async () => {

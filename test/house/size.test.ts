@@ -1,5 +1,5 @@
 /** What dist/ and the package promise a user: small, nothing native, nothing run on installation, no host needed. */
-import { readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { suite } from 'uvu';
@@ -14,6 +14,10 @@ const MAX_ENGINE_GZIP_BYTES = 80_000;
 /** The interpreter of chat templates, which the first conversation loads: the whole of jinja2's language. */
 const MAX_TEMPLATE_GZIP_BYTES = 34_000;
 
+/** What opens a tokenizer's own file, after gzip: an export beside the engine. A model in one GGUF file has its tokenizer in itself,
+ *  and a bundler leaves this chunk out where nobody asks for it. */
+const MAX_TOKENIZER_FILE_GZIP_BYTES = 26_000;
+
 const root = checkout();
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
@@ -21,7 +25,7 @@ const KERNELS = /^dist\/chunks\/kernels\.generated-/;
 const TEMPLATE = /^dist\/chunks\/template-/;
 /** Loaded by conversions and benchmarks, for folders and checkpoints, by threads, and one for each architecture. */
 const APART =
-  /^dist\/chunks\/(http|template|convert|requantise|translate|torch|random|forward|architecture|script\.generated)-/;
+  /^dist\/chunks\/(http|template|convert|requantise|translate|torch|other-floats|random|forward|architecture|embedder|script\.generated)-/;
 const ARCHITECTURE = /^dist\/chunks\/architecture-/;
 
 // Bundles are minified: no white space is certain.
@@ -44,6 +48,14 @@ function closure(entry: string, without?: RegExp, itself: boolean = false): Map<
   return files;
 }
 
+/** The chunk with the code of `openTokenizer`, which a stub of its name imports under one letter. */
+function tokenizerFile(): string {
+  const stub = readdirSync(join(root, 'dist/chunks')).find((file) => /^tokenizer-file-\w+\.js$/.test(file));
+  assert.ok(stub, 'the chunk of openTokenizer was not found');
+  const [, chunk] = /import\s*\{[^}]+\}\s*from\s*["']\.\/([\w.-]+)["']/.exec(read(`dist/chunks/${stub}`)) ?? [];
+  return `dist/chunks/${chunk ?? stub}`;
+}
+
 const size = suite('size');
 
 size('both wasm builds together stay below 80 kB', () => {
@@ -59,7 +71,10 @@ for (const entry of ['dist/index.js', 'dist/edge.js']) {
     const zipped = (files: ReadonlyMap<string, string>): number =>
       gzipSync([...files].filter(([path]) => !KERNELS.test(path)).map(([, source]) => source).join('\n'), { level: 9 })
         .length;
-    const shared = closure(entry, APART);
+    const file = tokenizerFile();
+    const shared = closure(entry, new RegExp(`${APART.source}|^${file.replaceAll('.', '\\.')}$`));
+    const beside = zipped(new Map([[file, read(file)]]));
+    assert.ok(beside > 1000 && beside < MAX_TOKENIZER_FILE_GZIP_BYTES, `${file}: ${beside} bytes`);
     const architectures = [...closure(entry).keys()].filter((path) => ARCHITECTURE.test(path));
     assert.ok(architectures.length > 2, 'the chunks of the architectures were not found');
     for (const path of architectures) {

@@ -130,7 +130,7 @@ export const checks: Check[] = [
       for (const way of ways(env)) {
         await lend(env, bytes, way, async (model) => {
           for (const { prompt, greedy, text: expected } of cases) {
-            const story = await text(model, prompt, { maxTokens: greedy.length, temperature: 0 });
+            const story = await text(model, prompt, { maxTokens: greedy.length, temperature: 0, joined: false });
             equal(story, expected, `${prompt} (${named(way)})`);
           }
         });

@@ -1,7 +1,12 @@
-/** GGUF files as people reported them: vocabularies with oddities, keys and tensors that change the arithmetic. Answers of llama.cpp. */
+/**
+ * Files as people reported them. GGUF: vocabularies with oddities, keys and tensors that change the arithmetic, with answers of
+ * llama.cpp. tokenizer.json: pipelines with the answers of Hugging Face's tokenizers.
+ */
+import { readFileSync } from 'node:fs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { open } from '../../src/entries/index.ts';
+import { openTokenizer } from '../../src/tokenizer/open.ts';
 import { softmax } from '../models.ts';
 import { refuses } from '../refusal.ts';
 import { json, shared, sharedTest } from '../shared.ts';
@@ -48,5 +53,22 @@ sharedTest(
     }
   },
 );
+
+interface Pipeline {
+  readonly file: string;
+  readonly note: string;
+  readonly texts: { readonly text: string; readonly ids: number[] }[];
+}
+
+sharedTest(test, 'tokenizer.json: the ids of tokenizers', `${folder}/tokenizers.cases.json`, (path) => {
+  const pipelines = json<Pipeline[]>(path);
+  assert.ok(pipelines.length >= 16);
+  for (const { file, note, texts } of pipelines) {
+    const tokenizer = openTokenizer(readFileSync(shared(`${folder}/${file}`) as string), file);
+    for (const { text, ids } of texts) {
+      assert.equal(tokenizer.encode(text), ids, `${file}: ${note}: ${JSON.stringify(text)}`);
+    }
+  }
+});
 
 test.run();

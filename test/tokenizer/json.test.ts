@@ -217,18 +217,24 @@ test('what is malformed or not supported is refused', () => {
   refused({ ...whole, model: { ...model, vocab: { a: 2 ** 30 } } }, /has the id 1073741824/);
   refused({ ...whole, model: { ...model, vocab: { a: 0, b: 0 } } }, /belongs to "a" and to "b"/);
   refused({ ...whole, model: { ...model, merges: [['h', 'zz']] } }, /merge 0 needs the piece "zz"/);
-  refused({ ...whole, model: { ...model, end_of_word_suffix: '</w>' } }, /end_of_word_suffix is not supported/);
+  refused({ ...whole, model: { ...model, end_of_word_suffix: 7 } }, /end_of_word_suffix of BPE is 7, expected a text/);
+  refused({ ...whole, model: { ...model, dropout: 2 } }, /dropout is 2, expected a number from 0 to 1/);
   refused({ ...whole, added_tokens: [{ id: 'x' }] }, /added token 0 lacks/);
-  refused({ ...whole, pre_tokenizer: { type: 'Mystery' } }, /"Mystery".* not supported/);
-  refused({ ...whole, normalizer: { type: 'Mystery' } }, /"Mystery".* not supported/);
-  refused({ ...whole, post_processor: { type: 'Mystery' } }, /"Mystery".* not supported/);
+  refused({ ...whole, pre_tokenizer: { type: 'Mystery' } }, /the pre-tokenizer Mystery is not known/);
+  refused({ ...whole, normalizer: { type: 'Mystery' } }, /the normaliser Mystery is not known/);
+  refused({ ...whole, post_processor: { type: 'Mystery' } }, /the post-processor Mystery is not known/);
+  refused({ ...whole, decoder: { type: 'Mystery' } }, /the decoder Mystery is not known/);
+  const split = (step: object): unknown => ({ ...whole, pre_tokenizer: { type: 'Split', ...step } });
+  refused(split({ behavior: 'Somehow', pattern: { String: 'a' } }), /behavior of Split is "Somehow"/);
   refused(
-    { ...whole, pre_tokenizer: { type: 'Split', behavior: 'Contiguous', pattern: { String: 'a' } } },
-    /behaviour contiguous/,
+    split({ behavior: 'Contiguous', pattern: { Regex: '(a' } }),
+    /the pattern \(a of Split cannot be used: a group/,
   );
+  refused(split({ behavior: 'Contiguous', pattern: {} }), /no String or Regex/);
+  open(split({ behavior: 'Contiguous', pattern: { String: 'a' } }));
 });
 
-test('patterns that could run for ever are refused, the published ones are not', () => {
+test('patterns end on any text, and the published ones cut as they should', () => {
   const whole = byteLevelJson(byteLevelMetadata());
   const split = (Regex: string): unknown => ({
     ...whole,
@@ -240,15 +246,85 @@ test('patterns that could run for ever are refused, the published ones are not',
       ],
     },
   });
-  for (const pattern of ['(a+)+$', '(?:a*)*b', '((a|b)*c*)*', '(a)\\1+', '([a-z]+){2,}x', '(\\s+){10}']) {
-    refused(split(pattern), /repeats what repeats/);
+  // linear by what repetitions remember
+  for (const pattern of ['(a+)+$', '(?:a*)*b', '([a-z]+){2,}x', '\\s+$', 'a+?b', '(?:a|b)+']) {
+    open(split(pattern)).encode(`${'a'.repeat(5000)}!${' '.repeat(5000)}x`);
+  }
+  // beyond that the steps are counted
+  for (const pattern of ['(?:a|aa)+$', '(?:(a)\\1?)*!!']) {
+    const tokenizer = open(split(pattern));
+    tokenizer.encode('aaa!');
+    assert.throws(() => tokenizer.encode(`${'a'.repeat(3000)}!`), /TEXT_TOO_LONG.* take more than \d+ steps/);
   }
   const llama3 =
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
   const tokenizer = open(split(llama3));
   const gguf = tokenizerOf(byteLevelMetadata(undefined, 'llama-bpe'));
   for (const text of [...TEXTS, "WE'LL 12345 \r\n\r\n x"]) assert.equal(tokenizer.encode(text), gguf.encode(text));
-  refused(split('a{'.repeat(5000)), /at most 4096 characters/);
+  refused(split('a'.repeat(20_000)), /at most 16384 characters/);
+  refused(split('(?:ab){1000}'.repeat(100)), /more than 100000 instructions/);
+});
+
+/** A model of whole words, with the given parts around it. */
+const wordsOf = (pieces: readonly string[], parts: object): Tokenizer =>
+  open({ model: { type: 'WordLevel', unk_token: '?', vocab: vocab(['?', ...pieces]) }, ...parts });
+
+test('every split behaviour, as the originals have them', () => {
+  const cut = (step: object, text: string): string => {
+    const pieces = [
+      ...new Set(
+        Array.from({ length: text.length }, (_, i) => i).flatMap((i) =>
+          Array.from({ length: text.length - i }, (_, n) => text.slice(i, i + n + 1))
+        ),
+      ),
+    ];
+    const tokenizer = wordsOf(pieces, { pre_tokenizer: step });
+    return tokenizer.encode(text).map((id) => tokenizer.piece(id)).join('|');
+  };
+  const split = (behavior: string, text: string, pattern: object = { Regex: '\\d' }, invert = false): string =>
+    cut({ type: 'Split', pattern, behavior, invert }, text);
+  assert.is(split('Removed', 'a12b'), 'a|b');
+  assert.is(split('Isolated', 'a12b'), 'a|1|2|b');
+  assert.is(split('MergedWithPrevious', 'a12b'), 'a1|2|b');
+  assert.is(split('MergedWithNext', 'a12b'), 'a|1|2b');
+  assert.is(split('Contiguous', 'a12b'), 'a|12|b');
+  assert.is(split('Removed', 'a12b', { Regex: '\\d' }, true), '1|2');
+  assert.is(split('Isolated', 'a.b', { String: '.' }), 'a|.|b');
+  assert.is(cut({ type: 'Digits', individual_digits: false }, 'a½٣b'), 'a|½٣|b');
+  assert.is(cut({ type: 'UnicodeScripts' }, 'abвгカな'), 'ab|вг|カな');
+  assert.is(cut({ type: 'FixedLength', length: 2 }, 'abcde'), 'ab|cd|e');
+  assert.is(cut({ type: 'CharDelimiterSplit', delimiter: '-' }, 'a--b'), 'a|b');
+});
+
+test('decoders give the texts of the originals, in streams as well', () => {
+  const pieces = ['▁a', 'b', '<0xE4>', '<0xB8>', '<0xAD>', '##c', '.', 'd</w>', '<pad>', '|'];
+  const says = (decoder: object | null, ...tokens: string[]): string => {
+    const tokenizer = wordsOf(pieces, { decoder });
+    const ids = tokens.map((token) => pieces.indexOf(token) + 1);
+    const stream = tokenizer.stream();
+    const text = tokenizer.decode(ids);
+    assert.is(ids.map((id) => stream.push(id)).join('') + stream.flush(), text);
+    return text;
+  };
+  const list = (...decoders: object[]): object => ({ type: 'Sequence', decoders });
+  const replace = { type: 'Replace', pattern: { String: '▁' }, content: ' ' };
+  assert.is(says(null, '▁a', 'b'), '▁a b');
+  assert.is(says({ type: 'Metaspace', replacement: '▁', prepend_scheme: 'always' }, '▁a', '▁a'), 'a a');
+  assert.is(says({ type: 'WordPiece', prefix: '##', cleanup: true }, 'b', '##c', '.'), 'bc.');
+  assert.is(says({ type: 'WordPiece', prefix: '##', cleanup: false }, 'b', '##c', '.'), 'bc .');
+  assert.is(says({ type: 'BPEDecoder', suffix: '</w>' }, 'd</w>', 'd</w>'), 'd d');
+  assert.is(
+    says({ type: 'CTC', pad_token: '<pad>', word_delimiter_token: '|', cleanup: true }, 'b', 'b', '<pad>', 'b', '|'),
+    'bb ',
+  );
+  const llama = list(replace, { type: 'ByteFallback' }, { type: 'Fuse' }, {
+    type: 'Strip',
+    content: ' ',
+    start: 1,
+    stop: 0,
+  });
+  assert.is(says(llama, '▁a', '<0xE4>', '<0xB8>', '<0xAD>', '▁a'), 'a中 a');
+  assert.is(says(llama, '<0xE4>', '<0xB8>', 'b'), '\ufffd\ufffdb');
 });
 
 sharedTest(

@@ -229,7 +229,7 @@ export async function distillClassifier(options: DistillClassifierOptions): Prom
   const real = studentTables(student, teacher, vocabulary.from);
   const tables = roundedTables(real, student);
   const pieces = vocabulary.from.length === teacher.d.vocab ? null : vocabulary.from;
-  const first = earlier ? null : await firstWeights(student, teacher, pieces, samples, settings, onEvent);
+  const first = earlier ? null : await firstWeights(student, teacher, pieces, samples, settings, options);
   const stages = first?.stages ?? stagesBack((before as Kept).stages);
   const threads = options.threads ?? Math.min(settings.accumulate, globalThis.navigator?.hardwareConcurrency ?? 1);
   const trainer = await createSpikingTrainer(
@@ -239,7 +239,9 @@ export async function distillClassifier(options: DistillClassifierOptions): Prom
   try {
     if (first) {
       await trainer.load(first.state);
-      await trainer.fitClassifier(first.batches, first.logits);
+      const noise = described.phases[0].kind !== 'rates';
+      if (noise) await trainer.fitNorms(first.batches[0]);
+      await trainer.fitClassifier(first.batches, first.logits, noise);
     } else if (earlier && !from) await trainer.load({ ...earlier.trainer, step: 0 });
     onEvent?.({
       kind: 'begin',
@@ -408,7 +410,7 @@ async function firstWeights(
   from: Int32Array | null,
   samples: readonly Sample[],
   { calibrate }: ClassifierSettings,
-  onEvent: DistillClassifierOptions['onEvent'],
+  { signal, onEvent }: DistillClassifierOptions,
 ): Promise<{
   readonly state: TrainerState;
   readonly stages: readonly Encoding[];
@@ -419,6 +421,7 @@ async function firstWeights(
   const batches = inBatches(chosen, CALIBRATION).map((members) => batchOf(members.map((at) => chosen[at])));
   const logits: Float32Array[] = [];
   const spread = await teacherSpread(teacher, from, batches, (done, said) => {
+    signal?.throwIfAborted();
     logits.push(said);
     onEvent?.({ kind: 'prepare', what: `the teacher's states: ${done} of ${batches.length} passes` });
   });

@@ -48,7 +48,8 @@ export class Recipe {
         rate: at(p.rate),
         temperature: p.temperature,
         targetRate: p.targetRate,
-        fit: done === 0 && p.kind !== 'rates' && (before === undefined || before.kind === 'rates'),
+        // of a first phase norms are made to fit with the first weights
+        fit: done === 0 && p.kind !== 'rates' && before?.kind === 'rates',
       },
     };
   }

@@ -17,8 +17,10 @@ import { ridge } from './transfer.ts';
 export interface SpikingTrainer extends AnyTrainer<SpikingStudent, SpikingBatch, SpikingLosses> {
   /** Forward passes alone. */
   look(batches: readonly SpikingBatch[], look: Look): Promise<Looked[]>;
-  /** Makes the classifier fit these logits by squares, from the rates of the first tokens. */
-  fitClassifier(batches: readonly SpikingBatch[], logits: readonly Float32Array[]): Promise<void>;
+  /** Raises the gains of norms that begin to see the variance of spikes, so that they put out as much as before. */
+  fitNorms(batch: SpikingBatch): Promise<void>;
+  /** Makes the classifier fit these logits by squares, from the rates of the first tokens. @param noise whether the variance counts */
+  fitClassifier(batches: readonly SpikingBatch[], logits: readonly Float32Array[], noise?: boolean): Promise<void>;
 }
 
 /** No decay: latent weights grow and shrink with what they have to turn over. */
@@ -63,7 +65,7 @@ class Fitting implements SpikingTrainer {
   }
 
   async step(batches: readonly SpikingBatch[], lr: number, losses: SpikingLosses): Promise<StepReport> {
-    if (losses.fit) await this.#fitNorms(batches[0]);
+    if (losses.fit) await this.fitNorms(batches[0]);
     return await this.#common.step(batches, lr, losses);
   }
 
@@ -83,8 +85,12 @@ class Fitting implements SpikingTrainer {
     return this.#common.forward(batches.map((batch) => ({ ...batch, look })));
   }
 
-  async fitClassifier(batches: readonly SpikingBatch[], logits: readonly Float32Array[]): Promise<void> {
-    const looked = await this.look(batches, { steps: 0, neurons: true });
+  async fitClassifier(
+    batches: readonly SpikingBatch[],
+    logits: readonly Float32Array[],
+    noise: boolean = false,
+  ): Promise<void> {
+    const looked = await this.look(batches, { steps: 0, neurons: true, noise });
     const join = (parts: readonly Float32Array[]): Float32Array => Float32Array.from(parts.flatMap((p) => [...p]));
     const inputs = join(looked.map(({ first }) => first as Float32Array));
     const { weight, bias } = ridge(inputs, join(logits), this.config.width);
@@ -94,8 +100,7 @@ class Fitting implements SpikingTrainer {
     });
   }
 
-  /** Norms that begin to see the variance of spikes put out as much as before. */
-  async #fitNorms(batch: SpikingBatch): Promise<void> {
+  async fitNorms(batch: SpikingBatch): Promise<void> {
     const [{ gains = [] }] = await this.look([batch], { steps: 0, noise: true });
     await this.#change((tensors) => {
       gains.forEach((gain, i) => {

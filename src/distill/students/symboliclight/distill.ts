@@ -71,6 +71,8 @@ export interface DistillOptions extends Partial<TrainSettings>, TextOptions {
   /** What the file says of itself. */
   readonly name?: string;
   readonly license?: string;
+  /** How it says that it is sampled where nobody says otherwise, by GGUF's names, such as `{ penalty_repeat: 1.1 }`. */
+  readonly sampling?: Readonly<Record<string, number>>;
   /** Tokens of a window of the perplexity at the end; default 256. */
   readonly perplexityContext?: number;
   /** Passes of an update that are worked on at once; default: all, as far as there are cores. Results do not depend on it. */
@@ -102,6 +104,7 @@ const DISTILL_RULES: Rules<DistillOptions> = {
   hiddenPairs: LIST,
   name: TEXT,
   license: TEXT,
+  sampling: OBJECT,
   perplexityContext: whole(4),
   threads: whole(1),
   trainer: CALL,
@@ -228,6 +231,7 @@ export async function distill(options: DistillOptions): Promise<DistillResult> {
     const about = {
       name,
       license: options.license,
+      sampling: options.sampling,
       end,
       description: `spiking student of ${teacherName || 'a teacher'}, ${result.steps} steps`,
     };

@@ -11,6 +11,7 @@ import { DistillError } from '../../../errors.ts';
 import { SYMBOLICLIGHT_KEYS, symbolicLightShapes } from '../../../architectures/symboliclight/description.ts';
 import { convertModel } from '../../../model/convert.ts';
 import type { ConvertResult, ConvertType } from '../../../convert/types.ts';
+import { samplingEntries } from '../../../sample/defaults.ts';
 import type { KernelModules } from '../../../wasm/instantiate.ts';
 import { type FloatTensor, joined, safetensorsParts } from '../../safetensors-write.ts';
 import type { StudentConfig, TrainerState } from './types.ts';
@@ -97,6 +98,8 @@ const THETA = 10000;
  * What a student's file says besides its numbers: name, licence, where it is from, and the teacher's vocabulary.
  * @param teacher the container of the teacher; only a GGUF file has a vocabulary that can be copied
  * @param about.end the token that ends documents, which the file names as eos, so that generation stops there
+ * @param about.sampling how the student is sampled where nobody says otherwise, by GGUF's names: `{ penalty_repeat: 1.1 }`
+ * @throws {OptionError} `OPTION` for a name that is not known, or a value out of range
  */
 export function studentMetadata(
   teacher: Container,
@@ -105,6 +108,7 @@ export function studentMetadata(
     readonly description: string;
     readonly license?: string;
     readonly end?: number;
+    readonly sampling?: Readonly<Record<string, number>>;
   },
 ): Map<string, GgufEntry> {
   const metadata = new Map<string, GgufEntry>([
@@ -112,6 +116,9 @@ export function studentMetadata(
     ['general.description', { type: 'string', value: about.description }],
   ]);
   if (about.license !== undefined) metadata.set('general.license', { type: 'string', value: about.license });
+  for (const [key, value, whole] of samplingEntries(about.sampling ?? {})) {
+    metadata.set(key, { type: whole ? 'int32' : 'float32', value });
+  }
   if (teacher.format !== 'gguf') return metadata;
   const { metadataTypes } = teacher as GgufContainer;
   for (const [key, value] of teacher.metadata) {
