@@ -273,11 +273,13 @@ function pairsOf(text: string): DistillOptions['hiddenPairs'] {
 
 /** `temp=0.8,top_k=40` → an object. @throws {UsageError} for another form, a name that is not known, a value out of range */
 function samplingOf(text: string): Record<string, number> {
-  const sampling = Object.fromEntries(text.split(',').map((part): [string, number] => {
-    const found = /^([a-z_]{1,40})=(-?\d[\d.]{0,20})$/.exec(part.trim());
-    if (!found) throw new UsageError(`--sampling has ${JSON.stringify(part.slice(0, 40))}, expected NAME=NUMBER`);
-    return [found[1], Number(found[2])];
-  }));
+  const sampling = Object.fromEntries(
+    text.split(',').map((part): [string, number] => {
+      const found = /^([a-z_]{1,40})=(-?\d[\d.]{0,20})$/.exec(part.trim());
+      if (!found) throw new UsageError(`--sampling has ${JSON.stringify(part.slice(0, 40))}, expected NAME=NUMBER`);
+      return [found[1], Number(found[2])];
+    }),
+  );
   samplingEntries(sampling);
   return sampling;
 }

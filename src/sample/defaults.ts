@@ -42,18 +42,28 @@ const OPTION = { option: 'sampling' };
  * @returns the whole keys, their values, and whether they are whole numbers
  * @throws {OptionError} `OPTION` for a name that is not known, or a value out of range
  */
-export function samplingEntries(stated: Readonly<Record<string, number>>): [key: string, value: number, whole: boolean][] {
+export function samplingEntries(
+  stated: Readonly<Record<string, number>>,
+): [key: string, value: number, whole: boolean][] {
   return Object.entries(stated).map(([name, value]) => {
     const found = KEYS.find(([key]) => key === name);
     if (!found) {
       const names = KEYS.map(([key]) => key).join(', ');
-      throw new OptionError('OPTION', `sampling names ${JSON.stringify(name.slice(0, 40))}, expected one of ${names}`, OPTION);
+      throw new OptionError(
+        'OPTION',
+        `sampling names ${JSON.stringify(name.slice(0, 40))}, expected one of ${names}`,
+        OPTION,
+      );
     }
     const [, option, least, most] = found;
     const whole = option === 'topK' || option === 'repeatLastN';
     if (!(typeof value === 'number' && value >= least && value <= most && (!whole || Number.isInteger(value)))) {
       const kind = whole ? 'an integer' : 'a number';
-      throw new OptionError('OPTION', `sampling: ${name} is ${String(value)}, must be ${kind} from ${least} to ${most}`, OPTION);
+      throw new OptionError(
+        'OPTION',
+        `sampling: ${name} is ${String(value)}, must be ${kind} from ${least} to ${most}`,
+        OPTION,
+      );
     }
     return [`general.sampling.${name}`, value, whole];
   });
