@@ -81,8 +81,8 @@ export {
   type SuiteComparison,
   type SuiteData,
   type SuiteModel,
-  type SuiteSettings,
   type SuiteResult,
+  type SuiteSettings,
 } from '../eval/suite.ts';
 export { runningSection } from '../eval/dashboard/sections.ts';
 export type { PieceQuality } from '../eval/compare/pieces.ts';
