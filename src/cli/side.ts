@@ -144,7 +144,7 @@ export async function openSide(
     model,
     side: {
       model,
-      name: text(name) ?? path.replace(/\/+$/, '').replace(/^.*\//, ''),
+      name: text(name) ?? file.replace(/\/+$/, '').replace(/^.*\//, ''),
       digest: `${found.digest}-${modelSum(model)}`,
       fileBytes: found.bytes,
       options: own as Record<string, string | number | boolean>,

@@ -37,7 +37,7 @@ export { type CommonOptions, compare, type TaskOptions, type TextOptions } from 
 export { type ClassifierQuality, metricInterval, type PairedMetric, type Parted } from '../eval/compare/classifiers.ts';
 export type { Account, Cost, Prices } from '../eval/compare/energy.ts';
 export type { Bin, PairedQuality, Spread } from '../eval/compare/generators.ts';
-export type { CompareProgress, Journal } from '../eval/compare/journal.ts';
+export type { CompareProgress, Journal, Work } from '../eval/compare/journal.ts';
 export type * from '../eval/compare/result.ts';
 export type { Sample, Written } from '../eval/compare/samples.ts';
 export type { LocalSide, RemoteSide, Side } from '../eval/compare/sides.ts';
@@ -59,7 +59,7 @@ export {
 } from '../eval/compare/statistics.ts';
 export { journalHeader, journalLine, type JournalRun, partKey, readJournal } from '../eval/compare/journal-lines.ts';
 export { csvOf, markdownOf, type ReportRow, reportRows, textLines } from '../eval/compare/report.ts';
-export { type GateResult, judge, type RuleVerdict, type Verdict } from '../eval/gate/gate.ts';
+export { type GateResult, type GoldenVerdict, judge, type RuleVerdict, type Verdict } from '../eval/gate/gate.ts';
 export { annotationsOf, gateLines, gateMarkdown, junitOf } from '../eval/gate/reports.ts';
 export { defaultGates, type GateRule, type Gates, readGates } from '../eval/gate/rules.ts';
 export {
@@ -72,10 +72,20 @@ export {
   trendsOf,
 } from '../eval/history.ts';
 export { dashboardOf, type DashboardOptions } from '../eval/dashboard/page.ts';
-export { isSuiteResult, joined, judgeSuite, readSuite, type Suite, type SuiteResult } from '../eval/suite.ts';
+export {
+  isSuiteResult,
+  joined,
+  judgeSuite,
+  readSuite,
+  type Suite,
+  type SuiteComparison,
+  type SuiteData,
+  type SuiteModel,
+  type SuiteResult,
+  type SuiteSettings,
+} from '../eval/suite.ts';
 export { runningSection } from '../eval/dashboard/sections.ts';
 export type { Work } from '../eval/compare/journal.ts';
 export type { PieceQuality } from '../eval/compare/pieces.ts';
 export type { RemoteOptions } from '../eval/compare/remote.ts';
 export type { GoldenVerdict } from '../eval/gate/gate.ts';
-export type { SuiteComparison, SuiteData, SuiteModel, SuiteSettings } from '../eval/suite.ts';

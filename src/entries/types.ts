@@ -17,7 +17,7 @@ export type { EncodedType } from '../convert/codec.ts';
 export type { GgufType } from '../convert/options.ts';
 export type { ConvertedTensor, ConvertResult, ConvertType, WrittenType } from '../convert/types.ts';
 export type { RopeDescription, RopePairing, YarnDescription } from '../description/description.ts';
-export type { Interval } from '../eval/compare/statistics.ts';
+export type { Interval } from '../eval/clusters.ts';
 export type { Scorer } from '../eval/perplexity.ts';
 export type { AdaptiveTemperature } from '../sample/adaptive.ts';
 export type { Metadata, OpenTokenizerOptions } from '../tokenizer/open.ts';

@@ -5,7 +5,7 @@
  * @module
  */
 import { OptionError } from '../errors.ts';
-import { clusteredError, CONFIDENCE, type Interval, normalQuantile } from './compare/statistics.ts';
+import { clusteredError, type Interval, Z95 } from './clusters.ts';
 import { CALL, checkOptions, type Rules, SIGNAL, whole } from '../options.ts';
 
 /** What perplexity needs of a model. */
@@ -130,7 +130,7 @@ export async function perplexity(model: Scorer, text: string, options: Perplexit
   const error = windows.length > 1
     ? clusteredError(windows.map(({ nll, tokens: n }) => nll - n * mean), tokens)
     : stderr / ppl;
-  const margin = normalQuantile((1 + CONFIDENCE) / 2) * error;
+  const margin = Z95 * error;
   const interval = [Math.exp(mean - margin), Math.exp(mean + margin)] as const;
   return { ppl, stderr, interval, tokens, bytes, nll: sum, bitsPerByte, chunks, contextLength, windows };
 }

@@ -6,12 +6,12 @@
 import type { Model } from '../../model/model.ts';
 import type { Tokenizer } from '../../tokenizer/tokenizer.ts';
 import { OptionError } from '../../errors.ts';
+import { clusteredError } from '../clusters.ts';
 import { scoredIds } from '../perplexity.ts';
 import { step, type Work } from './journal.ts';
 import { exp } from './portable-math.ts';
 import { distribution, divergence, overlap, surprise } from './rows.ts';
 import {
-  clusteredError,
   type Interval,
   type Mean,
   meanOf,

@@ -5,10 +5,10 @@
  */
 import { OptionError } from '../../errors.ts';
 import { Rng } from '../../sample/rng.ts';
+import type { Interval } from '../clusters.ts';
 import { exp, log } from './portable-math.ts';
 
-/** An interval; both ends belong to it. */
-export type Interval = readonly [low: number, high: number];
+export type { Interval } from '../clusters.ts';
 
 /** Resamples of a bootstrap unless told: the ends of a 95 % interval then scatter by about a fiftieth of its width. */
 export const BOOTSTRAP_ROUNDS = 2000;
@@ -188,17 +188,6 @@ export function meanOf(values: ArrayLike<number>): Mean {
   let squares = 0;
   for (let i = 0; i < n; i++) squares += (values[i] - mean) * (values[i] - mean);
   return { mean, error: n > 1 ? Math.sqrt(squares / n / (n - 1)) : 0 };
-}
-
-/**
- * Standard error of a mean whose values come in clusters that are independent of each other, as the tokens of windows do.
- * @param deviations Σ(value − mean) of each cluster
- * @param count values in all
- */
-export function clusteredError(deviations: readonly number[], count: number): number {
-  const k = deviations.length;
-  if (k < 2) return 0;
-  return Math.sqrt((deviations.reduce((sum, x) => sum + x * x, 0) * k) / (k - 1)) / count;
 }
 
 /** The mean of pairs of values, each with its error, and how the two go together. */
