@@ -85,7 +85,5 @@ export {
   type SuiteSettings,
 } from '../eval/suite.ts';
 export { runningSection } from '../eval/dashboard/sections.ts';
-export type { Work } from '../eval/compare/journal.ts';
 export type { PieceQuality } from '../eval/compare/pieces.ts';
 export type { RemoteOptions } from '../eval/compare/remote.ts';
-export type { GoldenVerdict } from '../eval/gate/gate.ts';
