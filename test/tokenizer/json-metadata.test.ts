@@ -51,7 +51,7 @@ function byteLevel(pattern: string | null): Json {
       special_tokens: { '<s>': { id: '<s>', ids: [n], tokens: ['<s>'] } },
     },
     decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
-    added_tokens: [added(n, '<s>', true), added(n + 1, '</s>', true), added(n + 3, '<tool>', false)],
+    added_tokens: [added(n, '<s>', true), added(n + 1, '</s>', true), added(n + 2, '<tool>', false)],
     model: { type: 'BPE', vocab: Object.fromEntries(pieces.map((piece, id) => [piece, id])), merges: MERGES },
   };
 }
@@ -85,7 +85,7 @@ test('byte-level vocabularies take the name of their pattern, merges, kinds of p
   assert.is(entries.get('tokenizer.ggml.bos_token_id'), n);
   assert.is(entries.get('tokenizer.ggml.eos_token_id'), n + 1);
   const types = entries.get('tokenizer.ggml.token_type') as number[];
-  assert.equal(types.slice(n - 1), [1, 3, 3, 5, 4], 'normal, control, control, an id without a piece, user-defined');
+  assert.equal(types.slice(n - 1), [1, 3, 3, 4], 'normal, control, control, user-defined');
   assert.is(alike(byteLevel(null)).get('tokenizer.ggml.pre'), 'gpt-2');
 });
 
