@@ -1,5 +1,6 @@
 /// <reference lib="es2022" />
 /// <reference lib="esnext.disposable" />
+// deno-lint-ignore-file no-empty-interface
 /**
  * Globals that the declarations of this package mention and that not every host declares. An interface declared twice is one:
  * where the DOM library or the types of a host are loaded, these lines add nothing; elsewhere they keep the declarations valid.

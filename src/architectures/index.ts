@@ -61,23 +61,35 @@ export const ARCHITECTURES: readonly ArchitectureEntry[] = [
   },
 ];
 
+/** What a container is asked for its model. */
+type Described = Pick<Container, 'metadata' | 'tensors'> & Partial<Pick<Container, 'format'>>;
+
 /** The row of a container. @throws {DescriptionError} `ARCHITECTURE` with the names that are supported */
-export function entryOf(container: Pick<Container, 'metadata' | 'tensors'>): ArchitectureEntry {
+export function entryOf(container: Described): ArchitectureEntry {
   const entry = ARCHITECTURES.find(({ matches }) => matches(container));
   if (entry) return entry;
-  const architecture = container.metadata.get('general.architecture');
   throw new DescriptionError(
     'ARCHITECTURE',
-    `general.architecture is ${
-      typeof architecture === 'string' && architecture !== ''
-        ? `"${architecture.slice(0, 40)}", which is not supported`
-        : 'missing'
-    }; supported are ${ARCHITECTURES.flatMap(({ names }) => names).join(', ')}`,
+    `${unknownModel(container)}; supported are ${ARCHITECTURES.flatMap(({ names }) => names).join(', ')}`,
   );
 }
 
+/** Why it is not known which model this is, in the words of its format. */
+function unknownModel({ metadata, format = 'gguf' }: Described): string {
+  const architecture = metadata.get('general.architecture');
+  if (typeof architecture === 'string' && architecture !== '') {
+    return `general.architecture is "${architecture.slice(0, 40)}", which is not supported`;
+  }
+  if (format === 'gguf') return 'general.architecture is missing';
+  const configured = [...metadata.keys()].some((key) => key.startsWith('config.'));
+  return configured
+    ? 'config.json has neither model_type nor architectures, which name the model'
+    : 'the weights do not say which model they are of, and no config.json beside them does; open the folder, or pass the ' +
+      'option config';
+}
+
 /** What runs a container's model. @throws {DescriptionError} `ARCHITECTURE` */
-export function architectureOf(container: Pick<Container, 'metadata' | 'tensors'>): Promise<Architecture> {
+export function architectureOf(container: Described): Promise<Architecture> {
   return entryOf(container).architecture();
 }
 

@@ -6,7 +6,7 @@ import { IoError, OptionError } from '../errors.ts';
 import { CALL, checkOptions, FLAG, OBJECT, type Rules, SIGNAL, whole } from '../options.ts';
 import { blobSource } from './blob.ts';
 import { type FileHandleLike, fileHandleSource, openFile } from './file.ts';
-import { type HttpOptions, httpSource } from './http.ts';
+import type { HttpOptions } from './http-request.ts';
 import { hasFiles, isPath, parseUrl } from './location.ts';
 import { memorySource } from './memory.ts';
 import { besideBy, type ByteSource, WEIGHT_FILES } from './source.ts';
@@ -95,6 +95,7 @@ const HEAD_BYTES = 256 << 10;
 
 /** A file on a web server; of a URL that ends with a slash, the weights in that folder. */
 async function openHttp(url: URL, options: SourceOptions): Promise<ByteSource> {
+  const { httpSource } = await import('./http.ts');
   const ifThere = async (file: string, headBytes?: number, signal = options.signal): Promise<ByteSource | null> => {
     try {
       const found = await httpSource(new URL(file, url), { ...options, signal, headBytes });

@@ -25,6 +25,7 @@ interface FileApi {
     open(path: string, flags: string): Promise<WriteHandle>;
     rename(from: string, to: string): Promise<void>;
     rm(path: string, options: { force: boolean }): Promise<void>;
+    stat(path: string): Promise<{ isFile(): boolean; isDirectory(): boolean }>;
   };
 }
 
@@ -34,7 +35,8 @@ export function partPath(path: string): string {
 }
 
 /**
- * Begins a file. An unfinished one of the same name, as a killed process leaves it, is written over.
+ * Begins a file. An unfinished one of the same name, as a killed process leaves it, is written over. A device or a pipe, such as
+ * `/dev/stdout`, is written to as it is: it has no other name to appear under, and must not be replaced.
  * @throws {IoError} `SOURCE` where the host has no file API; `IO` when the file cannot be created
  * @example
  * const sink = await createFile('out.gguf');
@@ -54,8 +56,10 @@ export async function createFile(path: string): Promise<FileSink> {
       `${path} cannot be written: this runtime has no file API (Node from 20.16, Deno and Bun have one)`,
     );
   }
-  const { open, rename, rm } = api.promises;
-  const part = partPath(path);
+  const { open, rename, rm, stat } = api.promises;
+  const there = await stat(path).catch(() => null);
+  const whole = there === null || there.isFile();
+  const part = whole ? partPath(path) : path; // a directory is refused when it is opened
   const attempt = async <T>(what: string, run: () => Promise<T>): Promise<T> => {
     try {
       return await run();
@@ -83,16 +87,16 @@ export async function createFile(path: string): Promise<FileSink> {
       }),
     commit: () =>
       attempt('finished', async () => {
-        await handle.sync(); // the name must not become visible before the bytes are safe
+        if (whole) await handle.sync(); // the name must not become visible before the bytes are safe
         await close();
-        await rename(part, path);
+        if (whole) await rename(part, path);
         done = true;
       }),
     async discard() {
       if (done) return;
       done = true;
       await close();
-      await rm(part, { force: true });
+      if (whole) await rm(part, { force: true });
     },
   };
 }

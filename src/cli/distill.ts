@@ -132,7 +132,7 @@ export const distillCommand: Command = command(
     ],
     examples: [
       'ternspike distill --teacher model.gguf --data story.txt --out student.gguf',
-      'ternspike distill --teacher bert-sst2/ --task sst2 --data SST-2/ --out sst2.gguf --vocab used',
+      'ternspike distill --teacher bert/ --task sst2 --data SST-2/ --out sst2.gguf',
       'ternspike distill --resume student.run --steps 20',
     ],
   },

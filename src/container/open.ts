@@ -11,7 +11,6 @@ import { readGguf, readShards } from './parts.ts';
 import type { HuggingFaceContainer } from './huggingface/translate.ts';
 import { readSafetensors, type SafetensorsContainer } from './safetensors.ts';
 import type { TorchContainer } from './torch.ts';
-import { asCommonFloats, hasOtherFloats } from './other-floats.ts';
 
 /** Any container that can be read; `format` tells which. */
 export type AnyContainer = GgufContainer | SafetensorsContainer | TorchContainer | HuggingFaceContainer;
@@ -93,7 +92,9 @@ export async function openContainer(
   const reader = READERS.find(([is]) => is(text));
   if (reader !== undefined) {
     const container = await reader[1](source, options);
-    if (container.format === 'gguf' || !hasOtherFloats(container)) return container;
+    const odd = [...container.tensors.values()].some(({ type }) => type === 'F64' || type.startsWith('F8_'));
+    if (container.format === 'gguf' || !odd) return container;
+    const { asCommonFloats } = await import('./other-floats.ts');
     return asCommonFloats(container, container.source ?? source);
   }
 

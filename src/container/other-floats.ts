@@ -16,11 +16,6 @@ const RUN = 1 << 16;
 const isOther = (info: TensorInfo): info is TensorInfo & { readonly type: OtherFloat } =>
   info.type === 'F64' || info.type.startsWith('F8_');
 
-/** Whether a container has such tensors. */
-export function hasOtherFloats({ tensors }: Container): boolean {
-  return [...tensors.values()].some(isOther);
-}
-
 /** The container with such tensors as F32 and F16. @param source what its offsets count in */
 export function asCommonFloats<C extends Container>(container: C, source: ByteSource): C {
   const made: ByteSource[] = [];

@@ -17,8 +17,11 @@ export {
   type Phase,
   type SpikingStudent,
 } from '../distill/students/spikingbert/distill.ts';
-export { type GlueTask, glueTask } from '../eval/glue-tasks.ts';
+export { type GlueColumns, type GlueMetric, type GlueTask, glueTask } from '../eval/glue-tasks.ts';
 export type { ExportOptions } from '../distill/students/symboliclight/export.ts';
 export type { EvaluationRecord } from '../distill/metrics.ts';
 export type { TextOptions } from '../distill/students/symboliclight/prepare.ts';
 export type { StudentQuantisation, Surrogate, TableQuantisation } from '../distill/students/symboliclight/types.ts';
+export type { RunSettings } from '../distill/settings.ts';
+export type { StudentTables, StudentWeights } from '../distill/students/spikingbert/config.ts';
+export type { AnyTrainer, StateTensor } from '../distill/types.ts';

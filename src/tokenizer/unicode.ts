@@ -103,9 +103,11 @@ export function lowercase(text: string): string {
   return (text.includes('\u03a3') ? text.replaceAll('\u03a3', '\u03c3') : text).toLowerCase();
 }
 
-/** The text without characters of a kind, none of which is in ASCII. */
-export function without(text: string, is: (point: number) => boolean): string {
-  if (/^[\0-\x7f]*$/.test(text)) return text;
+const ASCII = /^[\0-\x7f]*$/;
+
+/** The text without characters of a kind. @param none what texts that have none are like */
+export function without(text: string, is: (point: number) => boolean, none: RegExp = ASCII): string {
+  if (none.test(text)) return text;
   let out = '';
   for (const character of text) if (!is(character.codePointAt(0) as number)) out += character;
   return out;

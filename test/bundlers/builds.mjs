@@ -101,11 +101,11 @@ async function esbuildPage(folder) {
   html(folder);
 }
 
-async function rollupBundle(input, file) {
+async function rollupBundle(input, dir, entryFileNames) {
   const { rollup } = await import('rollup');
   const { nodeResolve } = await import('@rollup/plugin-node-resolve');
   const bundle = await rollup({ input: join(work, 'app', input), plugins: [nodeResolve()] });
-  await bundle.write({ file, format: 'es', inlineDynamicImports: true });
+  await bundle.write({ dir, entryFileNames, format: 'es' });
   await bundle.close();
 }
 
@@ -131,10 +131,13 @@ async function pages({ expect, chromium }) {
   html(folder, 'no-workers.html', "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'");
   const alone = await visit(chromium, folder, 'no-workers.html');
   expect('ternspike/worker says that no worker starts', /WORKER_DIED/.test(alone.error ?? ''), alone);
-  writeFileSync(
-    join(folder, 'threads.js'),
-    readFileSync(join(folder, 'main.js'), 'utf8'), // the same page, its worker left out
-  );
+  html(folder, 'threads.html', "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'");
+  const fewer = await visit(chromium, folder, 'threads.html?threads');
+  expect('threads that may not start: one, and a notice', fewer.threads === 1, fewer);
+  expect('the notice names worker-src', /worker-src/.test(fewer.notices?.join() ?? ''), fewer.notices);
+  cpSync(join(here, 'node_modules', 'ternspike', 'dist', 'thread.js'), join(folder, 'thread.js'));
+  const own = await visit(chromium, folder, 'threads.html?threads&workerUrl=thread.js');
+  expect('workerUrl starts them', own.threads === 2 && own.notices.length === 0, own);
   const plain = await visit(chromium, folder, 'index.html', false);
   await compare(expect, plain, { threads: 1 });
   expect('the notice names the headers', /Cross-Origin-Opener-Policy/.test(plain.notices?.[0] ?? ''), plain.notices);
@@ -153,8 +156,8 @@ async function programs({ expect }) {
     logLevel: 'warning',
   };
   await build({ ...shared, outfile: join(folder, 'esbuild.mjs'), format: 'esm' });
-  await rollupBundle('script.js', join(folder, 'rollup.mjs'));
-  for (const file of ['esbuild.mjs', 'rollup.mjs']) {
+  await rollupBundle('script.js', join(folder, 'rollup'), 'script.mjs');
+  for (const file of ['esbuild.mjs', 'rollup/script.mjs']) {
     await compare(expect, JSON.parse(await must(process.execPath, [join(folder, file)], { cwd: folder })));
   }
   expectNoPaths(expect, folder);
@@ -197,7 +200,7 @@ export const builds = {
     await esbuildPage(folder);
   }),
   rollup: page(async function rollup(folder) {
-    await rollupBundle('page.js', join(folder, 'main.js'));
+    await rollupBundle('page.js', folder, 'main.js');
     html(folder);
   }),
   pages,

@@ -15,7 +15,7 @@ const isStory = (text) => text.startsWith('Once upon a time') && text.length > 1
 /** Clicks the button of a page and waits for the story. */
 async function tell({ expect, chromium }, path, isolated) {
   const server = await serve(isolated, { work });
-  const page = await (await chromium()).newPage();
+  const page = await (await chromium()).page();
   const errors = [];
   page.on('pageerror', (error) => errors.push(error.message));
   try {

@@ -1,5 +1,5 @@
 /** Files appear whole or not at all. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -49,6 +49,21 @@ sink('what a killed process left is written over', async ({ path }) => {
 
 sink('a folder that is not there is refused with the path', async ({ folder }) => {
   await refuses(createFile(join(folder, 'none', 'out.bin')), 'IO', 'none', 'created');
+});
+
+sink('a device is written to and stays what it is', async ({ path }) => {
+  symlinkSync('/dev/null', path); // were the name replaced, only the link would be lost
+  const file = await createFile(path);
+  await file.write(bytesOf(1, 2, 3));
+  await file.commit();
+  const other = await createFile(path);
+  await other.discard();
+  assert.ok(lstatSync(path).isSymbolicLink());
+  assert.not(existsSync(`${path}.part`));
+});
+
+sink('a folder in place of the file is refused', async ({ folder }) => {
+  await refuses(createFile(folder), 'IO', folder, 'created');
 });
 
 sink.run();

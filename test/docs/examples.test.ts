@@ -23,7 +23,7 @@ const place = ({ page, line }: CodeBlock): string => `${page}:${line}`;
 
 /** Trains for minutes, or needs what is not here; parsed by the tests of usage. */
 const NOT_RUN =
-  /^(npx )?ternspike (distill|run -m student\.gguf|convert (latest-inference\.pt|spikingbert-sst2\/ sst2\.gguf .*\[))/;
+  /^(npx )?ternspike (distill|convert folder|run -m student\.gguf|convert (latest-inference\.pt|spikingbert-sst2\/ sst2\.gguf .*\[))/;
 /** At once; each is a process or two. */
 const AT_ONCE = 3;
 
@@ -71,6 +71,7 @@ if (process.platform === 'win32' || 'deno' in process.versions || 'bun' in proce
 
   examples.before(async () => {
     bin = await exampleFiles(files.path);
+    await succeeds('ternspike convert spikingbert/ sentiment.gguf --type tq1_0 --embedding i8', 'the beginning');
     // what `gate` and `history` look at is what `compare` has left
     const compare = 'ternspike compare f32.gguf q8_0.gguf --data wiki.txt --ctx 64 --tokens 4 --rounds 1';
     await succeeds(`${compare} --history runs.jsonl --json > run.json && cp run.json base.json`, 'the beginning');

@@ -25,7 +25,7 @@ const KERNELS = /^dist\/chunks\/kernels\.generated-/;
 const TEMPLATE = /^dist\/chunks\/template-/;
 /** Loaded by conversions and benchmarks, for folders and checkpoints, by threads, and one for each architecture. */
 const APART =
-  /^dist\/chunks\/(template|convert|requantise|translate|torch|random|forward|architecture|embedder|script\.generated)-/;
+  /^dist\/chunks\/(http|template|convert|requantise|translate|torch|other-floats|random|forward|architecture|embedder|script\.generated)-/;
 const ARCHITECTURE = /^dist\/chunks\/architecture-/;
 
 // Bundles are minified: no white space is certain.

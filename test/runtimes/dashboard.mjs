@@ -148,7 +148,7 @@ export async function dashboard(opened, name) {
   const counts = { passed: 0, failed: 0, skipped: 0, notes: [] };
   const work = { ...CHECKS, ...(name === 'Chromium' && { 'axe finds nothing in the dark': dark }) };
   const check = async (title, run, url) => {
-    const page = await opened.newPage();
+    const page = await opened.page();
     const errors = [];
     page.on(
       'console',

@@ -33,8 +33,8 @@ const FIREFOX = {
 };
 
 /**
- * Starts `chrome` or `firefox`: `visit(url, seconds)` opens a page and waits for its `__result`, `newPage()` gives one of
- * puppeteer, `close()` ends the browser.
+ * Starts `chrome` or `firefox`: `visit(url, seconds)` opens a page and waits for its `__result`, `page()` opens an empty one,
+ * `close()` ends the browser.
  */
 export async function launch(name, executablePath) {
   const { default: puppeteer } = await import('puppeteer-core');
@@ -72,5 +72,5 @@ export async function launch(name, executablePath) {
     profile.remove();
   }
 
-  return { version, visit, close, newPage: () => browser.newPage() };
+  return { version, visit, page: () => browser.newPage(), close };
 }

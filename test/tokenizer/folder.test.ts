@@ -42,6 +42,52 @@ test('the configurations add ends and a chat template', async () => {
   assert.ok(single?.specials.stop.includes(4));
 });
 
+test('special_tokens_map.json names special tokens where the configuration lists none', async () => {
+  const map = { 'special_tokens_map.json': JSON.stringify({ bos_token: { content: 'a' }, eos_token: '<t>' }) };
+  const older = await folderTokenizer(read({ 'tokenizer.json': TOKENIZER, ...map }));
+  assert.is(older?.specials.bos, 0);
+  assert.is(older?.specials.eos, 4);
+  // as in transformers, a piece that is named so is special
+  assert.is(older?.decode([0, 1]), 'b');
+  const config = JSON.stringify({ eos_token: '<e>', added_tokens_decoder: {} });
+  const newer = await folderTokenizer(read({ 'tokenizer.json': TOKENIZER, 'tokenizer_config.json': config, ...map }));
+  assert.is(newer?.specials.eos, 3);
+  assert.is(newer?.decode([0, 1]), 'a b');
+});
+
+test('add_bos_token and add_eos_token count where the tokenizer itself adds nothing', async () => {
+  const ids = async (flags: object, post_processor: unknown = null): Promise<number[] | undefined> =>
+    (await folderTokenizer(read({
+      'tokenizer.json': JSON.stringify({ ...JSON.parse(TOKENIZER) as object, post_processor }),
+      'tokenizer_config.json': JSON.stringify({ bos_token: '<e>', eos_token: '<t>', ...flags }),
+    })))?.encode('ab', { special: true });
+  assert.equal(await ids({}), [2]);
+  assert.equal(await ids({ add_bos_token: true }), [3, 2]);
+  assert.equal(await ids({ add_bos_token: true, add_eos_token: true }), [3, 2, 4]);
+  const template = {
+    type: 'TemplateProcessing',
+    single: [{ Sequence: { id: 'A', type_id: 0 } }, { SpecialToken: { id: '<t>', type_id: 0 } }],
+    pair: [],
+    special_tokens: { '<t>': { id: '<t>', ids: [4], tokens: ['<t>'] } },
+  };
+  assert.equal(await ids({ add_bos_token: true, add_eos_token: false }, template), [2, 4]);
+});
+
+test('a vocab.txt goes by do_lower_case, strip_accents and tokenize_chinese_chars', async () => {
+  const vocabulary = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]', 'the', 'The', 'é', 'e', 'É', '中', 'the中'].join(
+    '\n',
+  );
+  const ids = async (config: object, text: string): Promise<number[] | undefined> =>
+    (await folderTokenizer(read({ 'vocab.txt': vocabulary, 'tokenizer_config.json': JSON.stringify(config) })))?.encode(
+      text,
+    );
+  assert.equal(await ids({ do_lower_case: false }, 'The É'), [6, 9]);
+  assert.equal(await ids({ do_lower_case: true }, 'The É'), [5, 8]);
+  assert.equal(await ids({ do_lower_case: true, strip_accents: false }, 'The É'), [5, 7]);
+  assert.equal(await ids({ do_lower_case: true }, 'the中'), [5, 10]);
+  assert.equal(await ids({ do_lower_case: true, tokenize_chinese_chars: false }, 'the中'), [11]);
+});
+
 test('malformed configurations are refused by name', async () => {
   for (const name of ['tokenizer_config.json', 'generation_config.json']) {
     for (const bad of ['{', '[]', 'null', '7']) {

@@ -265,6 +265,68 @@ test('patterns end on any text, and the published ones cut as they should', () =
   refused(split('(?:ab){1000}'.repeat(100)), /more than 100000 instructions/);
 });
 
+/** A model of whole words, with the given parts around it. */
+const wordsOf = (pieces: readonly string[], parts: object): Tokenizer =>
+  open({ model: { type: 'WordLevel', unk_token: '?', vocab: vocab(['?', ...pieces]) }, ...parts });
+
+test('every split behaviour, as the originals have them', () => {
+  const cut = (step: object, text: string): string => {
+    const pieces = [
+      ...new Set(
+        Array.from({ length: text.length }, (_, i) => i).flatMap((i) =>
+          Array.from({ length: text.length - i }, (_, n) => text.slice(i, i + n + 1))
+        ),
+      ),
+    ];
+    const tokenizer = wordsOf(pieces, { pre_tokenizer: step });
+    return tokenizer.encode(text).map((id) => tokenizer.piece(id)).join('|');
+  };
+  const split = (behavior: string, text: string, pattern: object = { Regex: '\\d' }, invert = false): string =>
+    cut({ type: 'Split', pattern, behavior, invert }, text);
+  assert.is(split('Removed', 'a12b'), 'a|b');
+  assert.is(split('Isolated', 'a12b'), 'a|1|2|b');
+  assert.is(split('MergedWithPrevious', 'a12b'), 'a1|2|b');
+  assert.is(split('MergedWithNext', 'a12b'), 'a|1|2b');
+  assert.is(split('Contiguous', 'a12b'), 'a|12|b');
+  assert.is(split('Removed', 'a12b', { Regex: '\\d' }, true), '1|2');
+  assert.is(split('Isolated', 'a.b', { String: '.' }), 'a|.|b');
+  assert.is(cut({ type: 'Digits', individual_digits: false }, 'a½٣b'), 'a|½٣|b');
+  assert.is(cut({ type: 'UnicodeScripts' }, 'abвгカな'), 'ab|вг|カな');
+  assert.is(cut({ type: 'FixedLength', length: 2 }, 'abcde'), 'ab|cd|e');
+  assert.is(cut({ type: 'CharDelimiterSplit', delimiter: '-' }, 'a--b'), 'a|b');
+});
+
+test('decoders give the texts of the originals, in streams as well', () => {
+  const pieces = ['▁a', 'b', '<0xE4>', '<0xB8>', '<0xAD>', '##c', '.', 'd</w>', '<pad>', '|'];
+  const says = (decoder: object | null, ...tokens: string[]): string => {
+    const tokenizer = wordsOf(pieces, { decoder });
+    const ids = tokens.map((token) => pieces.indexOf(token) + 1);
+    const stream = tokenizer.stream();
+    const text = tokenizer.decode(ids);
+    assert.is(ids.map((id) => stream.push(id)).join('') + stream.flush(), text);
+    return text;
+  };
+  const list = (...decoders: object[]): object => ({ type: 'Sequence', decoders });
+  const replace = { type: 'Replace', pattern: { String: '▁' }, content: ' ' };
+  assert.is(says(null, '▁a', 'b'), '▁a b');
+  assert.is(says({ type: 'Metaspace', replacement: '▁', prepend_scheme: 'always' }, '▁a', '▁a'), 'a a');
+  assert.is(says({ type: 'WordPiece', prefix: '##', cleanup: true }, 'b', '##c', '.'), 'bc.');
+  assert.is(says({ type: 'WordPiece', prefix: '##', cleanup: false }, 'b', '##c', '.'), 'bc .');
+  assert.is(says({ type: 'BPEDecoder', suffix: '</w>' }, 'd</w>', 'd</w>'), 'd d');
+  assert.is(
+    says({ type: 'CTC', pad_token: '<pad>', word_delimiter_token: '|', cleanup: true }, 'b', 'b', '<pad>', 'b', '|'),
+    'bb ',
+  );
+  const llama = list(replace, { type: 'ByteFallback' }, { type: 'Fuse' }, {
+    type: 'Strip',
+    content: ' ',
+    start: 1,
+    stop: 0,
+  });
+  assert.is(says(llama, '▁a', '<0xE4>', '<0xB8>', '<0xAD>', '▁a'), 'a中 a');
+  assert.is(says(llama, '<0xE4>', '<0xB8>', 'b'), '\ufffd\ufffdb');
+});
+
 sharedTest(
   test,
   'GPT-2 as tokenizer.json gives the ids of llama.cpp',

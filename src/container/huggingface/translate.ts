@@ -125,9 +125,12 @@ function tableOf(config: Config): HuggingFaceTable {
     ? TABLES.find((each) => each.classes.includes(classes[0]))
     : TABLES.find(({ types }) => types.includes(type));
   if (table) return table;
-  const name = classes[0] ?? type;
+  const named = [
+    classes.length > 0 && `architectures ${quote(classes[0].slice(0, 60))}`,
+    type && `model_type ${quote(type.slice(0, 60))}`,
+  ];
   return config.refuse(
-    `the model is of ${quote(name.slice(0, 60))}, which is not supported; supported are ` +
+    `the model is of ${named.filter(Boolean).join(', ')}, which is not supported; supported are ` +
       TABLES.flatMap((each) => each.classes).join(', '),
     'ARCHITECTURE',
   );

@@ -26,10 +26,8 @@ export class TokenFinder {
       if (token.piece === '') {
         refuse(name, `normalising leaves nothing of the added token "${token.content.slice(0, 40)}"`);
       }
-      if (spelled.has(token.piece)) {
-        refuse(name, `two added tokens become "${token.piece.slice(0, 40)}" when normalised`);
-      }
-      spelled.set(token.piece, id);
+      // of two that become the same the original takes either; here the one that the file names first
+      if (!spelled.has(token.piece)) spelled.set(token.piece, id);
     }
     this.#trie = new Trie(spelled, 4 * spelled.size);
     this.#begins = spelled.size > 0 ? new Uint8Array(0x10000) : null;
@@ -54,10 +52,13 @@ export class TokenFinder {
       let end = at += length;
       if (!special && this.#specials.has(token.content)) continue;
       if (token.singleWord && (isWordBefore(text, start) || isWordAt(text, end))) continue;
-      if (token.left) { while (start > from && isSpace(text.charCodeAt(start - 1))) start--; }
+      if (token.left) {
+        while (start > from && isSpace(text.charCodeAt(start - 1))) start--;
+        start = Math.max(start, from);
+      }
       if (token.right) { while (end < text.length && isSpace(text.charCodeAt(end))) end++; }
       if (start > from) found(-1, from, start);
-      found(id, start, end);
+      if (end > start) found(id, start, end);
       // a token may begin in the white space that the one before has taken
       from = end;
     }

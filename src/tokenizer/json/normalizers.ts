@@ -112,9 +112,8 @@ function replace(find: Finder, content: string): Step {
     origin: (before) => {
       let units = before.origin;
       const found = find(before.text);
-      for (let i = 0; i < found.length && found[i] < before.origin; i += 2) {
-        const [start, end] = [found[i], Math.min(found[i + 1], before.origin)];
-        units -= end - start;
+      for (let i = 0; i < found.length && found[i] <= before.origin; i += 2) {
+        units -= Math.max(0, Math.min(found[i + 1], before.origin) - found[i]);
         if (found[i + 1] <= before.origin) units += content.length;
       }
       return units;
@@ -122,12 +121,16 @@ function replace(find: Finder, content: string): Step {
   };
 }
 
-// deno-lint-ignore no-control-regex -- control characters are what it removes
-const NMT_REMOVED = /[\x01-\x08\x0b\x0e-\x1f\x7f\x8f\x9f]/g;
+/** A text without control characters. */
+const NOTHING_TO_DO = /^[ -~\n]*$/;
 const NMT_SPACES = /[\t\n\f\r\u1680\u200b-\u200f\u2028\u2029\u2581\ufeff\ufffd]/g;
 
+/** Without control characters but U+0000 and those of a newer table than the original's; what is much like a space becomes one. */
 function nmt(text: string): string {
-  return text.replace(NMT_REMOVED, '').replace(NMT_SPACES, ' ');
+  const isControl = (unit: number): boolean =>
+    (unit > 0 && unit < 9) || unit === 11 || (unit > 13 && unit < 32) || unit === 0x7f || unit === 0x8f ||
+    unit === 0x9f;
+  return without(text, isControl, NOTHING_TO_DO).replace(NMT_SPACES, ' ');
 }
 
 function bert(step: Json, name: string): Step {

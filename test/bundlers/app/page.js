@@ -30,6 +30,13 @@ async function run() {
       ({ code, message, name }) => [name, code, message],
     );
   }
+  const parameters = new URLSearchParams(location.search);
+  if (parameters.has('threads')) {
+    const notices = [];
+    const workerUrl = parameters.get('workerUrl') ?? undefined;
+    const model = await open(defaultModel, { threads: 2, workerUrl, onNotice: (notice) => notices.push(notice) });
+    return { threads: model.stats().threads, notices };
+  }
   const result = await check();
   const more = new URLSearchParams(location.search).has('sources') ? await sources() : {};
   return { ...result, sources: more };

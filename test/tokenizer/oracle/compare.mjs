@@ -67,14 +67,7 @@ for await (const line of createInterface({ input: process.stdin })) {
       wrong++;
       failed++;
     }
-    const added = JSON.parse(one.file).added_tokens ?? [];
-    specials = new Set(
-      tokenizer
-        ? added.filter((token) => token.special).flatMap(({ content }) =>
-          Array.from({ length: tokenizer.vocabSize }, (_, id) => id).filter((id) => tokenizer.piece(id) === content)
-        )
-        : [],
-    );
+    specials = new Set(one.specials);
     continue;
   }
   count++;

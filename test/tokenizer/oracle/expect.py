@@ -58,7 +58,9 @@ def main():
             continue
         file = source if isinstance(source, str) else source.to_str()
         opened = attempt(lambda: Tokenizer.from_str(file))
-        print(json.dumps({'pipeline': name, 'file': file, 'error': opened.get('error') or opened.get('panic')}))
+        added = opened['is'].get_added_tokens_decoder() if 'is' in opened else {}
+        print(json.dumps({'pipeline': name, 'file': file, 'error': opened.get('error') or opened.get('panic'),
+                          'specials': [id for id, token in added.items() if token.special]}))
         if 'is' not in opened:
             continue
         tokenizer, plain = opened['is'], Tokenizer.from_str(file)
@@ -67,8 +69,7 @@ def main():
             one.no_padding()
         plain.encode_special_tokens = True
         ids = list(tokenizer.get_vocab().values())
-        added = list(tokenizer.get_added_tokens_decoder().values())
-        texts = Texts(f'{options.seed}/{name}', [token.content for token in added])
+        texts = Texts(f'{options.seed}/{name}', [token.content for token in sorted(added.values(), key=lambda token: token.content)])
         for index in range(options.texts) if options.index is None else [options.index]:
             draw = random.Random(f'{options.seed}/{name}/ids/{index}')
             print(json.dumps({'index': index, **case(tokenizer, plain, ids, texts.text(index), draw)}))

@@ -121,5 +121,12 @@ def odd_pipelines(lines, seed, count, only=None):
             'decoder': several(draw, decoder, 'decoders'), 'model': changed(draw, draw.choice(found))}
         # a token of which nothing is left takes the original all the memory there is
         bare = Tokenizer.from_str(json.dumps(parts)).normalizer
-        parts['added_tokens'] = [token for token in tokens if not bare or bare.normalize_str(token['content']) != '']
+        try:
+            # and of two that become the same the original takes either
+            named = {bare.normalize_str(token['content']) if bare and token['normalized'] else token['content']: token for token in tokens}
+            parts['added_tokens'] = [token for text, token in named.items() if text != '']
+        except BaseException as error:
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                raise
+            continue  # a panic
         yield name, json.dumps(parts)
