@@ -12,7 +12,7 @@ import { UNLIMITED_STEPS } from '../distill/settings.ts';
 import { type TrainSettings, trainSettings } from '../distill/students/symboliclight/settings.ts';
 import { GLUE_TASKS } from '../eval/glue-tasks.ts';
 import { OptionError, TernspikeError } from '../errors.ts';
-import { samplingEntries } from '../sample/defaults.ts';
+import { samplingEntries } from '../sample/stated.ts';
 import { type Command, command, type Context, need } from './command.ts';
 import {
   checkKind,

@@ -2,13 +2,12 @@
  * What an option means that the caller left out, where the model's own authors say so.
  * @module
  */
-import { OptionError } from '../errors.ts';
 import { MAX_CONTEXT } from '../limits.ts';
 import type { MetadataValue } from '../container/tensor.ts';
 import type { SamplerOptions } from './options.ts';
 
 /** Keys of files, what they are here, and their range: a value outside of it counts as left out. */
-const KEYS: readonly (readonly [
+export const SAMPLING_KEYS: readonly (readonly [
   string,
   'temperature' | 'topK' | 'topP' | 'minP' | 'repeatPenalty' | 'repeatLastN',
   number,
@@ -24,49 +23,13 @@ const KEYS: readonly (readonly [
 
 /** How a file says that its model is sampled (`general.sampling.…`); undefined where it says nothing. */
 export function statedSampling(metadata: ReadonlyMap<string, MetadataValue>): SamplerOptions | undefined {
-  const found: Partial<Record<(typeof KEYS)[number][1], number>> = {};
-  for (const [key, option, least, most] of KEYS) {
+  const found: Partial<Record<(typeof SAMPLING_KEYS)[number][1], number>> = {};
+  for (const [key, option, least, most] of SAMPLING_KEYS) {
     const value = metadata.get(`general.sampling.${key}`);
     const whole = option !== 'topK' && option !== 'repeatLastN' || Number.isInteger(value);
     if (typeof value === 'number' && value >= least && value <= most && whole) found[option] = value;
   }
   return Object.keys(found).length > 0 ? found : undefined;
-}
-
-/** Which option a refusal is about. */
-const OPTION = { option: 'sampling' };
-
-/**
- * The other way about: what a file is to say of how its model is sampled.
- * @param stated options by the names of the keys, such as `{ temp: 0.8, penalty_repeat: 1.1 }`
- * @returns the whole keys, their values, and whether they are whole numbers
- * @throws {OptionError} `OPTION` for a name that is not known, or a value out of range
- */
-export function samplingEntries(
-  stated: Readonly<Record<string, number>>,
-): [key: string, value: number, whole: boolean][] {
-  return Object.entries(stated).map(([name, value]) => {
-    const found = KEYS.find(([key]) => key === name);
-    if (!found) {
-      const names = KEYS.map(([key]) => key).join(', ');
-      throw new OptionError(
-        'OPTION',
-        `sampling names ${JSON.stringify(name.slice(0, 40))}, expected one of ${names}`,
-        OPTION,
-      );
-    }
-    const [, option, least, most] = found;
-    const whole = option === 'topK' || option === 'repeatLastN';
-    if (!(typeof value === 'number' && value >= least && value <= most && (!whole || Number.isInteger(value)))) {
-      const kind = whole ? 'an integer' : 'a number';
-      throw new OptionError(
-        'OPTION',
-        `sampling: ${name} is ${String(value)}, must be ${kind} from ${least} to ${most}`,
-        OPTION,
-      );
-    }
-    return [`general.sampling.${name}`, value, whole];
-  });
 }
 
 /**

@@ -11,7 +11,7 @@ import { DistillError } from '../../../errors.ts';
 import { SYMBOLICLIGHT_KEYS, symbolicLightShapes } from '../../../architectures/symboliclight/description.ts';
 import { convertModel } from '../../../model/convert.ts';
 import type { ConvertResult, ConvertType } from '../../../convert/types.ts';
-import { samplingEntries } from '../../../sample/defaults.ts';
+import { samplingEntries } from '../../../sample/stated.ts';
 import type { KernelModules } from '../../../wasm/instantiate.ts';
 import { type FloatTensor, joined, safetensorsParts } from '../../safetensors-write.ts';
 import type { StudentConfig, TrainerState } from './types.ts';
