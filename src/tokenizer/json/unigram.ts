@@ -20,7 +20,7 @@ export function unigram(model: Json, name: string): Model {
   const scores = Float64Array.from(listed, (entry, id) => {
     const score: unknown = Array.isArray(entry) ? entry[1] : undefined;
     if (typeof score !== 'number' || !Number.isFinite(score)) refuse(name, `piece ${id} has no finite score`);
-    return score;
+    return asRead(score);
   });
   const unknown = model.unk_id ?? undefined;
   if (
@@ -39,6 +39,21 @@ export function unigram(model: Json, name: string): Model {
     notices: [],
     encoder: (isSpecial) => segmenter(pieces, scores, unk, fallback, isSpecial),
   };
+}
+
+/**
+ * A score as the original reads it: digits as an integer, divided by or multiplied with a power of ten, which now and then is off by
+ * the last bit. Paths of the same pieces in another order differ by no more, so it decides between them.
+ */
+export function asRead(score: number): number {
+  const [, sign, whole, fraction = '', exponent = '0'] = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(score)) ??
+    [];
+  if (whole === undefined) return score;
+  const digits = Number(BigInt(whole + fraction));
+  const scale = Number(exponent) - fraction.length;
+  if (Math.abs(scale) > 308) return score;
+  const value = scale < 0 ? digits / Number(`1e${-scale}`) : digits * Number(`1e${scale}`);
+  return sign === '-' ? -value : value;
 }
 
 function segmenter(
