@@ -82,6 +82,19 @@ const OPTIONS = {
   ...OUTPUT_OPTIONS,
 } as const satisfies OptionTable;
 
+/** Options that a suite takes; the file says the rest. */
+const OF_SUITES: readonly string[] = [
+  'suite',
+  'log',
+  'resume',
+  'history',
+  'serve',
+  'html',
+  'markdown',
+  'junit',
+  'json',
+];
+
 type CompareValues = Values<typeof OPTIONS>;
 
 export const compareCommand: Command = command(
@@ -108,6 +121,8 @@ export const compareCommand: Command = command(
     if (resume && log === undefined) throw new UsageError('--resume needs --log');
     if (suite !== undefined) {
       if (positionals.length > 0) throw new UsageError('give A and B, or --suite FILE, not both');
+      const other = Object.entries(values).find(([name, value]) => value !== undefined && !OF_SUITES.includes(name));
+      if (other) throw new UsageError(`--${other[0]} is for one comparison; with --suite the file says it`);
       return await runSuite(await readSuite(suite, context.signal), { ...values, log, resume }, context);
     }
     const comparison = await comparisonOf(values, positionals);

@@ -211,7 +211,7 @@ test('a suite runs its comparisons, keeps its state, and is killed without losin
   // ends by itself where the machine is faster than the signal
   await run();
   assert.ok(existsSync(join(state, '001-texts.json')), 'the first comparison is finished');
-  refused(await run('--rounds', '2'), 1, 'OPTION', '--resume');
+  refused(await run('--markdown', at('suite.md')), 1, 'OPTION', '--resume');
   const resumed = await run('--resume', '--html', at('suite.html'), '--history', at('suite.history'));
   assert.is(resumed.code, 0, resumed.stderr);
   const { results, gate, name } = JSON.parse(resumed.stdout) as SuiteResult;
@@ -220,6 +220,8 @@ test('a suite runs its comparisons, keeps its state, and is killed without losin
   const saved = files.file('suite-base.json', resumed.stdout);
   assert.is((await here(['gate', '--baseline', saved, '--current', saved])).code, 0);
   rmSync(state, { recursive: true });
+  refused(await here(['compare', '--suite', file, '--csv', at('x.csv')]), 2, 'USAGE', '--csv', '--suite');
+  refused(await here(['compare', '--suite', file, '--ctx', '64']), 2, 'USAGE', '--ctx');
   refused(await here(['compare', '--suite', files.file('bad-suite.json', '{"models":{}}')]), 1, 'SUITE', 'missing');
   refused(await here(['compare', a, '--suite', file]), 2, 'not both');
 });
