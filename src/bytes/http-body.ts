@@ -12,6 +12,16 @@ import { type Answer, answered, type HttpOptions } from './http-request.ts';
 const parked = new Set<Body>();
 const MAX_PARKED = 2;
 
+/** Content encodings as `DecompressionStream` calls them. */
+const FORMATS: Readonly<Record<string, CompressionFormat>> = { gzip: 'gzip', 'x-gzip': 'gzip', deflate: 'deflate' };
+
+/** A body without its content encoding. Deno undoes one only where the request's `Accept-Encoding` names it, and ours names none. */
+function decoded({ body, headers }: Response): ReadableStream<Uint8Array> | null {
+  const format = FORMATS[headers.get('content-encoding')?.trim().toLowerCase() ?? ''];
+  if (!body || !format || !('Deno' in globalThis)) return body;
+  return body.pipeThrough(new DecompressionStream(format) as ReadableWritablePair<Uint8Array, Uint8Array>);
+}
+
 /** The bytes of an answer, in order. */
 export class Body {
   readonly #answer: Answer;
@@ -24,7 +34,7 @@ export class Body {
   /** @param start offset of its first byte in the file @param end exclusive, null where it is not known */
   constructor(answer: Answer, name: string, start: number, end: number | null) {
     this.#answer = answer;
-    this.#reader = answer.response.body?.getReader();
+    this.#reader = decoded(answer.response)?.getReader();
     this.#name = name;
     this.#at = start;
     this.#end = end;
