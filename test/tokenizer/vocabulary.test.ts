@@ -205,8 +205,7 @@ test('a text beyond the limit is refused before any work', () => {
   } catch (error) {
     assert.is((error as TokenizerError).code, 'TEXT_TOO_LONG');
   }
-  // a run without a break has a limit of its own, which is the host's
-  assert.ok(tokenizer.encode(`${' '.repeat(1023)}a`.repeat(MAX_TEXT_CHARS / 1024)).length > 0);
+  assert.ok(tokenizer.encode(' '.repeat(MAX_TEXT_CHARS)).length > 0);
 });
 
 test('an id outside the vocabulary is refused', () => {
