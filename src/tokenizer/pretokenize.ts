@@ -195,15 +195,25 @@ export function preTokenizerNames(patterns: readonly string[], wholeWords: boole
 /** A function that cuts a text into words by the patterns. */
 export function splitter(patterns: readonly string[]): (text: string) => string[] {
   // JavaScript's \s has U+FEFF and lacks U+0085; the originals mean the Unicode property.
-  const regexes = patterns.map(
-    (pattern) => new RegExp(pattern.replaceAll('\\s', '\\p{White_Space}').replaceAll('\\S', '\\P{White_Space}'), 'gu'),
-  );
+  const compiled = (): RegExp[] =>
+    patterns.map((pattern) =>
+      new RegExp(pattern.replaceAll('\\s', '\\p{White_Space}').replaceAll('\\S', '\\P{White_Space}'), 'gu')
+    );
+  const regexes = compiled();
+  const cut = (text: string, by: readonly RegExp[]): string[] =>
+    by.reduce(
+      (words, regex) => words.length === 1 ? split(words[0], regex) : words.flatMap((word) => split(word, regex)),
+      [text],
+    );
   return (text) => {
-    let words = [text];
     try {
-      for (const regex of regexes) {
-        words = words.length === 1 ? split(words[0], regex) : words.flatMap((word) => split(word, regex));
-      }
+      return cut(text, regexes);
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+    }
+    try {
+      // V8 was seen to give up once on a run that it matches at other times; a fresh pattern is tried before a text is refused
+      return cut(text, compiled());
     } catch (cause) {
       if (!(cause instanceof RangeError)) throw cause;
       throw new TokenizerError(
@@ -212,7 +222,6 @@ export function splitter(patterns: readonly string[]): (text: string) => string[
         { cause },
       );
     }
-    return words;
   };
 }
 
