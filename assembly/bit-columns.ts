@@ -10,7 +10,7 @@ function carry(a: v128, c: v128, u: v128): v128 {
   return v128.bitselect(c, a, u);
 }
 
-/** The column of entry i of the list, or zeros behind the last. */
+/** The column of entry i of the list, or zeros after the last. */
 @inline
 function column(w: usize, list: usize, i: i32, n: i32, stride: usize, zeros: usize): usize {
   return i < n ? w + <usize>load<i32>(list + (<usize>i << 2)) * stride : zeros;

@@ -182,7 +182,7 @@ function exact8(sum: v128, w: usize, low: v128, high: v128): v128 {
 
 /**
  * y[t,r] = Σ_b scale[r,b] · (Σ_{c in block b} w[r,c] · x[t,c])      blocks of 32 columns     r0 ≤ r < r1, t < n
- * w and scales as `int8_gemm_i16`    x (n, xStride) f32, zeros behind the last column    y (n, yStride) f32
+ * w and scales as `int8_gemm_i16`    x (n, xStride) f32, zeros after the last column    y (n, yStride) f32
  * needs: r0, r1 multiples of 4; x readable to blocks · 32
  * order: per block eight by eight in four lanes, these as (0 + 2) + (1 + 3), then block after block
  * equals: reference.int8Exact, bit for bit, in every build.   cost: 160 ops per 128 weights

@@ -24,7 +24,7 @@ function madd(a: v128, b: v128, c: v128): v128 {
   return f32x4.add(f32x4.mul(a, b), c);
 }
 
-/** Panels of B: (columns / 12) panels of (k, 12), zeros behind the last column. */
+/** Panels of B: (columns / 12) panels of (k, 12), zeros after the last column. */
 function packB(b: usize, row: i32, col: i32, k: i32, n: i32, to: usize): void {
   const rowBytes = <usize>row << 2, colBytes = <usize>col << 2;
   for (let j = 0; j < n; j += NR) {
@@ -65,7 +65,7 @@ function packColumns(p: usize, colBytes: usize, k: i32, to: usize): void {
   }
 }
 
-/** Panels of A: (rows / 4) panels of (k, 4), zeros behind the last row. */
+/** Panels of A: (rows / 4) panels of (k, 4), zeros after the last row. */
 function packA(a: usize, row: i32, col: i32, m: i32, k: i32, to: usize): void {
   const rowBytes = <usize>row << 2, colBytes = <usize>col << 2;
   for (let i = 0; i < m; i += MR) {

@@ -1,5 +1,5 @@
 // Forward and backward of what stands between the products: rates of neurons, normalisation, GELU, and the variance that
-// spikes have around their rate. Rows are tokens, one behind the other without padding; sizes of rows are multiples of 4.
+// spikes have around their rate. Rows are tokens, one after the other without padding; sizes of rows are multiples of 4.
 //
 // A neuron that fires with rate a in random steps has a variance of a(1 − a) in each; a norm and a GELU of single steps see
 // that variance, which a pass over mean rates has to add. `noise` below is such a variance, one a token.

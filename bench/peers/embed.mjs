@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Sentences per second of a dense BERT of MiniLM's shape beside ONNX Runtime, one thread each, in alternation in one run: a Markdown
-// table. Random weights, the same on both sides, and the states are compared. ONNX Runtime begins behind the embedding.
+// table. Random weights, the same on both sides, and the states are compared. ONNX Runtime begins after the embedding.
 //   npm run bench:embed -- [tokens] [sentences]
 import { Buffer } from 'node:buffer';
 import { execFileSync } from 'node:child_process';
@@ -118,7 +118,7 @@ const inputs = Array.from({ length: sentences }, (_, i) => ({
 const models = {};
 for (const type of ['f32', 'f16', 'q8_0']) models[type] = await open(await converted(source, type), { threads: 1 });
 
-// the states behind the embedding are what the graph begins with, and its last must be ours
+// the states after the embedding are what the graph begins with, and its last must be ours
 const first = await models.f32.encode(inputs[0], { hidden: true });
 const x = new Float32Array(sentences * tokens * WIDTH);
 let at = 0;

@@ -11,7 +11,7 @@ export interface Slot {
   readonly size: number;
 }
 
-/** Tensors one behind the other, from element `at`. Starts are multiples of 4 elements. */
+/** Tensors one after the other, from element `at`. Starts are multiples of 4 elements. */
 export function slotsOf(shapes: Iterable<readonly [string, readonly number[]]>, at: number = 0): Slot[] {
   const slots: Slot[] = [];
   for (const [key, shape] of shapes) {

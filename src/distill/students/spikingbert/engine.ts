@@ -234,7 +234,7 @@ export class SpikingEngine implements GradientEngine<SpikingBatch & { readonly l
     return sums;
   }
 
-  /** Rates over time steps of all layers, texts one behind the other. */
+  /** Rates over time steps of all layers, texts one after the other. */
   #spiked({ texts, length, ids, types }: SpikingBatch, steps: number): Float32Array[] {
     const { student } = this.#o;
     const rates = Array.from(

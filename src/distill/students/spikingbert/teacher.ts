@@ -108,7 +108,7 @@ export interface TeacherStates {
   readonly logits: Float32Array;
 }
 
-/** Texts of one length, one behind the other. */
+/** Texts of one length, one after the other. */
 export interface TextBatch {
   readonly texts: number;
   readonly length: number;
