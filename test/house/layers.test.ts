@@ -21,11 +21,15 @@ const ORDER = [
   'architectures',
   'model',
   'worker',
+  'structured',
   'eval',
   'distill',
+  'store',
+  'server',
+  'ai-sdk',
+  'batch',
   'entries',
   'cli',
-  'server',
   'web',
 ];
 /** Root files that every layer may use: they come before all folders. */
@@ -33,9 +37,9 @@ const FIRST = ['errors.ts', 'limits.ts', 'options.ts'];
 /** Text and choice know nothing of running a model, although their folders stand behind it. */
 const APART = new Map([['sample', ['session']], ['tokenizer', ['session', 'sample']]]);
 /** Users of the library as a whole: they may import the root files that tie it together. */
-const USERS = ['cli', 'server', 'web'];
+const USERS = ['cli', 'web'];
 /** Where `node:` modules may be named at the top of a file; everything else runs in browsers and workers. */
-const ON_A_HOST = ['cli', 'server'];
+const ON_A_HOST = ['cli', 'batch'];
 
 const rank = (folder: string): number => ORDER.indexOf(folder);
 

@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { defaultModel } from '../../src/entries/default-model.ts';
 import { open as openHere } from '../../src/entries/index.ts';
 import { open, type WorkerModel, type WorkerSource } from '../../src/entries/worker.ts';
-import { IoError, SessionError, TernspikeError } from '../../src/errors.ts';
+import { IoError, TernspikeError } from '../../src/errors.ts';
 import { AHEAD, receivedError, sentError } from '../../src/worker/messages.ts';
 import { checkout } from '../house/checkout.ts';
 import { refuses } from '../refusal.ts';
