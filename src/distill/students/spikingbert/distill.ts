@@ -37,17 +37,18 @@ import {
 } from '../../../options.ts';
 import type { TrainerState } from '../../types.ts';
 import { type Described, describeStudent, neuronLayers, type SpikingStudent } from './config.ts';
-import { batchOf, inBatches, type Sample, SampleFeed } from './data.ts';
+import { batchOf, inBatches, type Sample, SampleFeed } from '../bert/data.ts';
 import type { Encoding, Looked } from './engine.ts';
 import { exportSpikingStudent } from './export.ts';
 import { roundTable } from './quantise.ts';
 import { Recipe } from './recipe.ts';
 import type { Tables } from './spikes.ts';
-import { readTeacher, sharedFloats, type TeacherWeights } from './teacher.ts';
-import { type LabelledText, samplesOf, scoreOf, spreadOver } from './texts.ts';
+import { readTeacher, sharedFloats, type TeacherWeights } from '../bert/teacher.ts';
+import { type LabelledText, samplesOf, scoreOf, spreadOver } from '../bert/texts.ts';
 import { createSpikingTrainer, firstState, type SpikingTrainer } from './trainer.ts';
 import { stagesOf, teacherSpread, transferred } from './transfer.ts';
-import { type StudentVocabulary, studentVocabulary, usedPieces, vocabularyEntries } from './vocabulary.ts';
+import { vocabularyEntries } from '../bert/vocabulary-entries.ts';
+import { type StudentVocabulary, studentVocabulary, usedPieces } from './vocabulary.ts';
 
 /** Numbers of a run besides its phases. */
 export interface ClassifierSettings {
@@ -350,7 +351,9 @@ function vocabularyOf(
     return studentVocabulary(entries, usedPieces(ids, vocabulary, tokenizer.vocabSize));
   }
   const listed = new Set(vocabulary);
-  return studentVocabulary(entries, (piece) => listed.has(piece));
+  // a list may spell pieces as vocab.txt does: `the`, `##ing`; the file has `▁the`, `ing`
+  const asInVocabTxt = (piece: string): string => (piece.startsWith('\u2581') ? piece.slice(1) : `##${piece}`);
+  return studentVocabulary(entries, (piece) => listed.has(piece) || listed.has(asInVocabTxt(piece)));
 }
 
 function describedStudent(
@@ -520,5 +523,5 @@ async function finalScores(
   };
 }
 
-export type { LabelledText } from './texts.ts';
+export type { LabelledText } from '../bert/texts.ts';
 export type { Course, Phase, SpikingStudent } from './config.ts';
