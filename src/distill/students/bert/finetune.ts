@@ -6,188 +6,34 @@
  * const { score } = await finetune({ base: 'all-MiniLM-L6-v2/', task, train, dev, out: 'teacher.gguf', dir: 'run' });
  * @module
  */
-import { memorySource } from '../../../bytes/memory.ts';
-import { type ModelSource, resolveSource } from '../../../bytes/resolve.ts';
-import { createFile } from '../../../bytes/sink.ts';
-import { type GgufEntry, writeGguf } from '../../../container/gguf-write.ts';
-import { readSafetensors } from '../../../container/safetensors.ts';
-import { metadataBefore } from '../../../convert/pipeline.ts';
+import { resolveSource } from '../../../bytes/resolve.ts';
 import { DistillError, OptionError } from '../../../errors.ts';
 import type { GlueTask } from '../../../eval/glue-tasks.ts';
-import type { Model } from '../../../model/model.ts';
 import { open } from '../../../model/open-builtin.ts';
-import {
-  ANY,
-  CALL,
-  checkOptions,
-  FLAG,
-  LIST,
-  number,
-  OBJECT,
-  type Rules,
-  SIGNAL,
-  TEXT,
-  whole,
-} from '../../../options.ts';
-import { Rng } from '../../../sample/rng.ts';
+import { checkOptions } from '../../../options.ts';
 import { builtinModule } from '../../../wasm/builtin.ts';
 import { loadCheckpoint } from '../../checkpoint.ts';
-import { diskFolder, type RunFolder } from '../../folder.ts';
+import { diskFolder } from '../../folder.ts';
 import { pageOf } from '../../page.ts';
-import { type Measured, train, type TrainEvent } from '../../run.ts';
-import { safetensorsParts } from '../../safetensors-write.ts';
-import { checkedNumbers } from '../../settings.ts';
+import { type Measured, train } from '../../run.ts';
 import { startTrainer, type StudentTrainer } from '../../trainer.ts';
-import type { StateTensor, TrainerState } from '../../types.ts';
-import { allSlots, CLASSIFIER, type DenseBert, denseBert, denseSlots, isTable, POOLER, TABLES } from './config.ts';
+import { BestKeeper } from './best.ts';
+import { type DenseBert, denseBert } from './config.ts';
 import { batchOf, inBatches, type Sample, SampleFeed } from './data.ts';
 import type { DenseLooked, DenseOptions } from './engine.ts';
+import { firstState, tablesOf } from './first.ts';
 import { bertKind } from './kind.ts';
 import type { LabelledBatch } from './logit-loss.ts';
-import { readBert, sharedFloats, type TeacherTables, teacherTensor, type TeacherWeights } from './teacher.ts';
-import { type LabelledText, samplesOf, scoreOf, spreadOver } from './texts.ts';
-import { vocabularyEntries } from './vocabulary-entries.ts';
-
-/** Numbers of a run. */
-export interface FinetuneSettings {
-  /** How often every text is learnt from. */
-  readonly epochs: number;
-  /** Ends the run after so many minutes; the learning rate then follows the clock where that is ahead. 0: no limit. */
-  readonly minutes: number;
-  /** Highest learning rate; it rises over `warmup` of the run and falls in a line to 0. */
-  readonly lr: number;
-  /** A share of the run. */
-  readonly warmup: number;
-  readonly weightDecay: number;
-  readonly dropout: number;
-  /** Texts and tokens of a pass, at most; passes of an update. */
-  readonly batch: number;
-  readonly tokens: number;
-  readonly accumulate: number;
-  /** Tokens to which texts are cut. */
-  readonly maxLength: number;
-  /** Largest norm of all gradients together. */
-  readonly clip: number;
-  readonly logEvery: number;
-  readonly evalEvery: number;
-  /** Texts of a measurement, evenly spread; at the end all are measured. */
-  readonly evalSamples: number;
-  readonly saveEvery: number;
-  readonly seed: number;
-}
-
-/** Those of the BERT paper (arXiv 1810.04805, appendix A.3), for batches of about 32 texts. */
-export const FINETUNE_SETTINGS: FinetuneSettings = {
-  epochs: 3,
-  minutes: 0,
-  lr: 5e-5,
-  warmup: 0.1,
-  weightDecay: 0.01,
-  dropout: 0.1,
-  batch: 16,
-  tokens: 512,
-  accumulate: 2,
-  maxLength: 128,
-  clip: 1,
-  logEvery: 10,
-  evalEvery: 500,
-  evalSamples: 1000,
-  saveEvery: 5,
-  seed: 1,
-};
-
-const RULES: Rules<FinetuneSettings> = {
-  epochs: number(1e-3, 1000),
-  minutes: number(0, 1e6),
-  lr: number(1e-9, 10),
-  warmup: number(0, 1),
-  weightDecay: number(0, 1),
-  dropout: number(0, 0.9),
-  batch: whole(1, 4096),
-  tokens: whole(4, 65536),
-  accumulate: whole(1, 4096),
-  maxLength: whole(4, 8192),
-  clip: number(1e-6, 1e6),
-  logEvery: whole(1, 1e9),
-  evalEvery: whole(1, 1e9),
-  evalSamples: whole(1, 1e6),
-  saveEvery: number(0, 1e6),
-  seed: whole(0, Number.MAX_SAFE_INTEGER),
-};
-
-export interface FinetuneOptions extends Partial<FinetuneSettings> {
-  /** A BERT with word pieces, with or without a classifier: a folder of Hugging Face, or GGUF. */
-  readonly base: ModelSource;
-  readonly task: GlueTask;
-  readonly train: readonly LabelledText[];
-  /** To measure on and to choose the best state by; never learnt from. */
-  readonly dev: readonly LabelledText[];
-  /** The GGUF file, with weights in f32. */
-  readonly out: string;
-  /** Folder of the run: checkpoints, the best state, measurements, the page. */
-  readonly dir: string;
-  /** Go on from the checkpoint in `dir`. Default false: a folder that has one is refused. */
-  readonly resume?: boolean;
-  /** Keep the tables of tokens, positions and segments as they are: a third of the memory. Default false. */
-  readonly freezeEmbeddings?: boolean;
-  readonly name?: string;
-  readonly license?: string;
-  readonly threads?: number;
-  readonly signal?: AbortSignal;
-  readonly onEvent?: (event: FinetuneEvent) => void;
-}
-
-const OPTION_RULES: Rules<FinetuneOptions> = {
-  ...RULES,
-  base: ANY,
-  task: OBJECT,
-  train: LIST,
-  dev: LIST,
-  out: TEXT,
-  dir: TEXT,
-  resume: FLAG,
-  freezeEmbeddings: FLAG,
-  name: TEXT,
-  license: TEXT,
-  threads: whole(1),
-  signal: SIGNAL,
-  onEvent: CALL,
-};
-
-export type FinetuneEvent =
-  | TrainEvent
-  | {
-    readonly kind: 'begin';
-    readonly parameters: number;
-    readonly samples: number;
-    readonly heldSamples: number;
-    readonly vocab: number;
-    readonly step: number;
-  }
-  | { readonly kind: 'score'; readonly done: number; readonly all: number };
-
-export interface FinetuneResult {
-  readonly steps: number;
-  /** Of training, over all sittings. */
-  readonly seconds: number;
-  readonly parameters: number;
-  readonly samples: number;
-  readonly heldSamples: number;
-  /** Score of all texts to measure on, by the engine from the file. */
-  readonly score: number | null;
-  /** The update of which the file has the weights, and its measurement. */
-  readonly best: Best;
-  readonly out: string;
-  readonly bytes: number;
-  readonly dir: string;
-}
-
-/** A measurement. */
-export interface Best {
-  readonly step: number;
-  readonly score: number | null;
-  readonly loss: number;
-}
+import {
+  type FinetuneOptions,
+  type FinetuneResult,
+  type FinetuneSettings,
+  finetuneSettings,
+  OPTION_RULES,
+} from './options.ts';
+import { readBert } from './teacher.ts';
+import { engineLogits, inOrder, samplesOf, scoreOf, spreadOver } from './texts.ts';
+import { writeBert } from './write.ts';
 
 type Trainer = StudentTrainer<DenseBert, LabelledBatch, object, DenseLooked, DenseOptions>;
 
@@ -199,7 +45,7 @@ type Trainer = StudentTrainer<DenseBert, LabelledBatch, object, DenseLooked, Den
 export async function finetune(options: FinetuneOptions): Promise<FinetuneResult> {
   checkOptions('finetune', options, OPTION_RULES, ['base', 'task', 'train', 'dev', 'out', 'dir']);
   const { signal, onEvent, task, out, dir, resume = false } = options;
-  const settings = checkedNumbers(RULES, FINETUNE_SETTINGS, options);
+  const settings = finetuneSettings(options);
   const folder = diskFolder(dir);
   const from = await loadCheckpoint(folder, (text) => onEvent?.({ kind: 'note', text }));
   if (resume && !from) throw new DistillError('CHECKPOINT', `${dir} holds no checkpoint to go on from`);
@@ -277,8 +123,10 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneResult
     });
     const best = await keeper.load() ??
       { tensors: result.state.tensors, at: { step: result.steps, score: null, loss: 0 } };
-    const bytes = await write(config, base, best.tensors, model, task, options, name);
-    const score = await engineScore(out, task, held, outputs, { signal, onEvent });
+    const bytes = await writeBert(config, base, best.tensors, model, task, options, name);
+    await using tuned = await open(out, { signal });
+    const tell = (done: number): void => onEvent?.({ kind: 'score', done, all: held.length });
+    const { score } = scoreOf(task, held, await engineLogits(tuned, held, tell, signal), outputs);
     const { at } = best;
     return {
       steps: result.steps,
@@ -302,41 +150,6 @@ function slope(byStep: number, byClock: number, warmup: number): number {
   return at < warmup ? at / warmup : (1 - at) / Math.max(1 - warmup, 1e-9);
 }
 
-/** Spread of the first weights of a head (BERT's `initializer_range`). */
-const HEAD_SPREAD = 0.02;
-
-/** The base's weights, a new head where it has none for this task, and moments of 0. */
-function firstState(config: DenseBert, base: TeacherWeights, seed: number): TrainerState {
-  const rng = new Rng(seed);
-  const tables = tablesOf(config, base);
-  const given = (key: string): Float32Array | null => {
-    if (isTable(key)) return [tables.words, tables.positions, tables.segments][TABLES.indexOf(key as typeof TABLES[0])];
-    if (key.startsWith(CLASSIFIER) && base.d.classes !== config.classes) return null;
-    return teacherTensor(base, key);
-  };
-  const tensors = new Map<string, StateTensor>();
-  for (const { key, shape, size } of denseSlots(config)) {
-    const head = key.startsWith(`${POOLER}.`) && key.endsWith('.weight');
-    const fresh = (): Float32Array => Float32Array.from({ length: size }, () => (head ? HEAD_SPREAD * gauss(rng) : 0));
-    tensors.set(key, { shape, data: given(key)?.slice() ?? fresh() });
-    for (const moment of ['adam.m.', 'adam.v.']) tensors.set(moment + key, { shape, data: new Float32Array(size) });
-  }
-  return { step: 0, tensors };
-}
-
-/** A normal number, by Box and Muller. */
-function gauss(rng: Rng): number {
-  return Math.sqrt(-2 * Math.log(1 - rng.uniform())) * Math.cos(2 * Math.PI * rng.uniform());
-}
-
-/** The tables with as many segments as the model in training has. */
-function tablesOf({ segments, width }: DenseBert, { words, positions, segments: own }: TeacherWeights): TeacherTables {
-  if (own.length === segments * width) return { words, positions, segments: own };
-  const all = sharedFloats(segments * width);
-  all.set(own.subarray(0, all.length));
-  return { words, positions, segments: all };
-}
-
 /** Loss and score of texts that are not learnt from. */
 async function scored(
   trainer: Trainer,
@@ -347,111 +160,15 @@ async function scored(
 ): Promise<Measured> {
   const order = inBatches(samples, settings);
   const looked = await trainer.forward(order.map((members) => batchOf(members.map((at) => samples[at]))));
-  const logits = new Array<Float32Array>(samples.length);
-  const { classes } = trainer.config;
-  looked.forEach((batch, i) =>
-    order[i].forEach((at, b) => (logits[at] = batch.logits.subarray(b * classes, (b + 1) * classes)))
-  );
+  const logits = inOrder(order, looked, trainer.config.classes);
   return { ...scoreOf(task, samples, logits, outputs), firingRates: [] };
 }
 
-const BEST = 'best.safetensors';
-
-/** Keeps the weights of the best measurement in the folder of the run: the higher score, or the lower loss of equal scores. */
-class BestKeeper {
-  readonly #folder: RunFolder;
-  #at: Best | null = null;
-
-  constructor(folder: RunFolder) {
-    this.#folder = folder;
-  }
-
-  /** What is kept, or null. @throws {DistillError} `CHECKPOINT` where it cannot be read */
-  async load(): Promise<{ readonly at: Best; readonly tensors: ReadonlyMap<string, StateTensor> } | null> {
-    const bytes = await this.#folder.read(BEST);
-    if (bytes === null) return null;
-    const { metadata, tensors } = await readSafetensors(memorySource(bytes, BEST));
-    const stated = metadata.get('best');
-    if (typeof stated !== 'string') throw new DistillError('CHECKPOINT', `${BEST} has no measurement`);
-    const state = new Map<string, StateTensor>();
-    for (const { name, shape, offset, byteLength } of tensors.values()) {
-      state.set(name, { shape, data: new Float32Array(bytes.slice(offset, offset + byteLength).buffer) });
-    }
-    this.#at = JSON.parse(stated) as Best;
-    return { at: this.#at, tensors: state };
-  }
-
-  async see({ score = null, loss }: Measured, state: () => Promise<TrainerState>): Promise<void> {
-    const better = this.#at === null || (score ?? -1) > (this.#at.score ?? -1) ||
-      (score === this.#at.score && loss < this.#at.loss);
-    if (!better) return;
-    const { step, tensors } = await state();
-    const at = { step, score, loss };
-    const weights = new Map([...tensors].filter(([key]) => !key.startsWith('adam.')));
-    await this.#folder.replace(
-      BEST,
-      safetensorsParts(weights, { format: 'ternspike-distill', best: JSON.stringify(at) }),
-    );
-    this.#at = at;
-  }
-}
-
-/** Writes the file. @returns its size */
-async function write(
-  config: DenseBert,
-  base: TeacherWeights,
-  tensors: ReadonlyMap<string, StateTensor>,
-  model: Model,
-  task: GlueTask,
-  { out, license }: FinetuneOptions,
-  name: string,
-): Promise<number> {
-  const text = (value: string): GgufEntry => ({ type: 'string', value });
-  const { labels } = task;
-  const metadata = new Map<string, GgufEntry>([
-    ...metadataBefore(model.container),
-    ...vocabularyEntries(model.container, model.tokenizer),
-    ['general.name', text(name)],
-    ['general.description', text(`${base.d.name || 'a BERT'}, fine-tuned for ${task.title}`)],
-    ['bert.classifier.output_labels', { type: 'string[]', value: [...labels] }],
-    ...(license === undefined ? [] : [['general.license', text(license)] as const]),
-  ]);
-  metadata.delete('general.file_type');
-  if (labels.length === 0) metadata.delete('bert.classifier.output_labels');
-  const tables = tablesOf(config, base);
-  const kept = new Map(TABLES.map((key, i) => [key as string, [tables.words, tables.positions, tables.segments][i]]));
-  const slots = allSlots(config);
-  const sink = await createFile(out);
-  try {
-    const header = { metadata, tensors: slots.map(({ key, shape }) => ({ name: key, type: 'F32' as const, shape })) };
-    const writer = await writeGguf(sink, header);
-    for (const { key } of slots) {
-      const data = tensors.get(key)?.data ?? kept.get(key);
-      if (!data) throw new DistillError('CHECKPOINT', `the best state has no ${key}`);
-      await writer.write(key, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-    }
-    await writer.finish();
-    await sink.commit();
-    return writer.bytesWritten;
-  } finally {
-    await sink.discard();
-  }
-}
-
-/** Score of the file by the engine. */
-async function engineScore(
-  out: string,
-  task: GlueTask,
-  held: readonly Sample[],
-  outputs: readonly number[],
-  { signal, onEvent }: Pick<FinetuneOptions, 'signal' | 'onEvent'>,
-): Promise<number | null> {
-  await using model = await open(out, { signal });
-  const logits: (readonly number[])[] = [];
-  for (const [i, { ids, types }] of held.entries()) {
-    const said = await model.classify({ ids: [...ids], typeIds: [...types] }, { signal });
-    logits.push(said.logits);
-    onEvent?.({ kind: 'score', done: i + 1, all: held.length });
-  }
-  return scoreOf(task, held, logits, outputs).score;
-}
+export type { Best } from './best.ts';
+export {
+  FINETUNE_SETTINGS,
+  type FinetuneEvent,
+  type FinetuneOptions,
+  type FinetuneResult,
+  type FinetuneSettings,
+} from './options.ts';
