@@ -110,12 +110,12 @@ async function embedded(build) {
   // the worker of a page is the whole engine, with the script of a thread in it
   await build({ ...SHARED, format: 'iife', sourcemap: false, entryPoints: { 'worker-host': 'src/worker-host.ts' } });
   script('worker-host', 'worker');
-  const model = readFileSync('models/stories-spiking.gguf').toString('base64');
-  generate(
-    'src/entries/stories.generated.ts',
-    'models/stories-spiking.gguf',
-    `export const stories: string =\n  ${literal(model)};`,
-  );
+  for (
+    const [name, path] of [['stories', 'models/stories-spiking.gguf'], ['sentiment', 'models/sentiment-spiking.gguf']]
+  ) {
+    const model = readFileSync(path).toString('base64');
+    generate(`src/entries/${name}.generated.ts`, path, `export const ${name}: string =\n  ${literal(model)};`);
+  }
 }
 
 /** Bundles for users: one file per entry and shared chunks, dependencies inlined, no node-only import at the top. */
@@ -133,6 +133,7 @@ async function bundles() {
       edge: 'src/entries/edge.ts',
       random: 'src/entries/random.ts',
       'default-model': 'src/entries/default-model.ts',
+      'default-classifier': 'src/entries/default-classifier.ts',
       eval: 'src/entries/eval.ts',
       distill: 'src/entries/distill.ts',
       cli: 'src/cli/main.ts',

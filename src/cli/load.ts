@@ -12,7 +12,6 @@ import type { KvType } from '../description/plan.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { Build } from '../wasm/features.ts';
 import type { ActivationType } from '../wasm/load-options.ts';
-import { UsageError } from './args.ts';
 import type { Context } from './command.ts';
 import { bytesText } from './output.ts';
 import { bundledModel, DEFAULT_CLASSIFIER } from './package-folder.ts';
@@ -51,8 +50,7 @@ export const CLASSIFIER_MODEL: {
   kind: 'text',
   short: 'm',
   value: 'FILE',
-  help: 'classifier: the folder, file or URL of a spiking or a dense BERT; ' +
-    (DEFAULT_CLASSIFIER === null ? 'must be given, for none is bundled' : 'default: the bundled one'),
+  help: 'classifier: the folder, file or URL of a spiking or a dense BERT; default: the bundled one, for sentiment',
 };
 
 /** Options of commands that run decoders: types to load matrices in. */
@@ -98,13 +96,9 @@ export function modelPath(path: string | undefined): string {
   return path ?? bundledModel();
 }
 
-/** The path of a classifier. @throws {UsageError} where none is given and none is bundled */
+/** The path of a classifier; without one, that of the bundled classifier. @throws {TernspikeError} `OPTION` */
 export function classifierPath(path: string | undefined): string {
-  if (path !== undefined) return path;
-  if (DEFAULT_CLASSIFIER !== null) return bundledModel(DEFAULT_CLASSIFIER);
-  throw new UsageError(
-    'give -m MODEL: the folder or file of a spiking or a dense BERT; the bundled model tells stories',
-  );
+  return path ?? bundledModel(DEFAULT_CLASSIFIER);
 }
 
 /** Most models are there before anyone wonders. */

@@ -1,5 +1,5 @@
 /**
- * What travels with the package beside the bundle: its package.json and the default model.
+ * What travels with the package beside the bundle: its package.json and the models that are used where none is named.
  * @module
  */
 import { existsSync, readFileSync } from 'node:fs';
@@ -9,8 +9,8 @@ import { TernspikeError } from '../errors.ts';
 
 /** The model that generates where none is named: a student of stories260K, see models/README.md. */
 const DEFAULT_MODEL = 'models/stories-spiking.gguf';
-/** The same for commands that classify; null while none is in the package. */
-export const DEFAULT_CLASSIFIER: string | null = null;
+/** The same for commands that classify: a student of a BERT that tells good reviews from bad ones. */
+export const DEFAULT_CLASSIFIER = 'models/sentiment-spiking.gguf';
 
 interface Package {
   readonly folder: string;

@@ -199,7 +199,6 @@ usage('wrong usage of a command is found before anything is opened', async () =>
     [['logits', '-m', 'x', '--ids', '1,2', '--prefill', '1', '--entropy-exit', '1'], '--prefill'],
     [['logits', '-m', 'x', '--ids', '1,2', '--prefill', '3'], '--prefill is 3'],
     [['tokenize', 'text', '-m', 'x', '--tokenizer', 'y'], '-m MODEL or --tokenizer'],
-    [['classify', '--text', 'a'], 'give -m MODEL'],
     [['perplexity', '-m', 'x'], '-f TEXT'],
     [['convert', 'a', 'b'], '--type'],
     [['convert', 'a', 'b', '--type', 'q4_k'], '"q4_k"', 'tq2_0'],
