@@ -17,6 +17,7 @@ import { logits } from './logits.ts';
 import { perplexityCommand } from './perplexity.ts';
 import { run } from './run.ts';
 import { dashboardCommand } from './dashboard.ts';
+import { modelsCommand, pullCommand, rmCommand } from './store.ts';
 import { detokenize, tokenize } from './tokenize.ts';
 
 export const COMMANDS: readonly Command[] = [
@@ -25,6 +26,9 @@ export const COMMANDS: readonly Command[] = [
   tokenize,
   detokenize,
   inspect,
+  pullCommand,
+  modelsCommand,
+  rmCommand,
   perplexityCommand,
   classify,
   embed,
