@@ -18,6 +18,7 @@ import { perplexityCommand } from './perplexity.ts';
 import { run } from './run.ts';
 import { dashboardCommand } from './dashboard.ts';
 import { detokenize, tokenize } from './tokenize.ts';
+import { webCommand } from './web.ts';
 
 export const COMMANDS: readonly Command[] = [
   run,
@@ -33,6 +34,7 @@ export const COMMANDS: readonly Command[] = [
   gateCommand,
   historyCommand,
   dashboardCommand,
+  webCommand,
   convert,
   distillCommand,
   bench,
