@@ -19,6 +19,7 @@ import { run } from './run.ts';
 import { dashboardCommand } from './dashboard.ts';
 import { modelsCommand, pullCommand, rmCommand } from './store.ts';
 import { detokenize, tokenize } from './tokenize.ts';
+import { webCommand } from './web.ts';
 
 export const COMMANDS: readonly Command[] = [
   run,
@@ -37,6 +38,7 @@ export const COMMANDS: readonly Command[] = [
   gateCommand,
   historyCommand,
   dashboardCommand,
+  webCommand,
   convert,
   distillCommand,
   bench,
