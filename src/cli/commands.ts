@@ -19,7 +19,9 @@ import { logits } from './logits.ts';
 import { perplexityCommand } from './perplexity.ts';
 import { run } from './run.ts';
 import { dashboardCommand } from './dashboard.ts';
+import { modelsCommand, pullCommand, rmCommand } from './store.ts';
 import { detokenize, tokenize } from './tokenize.ts';
+import { webCommand } from './web.ts';
 
 export const COMMANDS: readonly Command[] = [
   run,
@@ -28,6 +30,9 @@ export const COMMANDS: readonly Command[] = [
   tokenize,
   detokenize,
   inspect,
+  pullCommand,
+  modelsCommand,
+  rmCommand,
   perplexityCommand,
   classify,
   embed,
@@ -37,6 +42,7 @@ export const COMMANDS: readonly Command[] = [
   gateCommand,
   historyCommand,
   dashboardCommand,
+  webCommand,
   convert,
   distillCommand,
   bench,

@@ -190,7 +190,16 @@ export class Model {
     }
     const session = options.session ?? this.session(picked<SessionOptions>(options, SESSION_RULES));
     const call = picked<CallOptions>(options, CALL_RULES);
-    const { onPrefill } = options;
+    const { onPrefill, onSpikes } = options;
+    if (onSpikes && !decoder.spikes) {
+      throw new OptionError(
+        'OPTION',
+        `onSpikes is for models that spike; this is a ${description.architecture} model`,
+        {
+          option: 'onSpikes',
+        },
+      );
+    }
     const onRead = onPrefill && ((read: number, total: number): void => onPrefill({ read, total }));
     const leave = decoder.join();
     try {
@@ -209,10 +218,12 @@ export class Model {
         id = sampler.sample(logits);
         sampler.accept(id);
       };
-      if (limit > 0) await session.read(ids, { ...call, onRead }, ids.length - 1, see);
+      if (limit > 0) await session.read(ids, { ...call, onRead, seeSpikes: onSpikes }, ids.length - 1, see);
+      const seeSpikes = onSpikes &&
+        ((layer: number, fired: Uint8Array) => onSpikes(layer, fired, ids.length + completion - 1));
       decodeStart = performance.now();
       for (let first = true; completion < limit; first = false) {
-        if (!first) await session.read([id], call, 0, see);
+        if (!first) await session.read([id], { ...call, seeSpikes }, 0, see);
         if (stopIds.has(id)) {
           finishReason = 'stop';
           break;

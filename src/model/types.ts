@@ -6,6 +6,7 @@ import type { Architecture } from '../architectures/architecture.ts';
 import type { Embedder } from '../forward/embedder.ts';
 import type { Classifier } from '../forward/classifier.ts';
 import type { Container } from '../container/tensor.ts';
+import type { OnSpikes } from '../forward/spike-record.ts';
 import type { SpikeLayer, SpikeReport } from '../forward/spike-report.ts';
 import type { Decoder } from '../forward/decoder.ts';
 import type { Executor } from '../threads/executor.ts';
@@ -40,6 +41,9 @@ export interface GenerateOptions extends SamplerOptions, SessionOptions, CallOpt
   readonly joined?: boolean;
   /** Sees how much of the prompt has been read, after every batch. */
   readonly onPrefill?: (progress: PrefillProgress) => void;
+  /** For spiking models: sees which neurons fire, layer by layer for every token that is read: the prompt, then each token that was
+   *  generated but for the last, which is never read. */
+  readonly onSpikes?: OnSpikes;
 }
 
 /** How far the reading of a prompt is, in tokens. */
@@ -59,6 +63,7 @@ export const GENERATE_RULES: Rules<GenerateOptions> = {
   history: LIST,
   joined: FLAG,
   onPrefill: CALL,
+  onSpikes: CALL,
 };
 
 /** The same of chats. */

@@ -1,0 +1,1 @@
+export function besideView(_: HTMLElement): void {}

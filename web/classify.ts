@@ -1,0 +1,1 @@
+export function classifyView(_: HTMLElement): void {}

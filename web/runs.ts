@@ -1,0 +1,1 @@
+export function runsView(_: HTMLElement): void {}
