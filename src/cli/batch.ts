@@ -24,6 +24,7 @@ import { CONTEXT_OPTIONS, load, type LoadOptions, memoryOf, MODEL_OPTIONS, model
 import { clock, rounded } from './output.ts';
 import { version } from './package-folder.ts';
 import { samplerOptions, SAMPLING_OPTIONS } from './sampling-options.ts';
+import { withModel } from './stored.ts';
 
 /** Rows that run together: most of what sharing a pass brings. */
 const DEFAULT_PARALLEL = 8;
@@ -230,7 +231,7 @@ async function openSeveral(
     throw new UsageError(`--parallel is ${asked}, at most ${MAX_PARALLEL}`);
   }
   const open = (parallel: number): Promise<Model> =>
-    withSource(path, context.signal, (source) => load(source, { ...options, parallel }, context));
+    withModel(path, context, (source) => load(source, { ...options, parallel }, context));
   const parallel = asked ?? DEFAULT_PARALLEL;
   try {
     return { model: await open(parallel), parallel };

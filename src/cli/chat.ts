@@ -16,12 +16,13 @@ import { type Lines, readMessages } from './chat-lines.ts';
 import { settingLines, withSetting } from './chat-settings.ts';
 import { type Command, command, type Context } from './command.ts';
 import { Conversation, type Turn } from './conversation.ts';
-import { readText, withSource } from './files.ts';
+import { readText } from './files.ts';
 import { spoken } from './flags.ts';
 import { CONTEXT_OPTIONS, load, memoryOf, MODEL_OPTIONS, modelPath, TYPE_OPTIONS } from './load.ts';
 import { rounded } from './output.ts';
 import { samplerOptions, SAMPLING_OPTIONS } from './sampling-options.ts';
 import { spikeLines } from './spikes.ts';
+import { withModel } from './stored.ts';
 import { tokenizerOfFile } from './tokenizer-file.ts';
 
 /** How late an interrupt may be seen while a message is read. */
@@ -82,7 +83,7 @@ export const chat: Command = command(
       'echo "One day, Tom" | ternspike chat --seed 1',
     ],
   },
-  async ({ values }, { out }) => {
+  async ({ values }, { out, offline }) => {
     const interrupts = new AbortController();
     let answering: AbortController | undefined;
     const terminal = isatty(0) && isatty(1) && !out.json;
@@ -101,7 +102,7 @@ export const chat: Command = command(
     });
     try {
       answering = interrupts; // an interrupt while it loads ends
-      const context: Context = { out, signal: interrupts.signal };
+      const context: Context = { out, offline, signal: interrupts.signal };
       using model = await openModel(values, context);
       answering = undefined;
       const talk = new Talk(model, values, { out, note }, await templateOf(values.template, interrupts.signal));
@@ -129,10 +130,9 @@ type ChatValues = Values<typeof OPTIONS>;
 async function openModel(values: ChatValues, context: Context): Promise<Model> {
   const { type, head, embedding, build, kv, activations, threads, ctx: contextLength } = values;
   checkSamplerOptions(samplerOptions(values));
-  const { signal } = context;
-  const tokenizer = values.tokenizer === undefined ? undefined : await tokenizerOfFile(values.tokenizer, signal);
+  const tokenizer = values.tokenizer === undefined ? undefined : await tokenizerOfFile(values.tokenizer, context);
   const options = { type, head, embedding, build, kv, activations, threads, contextLength, tokenizer };
-  return await withSource(modelPath(values.model), signal, (source) => load(source, options, context));
+  return await withModel(modelPath(values.model), context, (source) => load(source, options, context));
 }
 
 async function templateOf(given: string | undefined, signal: AbortSignal): Promise<string | undefined> {
