@@ -204,7 +204,7 @@ export class Model {
     const leave = decoder.join();
     try {
       const limit = checkMaxTokens(options, session, ids.length);
-      for (const id of ids) sampler.accept(id);
+      for (const id of [...(options.history ?? []), ...ids]) sampler.accept(id);
       const stream = tokenizer?.stream({ continues: options.joined ?? endsWithText(tokenizer, ids) }) ?? SILENT;
       const pieces = tokenizer?.vocabSize ?? 0;
       const stopIds = new Set(tokenizer?.specials.stop);
