@@ -222,6 +222,7 @@ export class Model {
       const seeSpikes = onSpikes &&
         ((layer: number, fired: Uint8Array) => onSpikes(layer, fired, ids.length + completion - 1));
       decodeStart = performance.now();
+      const prefillMs = decodeStart - start;
       for (let first = true; completion < limit; first = false) {
         if (!first) await session.read([id], { ...call, seeSpikes }, 0, see);
         if (stopIds.has(id)) {
@@ -230,7 +231,9 @@ export class Model {
         }
         completion++;
         const { text, stopped } = matcher.push(id < pieces ? stream.push(id) : '');
+        const given = performance.now();
         yield { text, id, finishReason: null };
+        decodeStart += performance.now() - given; // the reader's time is not the model's
         if (stopped) {
           finishReason = 'stop';
           break;
@@ -241,7 +244,7 @@ export class Model {
       const usage: GenerateUsage = {
         promptTokens: ids.length,
         completionTokens: completion,
-        prefillMs: decodeStart - start,
+        prefillMs,
         decodeMs: performance.now() - decodeStart,
         unread: id < 0 ? null : id,
         ...(spikes && { spikes }),
