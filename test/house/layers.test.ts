@@ -17,11 +17,12 @@ const ORDER = [
   'convert',
   'sample',
   'tokenizer',
+  'chat',
+  'structured',
   'session',
   'architectures',
   'model',
   'worker',
-  'structured',
   'eval',
   'distill',
   'store',
@@ -35,7 +36,7 @@ const ORDER = [
 /** Root files that every layer may use: they come before all folders. */
 const FIRST = ['errors.ts', 'limits.ts', 'options.ts'];
 /** Text and choice know nothing of running a model, although their folders stand behind it. */
-const APART = new Map([['sample', ['session']], ['tokenizer', ['session', 'sample']]]);
+const APART = new Map([['sample', ['session']], ['tokenizer', ['session', 'sample']], ['chat', ['session', 'sample']]]);
 /** Users of the library as a whole: they may import the root files that tie it together. */
 const USERS = ['cli'];
 /** Where `node:` modules may be named at the top of a file; everything else runs in browsers and workers. */
