@@ -17,6 +17,7 @@ import { logits } from './logits.ts';
 import { perplexityCommand } from './perplexity.ts';
 import { run } from './run.ts';
 import { dashboardCommand } from './dashboard.ts';
+import { modelsCommand, pullCommand, rmCommand } from './store.ts';
 import { detokenize, tokenize } from './tokenize.ts';
 import { webCommand } from './web.ts';
 
@@ -26,6 +27,9 @@ export const COMMANDS: readonly Command[] = [
   tokenize,
   detokenize,
   inspect,
+  pullCommand,
+  modelsCommand,
+  rmCommand,
   perplexityCommand,
   classify,
   embed,

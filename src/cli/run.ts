@@ -9,12 +9,13 @@ import { checkSamplerOptions, type SamplerOptions } from '../sample/options.ts';
 import { randomSeed } from '../sample/rng.ts';
 import { type OptionTable, UsageError, type Values } from './args.ts';
 import { type Command, command, type Context } from './command.ts';
-import { readText, textArgument, withSource } from './files.ts';
+import { readText, textArgument } from './files.ts';
 import { generate } from './generation.ts';
 import { CONTEXT_OPTIONS, load, MODEL_OPTIONS, modelPath, TYPE_OPTIONS } from './load.ts';
 import { contextFor, type Prompt } from './prompt.ts';
 import { beginSessionFile, lookAtSession, openSession, type SessionFile } from './session-file.ts';
 import { tokenizerOfFile } from './tokenizer-file.ts';
+import { withModel } from './stored.ts';
 
 /** Tokens that are generated unless told. */
 const DEFAULT_TOKENS = 128;
@@ -163,8 +164,8 @@ async function openFor(
 ): Promise<Model> {
   const { signal } = context;
   const held = loaded?.positions ?? 0;
-  const tokenizer = values.tokenizer === undefined ? undefined : await tokenizerOfFile(values.tokenizer, signal);
-  return await withSource(path, signal, async (source) => {
+  const tokenizer = values.tokenizer === undefined ? undefined : await tokenizerOfFile(values.tokenizer, context);
+  return await withModel(path, context, async (source) => {
     let contextLength = values.ctx;
     if (contextLength === undefined && values.overflow !== 'slide') {
       contextLength = await contextFor(source, prompt, held, values.tokens ?? DEFAULT_TOKENS, tokenizer, signal);
