@@ -11,8 +11,8 @@ export interface Figures {
   readonly tokens: number;
   /** Share of neurons that were silent in them. */
   readonly silent: number;
-  /** Tokens a second that the engine computed; null while unknown. */
-  readonly speed: number | null;
+  /** Tokens a second, null while unknown, and of what. */
+  readonly speed: readonly [rate: number | null, note: string];
   /** Means per token; null while unknown. */
   readonly report: SpikeReport | null;
 }
@@ -48,9 +48,9 @@ export function counters(): { readonly element: HTMLElement; show(figures: Figur
   );
   return {
     element,
-    show({ tokens, silent: share, speed: rate, report }) {
+    show({ tokens, silent: share, speed: [rate, note], report }) {
       silent.set(tokens > 0 ? percent(share) : '–', `of ${tokens} tokens’ neurons`);
-      speed.set(rate === null ? '–' : `${count(rate)}`, 'tokens a second, computed here');
+      speed.set(rate === null ? '–' : count(rate), note);
       if (!report) {
         for (const { set } of [avoided, unread, energy]) set('–', '');
         return;

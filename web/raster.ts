@@ -11,7 +11,7 @@ import { blockColour, type Rgb } from './palette.ts';
 const MOST_COLUMNS = 2048;
 /** CSS pixels of a column. */
 const NARROWEST = 4;
-const WIDEST = 14;
+const WIDEST = { token: 14, step: 48 } as const;
 
 export interface RasterLayer {
   readonly name: string;
@@ -185,7 +185,7 @@ export class Raster {
   #width(): number {
     const ratio = devicePixelRatio || 1;
     const fitting = Math.floor(this.canvas.width / this.#expected);
-    return Math.round(Math.min(WIDEST * ratio, Math.max(NARROWEST * ratio, fitting)));
+    return Math.round(Math.min(WIDEST[this.#options.unit] * ratio, Math.max(NARROWEST * ratio, fitting)));
   }
 
   /** First column that is shown: the newest are, unless an older one is looked at. */

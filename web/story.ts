@@ -114,11 +114,14 @@ export class Story {
       for await (const { id, text, usage } of chunks) {
         if (id !== null) {
           await pace.turn(signal);
-          if (layers.length === 0) this.speed.arrive();
+          this.speed.tick();
           this.ids.push(id);
           this.texts.push(text);
           if (chat && this.#tokens.length === 0) this.#prompt = this.#skipPrompt();
-        } else this.usage = usage ?? null;
+        } else if (usage) {
+          this.usage = usage;
+          this.speed.end(usage);
+        }
         if (id !== null || text !== '') this.#add(text, into, id === null);
         this.#show();
         onTick();
@@ -129,6 +132,12 @@ export class Story {
       onTick();
     }
     return this.texts.join('');
+  }
+
+  /** Marks a token of the answer, and no other. */
+  mark(at: number): void {
+    this.element.querySelector('.differs')?.classList.remove('differs');
+    this.#tokens[this.#prompt + at]?.span.classList.add('differs');
   }
 
   /** The prompt as the model sees it, piece by piece; the first may be a token without text. */
@@ -149,10 +158,7 @@ export class Story {
 
   readonly #see: OnSpikes = (layer, fired, at) => {
     let column = this.#columns.get(at);
-    if (!column) {
-      this.#columns.set(at, column = []);
-      this.speed.arrive();
-    }
+    if (!column) this.#columns.set(at, column = []);
     column[layer] = fired.slice();
     if (layer === this.raster.layers.length - 1) this.#show();
   };

@@ -140,6 +140,7 @@ export interface GenerateUsage {
   readonly promptTokens: number;
   readonly completionTokens: number;
   readonly prefillMs: number;
+  /** The model's time; not that which the reader of a stream took between two pieces. */
   readonly decodeMs: number;
   /** The id that was drawn last, an end token or one that was said: the session has not read it. Null where none was drawn. */
   readonly unread: number | null;
