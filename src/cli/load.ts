@@ -91,6 +91,7 @@ export interface LoadOptions {
   readonly tokenizer?: Tokenizer;
   readonly forcedSparsity?: number;
   readonly threads?: number;
+  readonly parallel?: number;
 }
 
 /** The model's path; without one, that of the bundled model. @throws {TernspikeError} `OPTION` */
