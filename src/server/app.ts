@@ -12,11 +12,14 @@ import { ActivityLog } from './activity.ts';
 import { Call, type Settings } from './call.ts';
 import { chatCompletions } from './chat-completions.ts';
 import { completions } from './completions.ts';
+import { classify } from './classify.ts';
+import { embeddings } from './embeddings.ts';
 import { ApiError } from './errors.ts';
 import { hostAllowed, originAllowed } from './hosts.ts';
 import { Metrics } from './metrics.ts';
 import { applyTemplate, detokenize, health, listModels, oneModel, props, tokenize } from './plain.ts';
 import { Models } from './registry.ts';
+import { responses } from './responses.ts';
 import type { App, ServedModels, ServerOptions } from './types.ts';
 
 const DEFAULTS = {
@@ -51,6 +54,9 @@ type Handler = (call: Call, name: string) => Response | Promise<Response>;
 const ROUTES: readonly (readonly [method: 'GET' | 'POST', path: string, handler: Handler])[] = [
   ['POST', '/v1/chat/completions', chatCompletions],
   ['POST', '/v1/completions', completions],
+  ['POST', '/v1/responses', responses],
+  ['POST', '/v1/embeddings', embeddings],
+  ['POST', '/v1/classify', classify],
   ['GET', '/v1/models', listModels],
   ['GET', '/v1/models/:name{.+}', oneModel],
   ['POST', '/tokenize', tokenize],
@@ -80,9 +86,8 @@ export function createApp(models: ServedModels, options: ServerOptions = {}): Ap
   const settings: Settings = { ...DEFAULTS, ...given };
   const registry = new Models(models, settings);
   const metrics = new Metrics(() => registry.load());
-  const stopping = new AbortController();
+  const active = new Set<Call>();
   let draining = false;
-  let active = 0;
   let idle = (): void => {};
 
   const hono = new Hono({ strict: true });
@@ -90,11 +95,11 @@ export function createApp(models: ServedModels, options: ServerOptions = {}): Ap
   const answer = async (context: Context, route: string, handler: Handler): Promise<Response> => {
     const { raw, method, path } = context.req;
     const activity = new ActivityLog({ method, path: path.slice(0, 200) }, metrics, settings.log);
-    const call = new Call(raw, route, { activity, models: registry, settings, stopping: stopping.signal });
-    active++;
+    const call = new Call(raw, route, { activity, models: registry, settings });
+    active.add(call);
     call.ended(() => {
-      active--;
-      if (active === 0) idle();
+      active.delete(call);
+      if (active.size === 0) idle();
     });
     try {
       if (draining && !OPEN.includes(route)) throw closing();
@@ -169,9 +174,9 @@ export function createApp(models: ServedModels, options: ServerOptions = {}): Ap
     load: () => registry.load(),
     async drain(graceMs) {
       draining = true;
-      if (active === 0) return;
+      if (active.size === 0) return;
       const over = new Promise<void>((resolve) => idle = resolve);
-      const timer = setTimeout(() => stopping.abort(closing()), graceMs);
+      const timer = setTimeout(() => { for (const call of active) call.stop(closing()); }, graceMs);
       await over;
       clearTimeout(timer);
     },

@@ -29,7 +29,7 @@ export class Call {
   constructor(
     request: Request,
     route: string,
-    parts: { activity: ActivityLog; models: Models; settings: Settings; stopping: AbortSignal },
+    parts: { activity: ActivityLog; models: Models; settings: Settings },
   ) {
     this.request = request;
     this.activity = parts.activity;
@@ -47,10 +47,6 @@ export class Call {
     const client = request.signal;
     if (client.aborted) this.#own.abort(clientGone());
     else client.addEventListener('abort', () => this.#own.abort(clientGone()), { once: true });
-    const { stopping } = parts;
-    const stopped = (): void => this.#own.abort(stopping.reason);
-    if (stopping.aborted) stopped();
-    else stopping.addEventListener('abort', stopped, { signal: this.#own.signal });
     this.signal = this.#own.signal;
   }
 
@@ -67,6 +63,11 @@ export class Call {
   /** The model that is named, or the first. @throws {ApiError} 404; 503 while it is loading */
   model(name: string | undefined): Served {
     return this.models.find(name);
+  }
+
+  /** Ends it now. */
+  stop(reason: ApiError): void {
+    this.#own.abort(reason);
   }
 
   /** Calls `then` once the answer is over. */

@@ -32,7 +32,7 @@ export class Place {
   readonly #start: number;
   readonly #queueMs: number;
   readonly #release: () => void;
-  #begun = false;
+  readonly #unused: () => void;
 
   /** @internal */
   constructor(served: Served, signal: AbortSignal, start: number, release: () => void) {
@@ -42,7 +42,8 @@ export class Place {
     this.#queueMs = performance.now() - start;
     this.#release = release;
     // an answer that nobody comes for
-    signal.addEventListener('abort', () => !this.#begun && release(), { once: true });
+    this.#unused = release;
+    signal.addEventListener('abort', this.#unused, { once: true });
   }
 
   /** Generates, and gives the place back at the end, however it comes. @param seen is told what it took */
@@ -55,7 +56,7 @@ export class Place {
     let usage: GenerateUsage | undefined;
     const said: number[] = [];
     let readMs = 0;
-    this.#begun = true;
+    this.#signal.removeEventListener('abort', this.#unused);
     try {
       this.#signal.throwIfAborted();
       session = model.session();
@@ -87,6 +88,17 @@ export class Place {
         decodeMs: usage?.decodeMs ?? 0,
         spikes: usage?.spikes,
       });
+    }
+  }
+
+  /** Other work than generating. */
+  async use<T>(work: () => Promise<T>): Promise<T> {
+    this.#signal.removeEventListener('abort', this.#unused);
+    try {
+      this.#signal.throwIfAborted();
+      return await work();
+    } finally {
+      this.#release();
     }
   }
 

@@ -57,7 +57,7 @@ export interface Server {
 }
 
 /** A chat of a conversation's usual shape, for models that know ten words. */
-export const CHAT_TEMPLATE = '{% for m in messages %}{{ m.role[0] }}:{{ m.content }}\n{% endfor %}' +
+export const CHAT_TEMPLATE: string = '{% for m in messages %}{{ m.role[0] }}:{{ m.content }}\n{% endfor %}' +
   '{% if add_generation_prompt %}a:{% endif %}';
 
 /** Random weights of the llama shape with a vocabulary and a template. */
