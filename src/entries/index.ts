@@ -62,6 +62,7 @@ export { openTokenizer, tokenizerFromMetadata } from '../tokenizer/open.ts';
 export type { ChatMessage, ChatOptions } from '../tokenizer/template.ts';
 export type { DecodeOptions, EncodeOptions, SpecialIds, Tokenizer, TokenStream } from '../tokenizer/tokenizer.ts';
 export { perplexity, type PerplexityOptions, type PerplexityResult, type WindowScore } from '../eval/perplexity.ts';
+export type { OnSpikes } from '../forward/spike-record.ts';
 export type { ClassifyLayerReport, ClassifySpikes } from '../forward/classify-report.ts';
 export {
   ENERGY_PICOJOULES,

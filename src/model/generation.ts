@@ -3,6 +3,7 @@
  * @module
  */
 import { CALL_RULES, type CallOptions } from '../bytes/pace.ts';
+import { OptionError } from '../errors.ts';
 import { picked } from '../options.ts';
 import { type SpikeReport, spikeReport } from '../forward/spike-report.ts';
 import { type SpikeTrace, traceSince } from '../forward/spike-trace.ts';
@@ -61,6 +62,10 @@ export class Generation {
   /** @throws {OptionError} */
   constructor(made: GenerationParts, options: GenerateOptions) {
     const { architecture, container, description, tokenizer, generator: { decoder, sampler } } = made.parts;
+    if (options.onSpikes && (!decoder.spikes || made.index >= 0)) {
+      const why = decoder.spikes ? 'one completion' : `models that spike; this is a ${description.architecture} model`;
+      throw new OptionError('OPTION', `onSpikes is for ${why}`, { option: 'onSpikes' });
+    }
     this.#made = made;
     this.#options = options;
     this.#matcher = new StopMatcher(options.stop ?? []);
@@ -78,10 +83,10 @@ export class Generation {
   /** Reads what is left of the prompt, and generates. @throws {SessionError}; the signal's reason */
   async *run(session: Session, { read, scores }: HeadStart): AsyncGenerator<GenerateChunk, void> {
     const { parts: { tokenizer, generator }, ids } = this.#made;
-    const { maxTokens, onPrefill, echo = false, logprobs } = this.#options;
+    const { maxTokens, onPrefill, onSpikes, history = [], echo = false, logprobs } = this.#options;
     const call = picked<CallOptions>(this.#options, CALL_RULES);
     const limit = checkMaxTokens(maxTokens, session, ids.length - read);
-    for (const id of ids) this.#sampler.accept(id);
+    for (const id of [...history, ...ids]) this.#sampler.accept(id);
     const joined = this.#options.joined ?? (this.#run === null && tokenizer !== null && endsWithText(tokenizer, ids));
     const stream = tokenizer?.stream({ continues: !echo && joined }) ?? SILENT;
     const leave = generator.decoder.join();
@@ -98,20 +103,25 @@ export class Generation {
           if (next < ids.length) scores[next] = this.scoreAt(logits, ids[next]);
           else if (limit > 0) this.#draw(logits);
         };
-        await session.read(left, { ...call, onRead }, scored ? 0 : left.length - 1, see);
+        await session.read(left, { ...call, onRead, seeSpikes: onSpikes }, scored ? 0 : left.length - 1, see);
       }
-      const decodeStart = performance.now();
+      let decodeStart = performance.now();
+      const prefillMs = decodeStart - start;
+      const seeSpikes = onSpikes &&
+        ((layer: number, fired: Uint8Array): void => onSpikes(layer, fired, ids.length + this.#said.length - 1));
       if (echo) yield* this.#echoed(stream, scored ? scores : null);
       let finishReason: FinishReason = 'length';
       for (let first = true; this.#said.length < limit; first = false) {
-        if (!first) await session.read([this.#id], call, 0, (logits) => this.#draw(logits));
+        if (!first) await session.read([this.#id], { ...call, seeSpikes }, 0, (logits) => this.#draw(logits));
         if (this.#stopIds.has(this.#id)) {
           finishReason = 'stop';
           break;
         }
         this.#said.push(this.#id);
         const { text, stopped } = this.#matcher.push(this.#textOf(this.#id, stream));
+        const given = performance.now();
         yield this.#chunk({ text, id: this.#id, finishReason: null, ...this.#score });
+        decodeStart += performance.now() - given; // the reader's time is not the model's
         if (stopped || this.#run?.complete) {
           finishReason = 'stop';
           break;
@@ -123,7 +133,7 @@ export class Generation {
       const usage: GenerateUsage = {
         promptTokens: ids.length,
         completionTokens: this.#said.length,
-        prefillMs: decodeStart - start,
+        prefillMs,
         decodeMs: performance.now() - decodeStart,
         unread: this.#id < 0 ? null : this.#id,
         ...(now && { spikes: spikesOf(this.#made.parts, traceSince(now, before)) }),

@@ -6,6 +6,7 @@ import type { Architecture } from '../architectures/architecture.ts';
 import type { Embedder } from '../forward/embedder.ts';
 import type { Classifier } from '../forward/classifier.ts';
 import type { Container } from '../container/tensor.ts';
+import type { OnSpikes } from '../forward/spike-record.ts';
 import type { SpikeLayer, SpikeReport } from '../forward/spike-report.ts';
 import type { Decoder } from '../forward/decoder.ts';
 import type { Executor } from '../threads/executor.ts';
@@ -57,12 +58,17 @@ export interface GenerateOptions extends SamplerOptions, SessionOptions, CallOpt
   /** How many ids at the beginning of the prompt the session has read already: it goes on after them, and penalties count them as
    *  they count the rest. Less than the prompt has; with `session` only. Default 0. */
   readonly read?: number;
+  /** What `session` has read before the prompt, so that penalties of recent tokens see it too. */
+  readonly history?: readonly number[];
   /** Keep the space that joins the text to the prompt, where the vocabulary has it (SentencePiece), so that prompt + text
    *  reads right. Default: true after a prompt that ends with text; false after one that ends with a special token, and in
    *  `chat`. With false, all pieces together are `tokenizer.decode(ids)`. */
   readonly joined?: boolean;
   /** Sees how much of the prompt has been read, after every batch. */
   readonly onPrefill?: (progress: PrefillProgress) => void;
+  /** For spiking models: sees which neurons fire, layer by layer for every token that is read: the prompt, then each token that was
+   *  generated but for the last, which is never read. */
+  readonly onSpikes?: OnSpikes;
 }
 
 /** How far the reading of a prompt is, in tokens. */
@@ -86,8 +92,10 @@ export const GENERATE_RULES: Rules<GenerateOptions> = {
   n: whole(1, MAX_COMPLETIONS),
   session: OBJECT,
   read: whole(0),
+  history: LIST,
   joined: FLAG,
   onPrefill: CALL,
+  onSpikes: CALL,
 };
 
 /** What a chat takes: how it is written, how it is answered, and how the answer is read. */
@@ -136,6 +144,7 @@ export interface GenerateUsage {
   readonly promptTokens: number;
   readonly completionTokens: number;
   readonly prefillMs: number;
+  /** The model's time; not that which the reader of a stream took between two pieces. */
   readonly decodeMs: number;
   /** The id that was drawn last, an end token or one that was said: the session has not read it. Null where none was drawn. */
   readonly unread: number | null;

@@ -2,7 +2,7 @@
  * `POST /v1/chat/completions`: a conversation goes on.
  * @module
  */
-import { MAX_TOP_LOGPROBS } from '../limits.ts';
+import { MAX_LOGPROBS } from '../limits.ts';
 import type { GenerateChunk } from '../model/model.ts';
 import { FLAG, OBJECT, oneOf, whole } from '../options.ts';
 import { answers } from './answers.ts';
@@ -43,7 +43,7 @@ const FIELDS: Fields<ChatFields> = {
   tool_choice: field(ANYTHING),
   parallel_tool_calls: field(FLAG),
   logprobs: field(FLAG),
-  top_logprobs: field(whole(0, MAX_TOP_LOGPROBS)),
+  top_logprobs: field(whole(0, MAX_LOGPROBS)),
   chat_template_kwargs: field(OBJECT),
   reasoning_effort: field(oneOf('none', 'minimal', 'low', 'medium', 'high', 'xhigh')),
 };

@@ -2,7 +2,7 @@
  * `POST /v1/completions`: a text goes on.
  * @module
  */
-import { MAX_ANSWERS, MAX_TOP_LOGPROBS } from '../limits.ts';
+import { MAX_ANSWERS, MAX_LOGPROBS } from '../limits.ts';
 import type { GenerateChunk } from '../model/model.ts';
 import { FLAG, whole } from '../options.ts';
 import { answers } from './answers.ts';
@@ -32,7 +32,7 @@ const FIELDS: Fields<CompletionFields> = {
   ...readAnswerRules,
   prompt: field({ expected: '', holds: () => true }), // `prompts` says more
   best_of: field(whole(1, MAX_ANSWERS)),
-  logprobs: field(whole(0, MAX_TOP_LOGPROBS)),
+  logprobs: field(whole(0, MAX_LOGPROBS)),
   echo: field(FLAG),
 };
 

@@ -2,7 +2,7 @@
  * `POST /v1/responses`, without a memory: every request brings its whole conversation.
  * @module
  */
-import { MAX_TOP_LOGPROBS } from '../limits.ts';
+import { MAX_LOGPROBS } from '../limits.ts';
 import type { GenerateChunk } from '../model/model.ts';
 import { FLAG, OBJECT, shown, TEXT, whole } from '../options.ts';
 import type { ChatMessage } from '../tokenizer/template.ts';
@@ -42,7 +42,7 @@ const FIELDS: Fields<ResponsesFields> = {
   parallel_tool_calls: field(FLAG),
   text: field(OBJECT),
   reasoning: field(OBJECT),
-  top_logprobs: field(whole(0, MAX_TOP_LOGPROBS)),
+  top_logprobs: field(whole(0, MAX_LOGPROBS)),
   chat_template_kwargs: field(OBJECT),
 };
 

@@ -7,7 +7,7 @@ import { type Answer, chatModel, moment, request, type Server, serving, stories 
 const test = suite('load');
 const PATH = '/v1/completions';
 /** Its end token is banned: it goes on to its last token. */
-const LONG = { prompt: 'Once upon a time', seed: 1, max_tokens: 2000, logit_bias: { 2: -100 } };
+const LONG = { prompt: 'Once upon a time', seed: 1, max_tokens: 2000, logit_bias: { 1: -100 } };
 
 /** Clients of all kinds: short and long, cold and warm, with penalties, with several answers. */
 const CLIENTS = Array.from({ length: 32 }, (_, i) => ({
