@@ -20,6 +20,9 @@ const MAX_TEMPLATE_GZIP_BYTES = 34_000;
  *  and a bundler leaves this chunk out where nobody asks for it. */
 const MAX_TOKENIZER_FILE_GZIP_BYTES = 26_000;
 
+/** The server, after gzip: what it has of its own, without what the engine's entry loads too. */
+const MAX_SERVER_GZIP_BYTES = 40_000;
+
 const root = checkout();
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
@@ -111,6 +114,16 @@ for (const entry of ['dist/index.js', 'dist/edge.js']) {
     assert.equal(foreign, []);
   });
 }
+
+size('dist/server.js is small beside the engine, and needs no Node', () => {
+  const engine = closure('dist/index.js');
+  const own = [...closure('dist/server.js')].filter(([path]) => !engine.has(path));
+  const bytes = gzipSync(own.map(([, source]) => source).join('\n'), { level: 9 }).length;
+  if (process.env.TERNSPIKE_VERBOSE) console.log(`dist/server.js: ${bytes} bytes`);
+  assert.ok(bytes > 5000 && bytes < MAX_SERVER_GZIP_BYTES, `${bytes} bytes, at most ${MAX_SERVER_GZIP_BYTES}`);
+  const foreign = own.flatMap(([, source]) => specifiers(source).filter((specifier) => !specifier.startsWith('.')));
+  assert.equal(foreign, []);
+});
 
 size('a Node module that a bundle imports would be seen', () => {
   assert.equal(specifiers('import{open as a}from"node:fs";x()'), ['node:fs']);
