@@ -136,6 +136,7 @@ async function bundles() {
       'default-model': 'src/entries/default-model.ts',
       eval: 'src/entries/eval.ts',
       distill: 'src/entries/distill.ts',
+      'ai-sdk': 'src/entries/ai-sdk.ts',
       store: 'src/entries/store.ts',
       cli: 'src/cli/main.ts',
       // a thread of the trainer, which looks for it beside its own chunk

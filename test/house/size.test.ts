@@ -17,6 +17,8 @@ const MAX_TEMPLATE_GZIP_BYTES = 34_000;
 /** What opens a tokenizer's own file, after gzip: an export beside the engine. A model in one GGUF file has its tokenizer in itself,
  *  and a bundler leaves this chunk out where nobody asks for it. */
 const MAX_TOKENIZER_FILE_GZIP_BYTES = 26_000;
+/** The provider of the AI SDK, after gzip: beside the engine, which it loads with the first call. */
+const MAX_AI_SDK_GZIP_BYTES = 6_000;
 
 const root = checkout();
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -97,6 +99,15 @@ for (const entry of ['dist/index.js', 'dist/edge.js']) {
     assert.equal(foreign, []);
   });
 }
+
+size('the provider of the AI SDK is small, and none of the AI SDK is in it', () => {
+  const engine = closure('dist/index.js');
+  const own = [...closure('dist/ai-sdk.js')].filter(([path]) => !engine.has(path));
+  const bytes = gzipSync(own.map(([, source]) => source).join('\n'), { level: 9 }).length;
+  assert.ok(bytes > 1000 && bytes < MAX_AI_SDK_GZIP_BYTES, `${bytes} bytes, at most ${MAX_AI_SDK_GZIP_BYTES}`);
+  const foreign = own.flatMap(([, source]) => specifiers(source).filter((specifier) => !specifier.startsWith('.')));
+  assert.equal(foreign, []);
+});
 
 size('a Node module that a bundle imports would be seen', () => {
   assert.equal(specifiers('import{open as a}from"node:fs";x()'), ['node:fs']);
