@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { structuredEngine } from './structured.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 process.chdir(root);
@@ -99,6 +100,12 @@ function script(name, folder) {
 
 /** What travels inside bundles as text, so that no bundler has to find a file: the script of a thread, and the model. */
 async function embedded(build) {
+  generate(
+    'src/structured/engine.generated.ts',
+    'the package @huggingface/transformers-structured-output',
+    `// @ts-nocheck: compiled already\nimport type { Engine } from './engine.ts';\n` +
+      `${await structuredEngine(build)}export const engine: Engine = made;`,
+  );
   // the script of a thread is one file, which runs as a module and as a classic script
   await build({
     ...SHARED,
@@ -134,6 +141,7 @@ async function bundles() {
       edge: 'src/entries/edge.ts',
       random: 'src/entries/random.ts',
       'default-model': 'src/entries/default-model.ts',
+      structured: 'src/entries/structured.ts',
       eval: 'src/entries/eval.ts',
       distill: 'src/entries/distill.ts',
       'ai-sdk': 'src/entries/ai-sdk.ts',

@@ -145,6 +145,21 @@ export const MAX_STOP_CHARS: number = 256;
 export const MAX_LOGIT_BIAS: number = 1024;
 /** Likeliest tokens that are listed beside each token; OpenAI's bound. */
 export const MAX_LOGPROBS: number = 20;
+/** Levels of a JSON Schema, and of the values in it; those that people write have under 20. */
+export const MAX_SCHEMA_DEPTH: number = 64;
+/** Schemas in a JSON Schema, `$ref` written out where that fits, and values in its enums. The largest of tools have some hundred. */
+export const MAX_SCHEMA_NODES: number = 10_000;
+/** Values of one enum, or texts of one choice: each step of an answer looks at all that are left. */
+export const MAX_ENUM_VALUES: number = 4096;
+/** Characters of one pattern or text of a format. */
+export const MAX_FORMAT_CHARS: number = 65_536;
+/** Steps of the preparation of a format, and of each token that it is held to. A token in a vocabulary of 256 k takes at most about a
+ *  million where any text may follow; this many last about a second. */
+export const MAX_FORMAT_STEPS: number = 8_000_000;
+/** Milliseconds of the same, for steps that are long. Only a hostile schema comes near. */
+export const MAX_FORMAT_MS: number = 10_000;
+/** Tokens of white space that may follow one another in a JSON document: a model that has lost its way says nothing else. */
+export const MAX_FORMAT_SPACES: number = 4;
 /** Completions of one prompt; OpenAI's bound. Each has a session of its own, which the memory has to hold. */
 export const MAX_COMPLETIONS: number = 128;
 

@@ -11,6 +11,8 @@ const MAX_WASM_BYTES = 80_000;
 /** Everything that opening and running a model of any one architecture loads, after gzip; the kernels in base64 are counted
  *  above, as wasm. */
 const MAX_ENGINE_GZIP_BYTES = 80_000;
+/** What holds answers to formats, after gzip. */
+const MAX_STRUCTURED_GZIP_BYTES = 32_000;
 /** The interpreter of chat templates, which the first conversation loads: the whole of jinja2's language. */
 const MAX_TEMPLATE_GZIP_BYTES = 34_000;
 
@@ -27,7 +29,8 @@ const KERNELS = /^dist\/chunks\/kernels\.generated-/;
 const TEMPLATE = /^dist\/chunks\/template-/;
 /** Loaded by conversions and benchmarks, for folders and checkpoints, by threads, and one for each architecture. */
 const APART =
-  /^dist\/chunks\/(http|template|convert|requantise|translate|torch|other-floats|random|forward|architecture|embedder|script\.generated)-/;
+  /^dist\/chunks\/(http|template|chat|many|format|convert|requantise|translate|torch|other-floats|random|forward|architecture|embedder|script\.generated)-/;
+const STRUCTURED = /^dist\/chunks\/format-/;
 const ARCHITECTURE = /^dist\/chunks\/architecture-/;
 
 // Bundles are minified: no white space is certain.
@@ -90,6 +93,15 @@ for (const entry of ['dist/index.js', 'dist/edge.js']) {
     const engine = closure(entry, TEMPLATE);
     const template = zipped(new Map([...closure(entry)].filter(([path]) => !engine.has(path))));
     assert.ok(template > 1000 && template < MAX_TEMPLATE_GZIP_BYTES, `${template}, at most ${MAX_TEMPLATE_GZIP_BYTES}`);
+  });
+
+  size(`${entry} has what holds answers to formats in a chunk of its own, below 32 kB gzipped`, () => {
+    const all = closure(entry);
+    const without = closure(entry, STRUCTURED);
+    const [format] = [...all.keys()].filter((path) => STRUCTURED.test(path));
+    assert.ok(format, 'the chunk was not found');
+    const bytes = gzipSync([...all].filter(([path]) => !without.has(path)).map(([, source]) => source).join('\n')).length;
+    assert.ok(bytes > 10_000 && bytes < MAX_STRUCTURED_GZIP_BYTES, `${bytes} bytes`);
   });
 
   size(`${entry} imports nothing but its own chunks: no node: module, no package`, () => {
