@@ -41,7 +41,8 @@ export interface Asked {
  */
 export function askedOf(call: LanguageModelV4CallOptions, chats: boolean): Asked {
   const warnings: SharedV4Warning[] = [];
-  const cannot = (feature: string, details: string): void => void warnings.push({ type: 'unsupported', feature, details });
+  const cannot = (feature: string, details: string): void =>
+    void warnings.push({ type: 'unsupported', feature, details });
   const own = call.providerOptions?.ternspike ?? {};
   checkOptions('providerOptions.ternspike', own, { ...RULES, seed: ANY });
   const { variables, ...drawn } = picked<TernspikeOptions>(own as TernspikeOptions, RULES);
@@ -55,7 +56,11 @@ export function askedOf(call: LanguageModelV4CallOptions, chats: boolean): Asked
     return [];
   });
   const choice = call.toolChoice;
-  const toolChoice = choice === undefined ? undefined : choice.type === 'tool' ? { name: choice.toolName } : choice.type;
+  const toolChoice = choice === undefined
+    ? undefined
+    : choice.type === 'tool'
+    ? { name: choice.toolName }
+    : choice.type;
   const forced = tools.length > 0 && toolChoice !== undefined && toolChoice !== 'auto' && toolChoice !== 'none';
   const format = formatOf(call.responseFormat);
   if (format && forced) cannot('responseFormat', 'the answer is a call of a tool');
@@ -87,7 +92,9 @@ export function askedOf(call: LanguageModelV4CallOptions, chats: boolean): Asked
 
 function formatOf(format: LanguageModelV4CallOptions['responseFormat']): ChatCallOptions['format'] {
   if (format?.type !== 'json') return undefined;
-  return format.schema === undefined ? { json: true } : { schema: format.schema as { readonly [key: string]: unknown } };
+  return format.schema === undefined
+    ? { json: true }
+    : { schema: format.schema as { readonly [key: string]: unknown } };
 }
 
 /** As the templates of models that think are told. */

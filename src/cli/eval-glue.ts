@@ -105,8 +105,12 @@ export const evalGlue: Command = command(
     };
     if (shard) {
       const { malformed, limit } = values;
-      return await withSource(data, signal, (source) =>
-        runShard(classify, readGlue(source, task, { malformed, signal }), { task, shard, limit, key: run }, context));
+      return await withSource(
+        data,
+        signal,
+        (source) =>
+          runShard(classify, readGlue(source, task, { malformed, signal }), { task, shard, limit, key: run }, context),
+      );
     }
     const log = values.log === undefined
       ? undefined

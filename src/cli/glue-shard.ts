@@ -49,14 +49,19 @@ export async function runShard(
     rows.push({ index, row, beside: ms });
     out.progress(`${rows.length} samples of this shard, at ${total}`);
   }
-  await printShard({ kind: KIND, shard, key: { ...key, limit: limit === Infinity ? undefined : limit }, total, rows }, context);
+  await printShard(
+    { kind: KIND, shard, key: { ...key, limit: limit === Infinity ? undefined : limit }, total, rows },
+    context,
+  );
 }
 
 /** The whole from its shards. @throws {DatasetError} */
 export async function mergeGlue(
   paths: readonly string[],
   context: Context,
-): Promise<{ readonly task: GlueTask; readonly key: ShardKey; readonly records: GlueRecord[]; readonly result: GlueResult }> {
+): Promise<
+  { readonly task: GlueTask; readonly key: ShardKey; readonly records: GlueRecord[]; readonly result: GlueResult }
+> {
   const isRow = (row: unknown): boolean => {
     const { line, label, predicted, scores } = (row ?? {}) as Partial<Fixed>;
     return [line, label, predicted].every(Number.isFinite) && Array.isArray(scores) && scores.every(Number.isFinite);

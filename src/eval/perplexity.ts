@@ -116,7 +116,9 @@ export async function scoreWindows(
   model: Scorer,
   text: string,
   options: PerplexityOptions,
-): Promise<{ readonly scores: readonly { readonly index: number; readonly score: WindowScore }[]; readonly total: number }> {
+): Promise<
+  { readonly scores: readonly { readonly index: number; readonly score: WindowScore }[]; readonly total: number }
+> {
   checkOptions('perplexity', options, PERPLEXITY_RULES, ['contextLength']);
   const { contextLength, shard, signal, onProgress } = options;
   const { ids, bos } = scoredIds(model.tokenizer, text, contextLength);

@@ -75,7 +75,9 @@ export function mergeShards<R>(
   if (missing.length === 0) return { key, rows: found.map(({ row }) => row), compared };
   throw new DatasetError(
     'BATCH',
-    `${missing.length} of ${total} rows are in none of the shards, the first is row ${missing[0]}; run the shard that has it`,
+    `${missing.length} of ${total} rows are in none of the shards, the first is row ${
+      missing[0]
+    }; run the shard that has it`,
   );
 }
 
@@ -91,10 +93,9 @@ function checked<R>(kind: string, name: string, value: unknown, isRow: (row: unk
     throw new DatasetError('EVAL_LOG', `${name} is of version ${String(version)}, expected ${VERSION}`);
   }
   const count = Number.isSafeInteger(total) && Number(total) >= 0 && Number(total) <= MAX_ROWS ? Number(total) : -1;
-  const right = count >= 0 && typeof key === 'object' && key !== null && typeof machine === 'string' && Array.isArray(rows) &&
-    rows.every((item) =>
-      Number.isSafeInteger(item?.index) && item.index >= 0 && item.index < count && isRow(item.row)
-    );
+  const right = count >= 0 && typeof key === 'object' && key !== null && typeof machine === 'string' &&
+    Array.isArray(rows) &&
+    rows.every((item) => Number.isSafeInteger(item?.index) && item.index >= 0 && item.index < count && isRow(item.row));
   if (!right) throw new DatasetError('EVAL_LOG', `${name} is a damaged shard; run it again`);
   return value as ShardResult<R>;
 }
@@ -107,7 +108,9 @@ function checkSame<R>(name: string, other: ShardResult<R>, first: string, key: S
   const [a, b] = unlike === 'total' ? [other.total, total] : [other.key[unlike], key[unlike]];
   throw new DatasetError(
     'EVAL_LOG',
-    `${name} is of another run than ${first}: ${unlike} is ${show(a)} there and ${show(b)} here; run both with the same`,
+    `${name} is of another run than ${first}: ${unlike} is ${show(a)} there and ${
+      show(b)
+    } here; run both with the same`,
   );
 }
 
@@ -123,4 +126,3 @@ function differs(
       'model, data, version and options: one of the two computes wrongly; run the shard on a third',
   );
 }
-

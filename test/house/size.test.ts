@@ -100,7 +100,9 @@ for (const entry of ['dist/index.js', 'dist/edge.js']) {
     const without = closure(entry, STRUCTURED);
     const [format] = [...all.keys()].filter((path) => STRUCTURED.test(path));
     assert.ok(format, 'the chunk was not found');
-    const bytes = gzipSync([...all].filter(([path]) => !without.has(path)).map(([, source]) => source).join('\n')).length;
+    const bytes = gzipSync(
+      [...all].filter(([path]) => !without.has(path)).map(([, source]) => source).join('\n'),
+    ).length;
     assert.ok(bytes > 10_000 && bytes < MAX_STRUCTURED_GZIP_BYTES, `${bytes} bytes`);
   });
 
