@@ -74,6 +74,58 @@ const CHANGES = {
       `function exceedsMaxItems(frame: ArrayFrame): boolean {
     if (itemSchema(frame.schema, frame.length) === false) return true;`,
     ],
+    // names that are required keep their places where the number of properties is bounded
+    [
+      'function keyPrefixAllowed(',
+      `function openKeys(frame: ObjectFrame): ReadonlyArray<{ key: string; bytes: Uint8Array }> | null {
+    const schema = frame.schema as Record<string, unknown>;
+    if (typeof schema.maxProperties === 'number' && Array.isArray(schema.required)) {
+        const missing = (schema.required as string[]).filter((key) => !frame.seen.has(key));
+        if (schema.maxProperties - frame.entries.length <= missing.length) {
+            return missing.map((key) => ({ key, bytes: encoder.encode(key) }));
+        }
+    }
+    return encodedPropertyKeys(schema);
+}
+
+function keyPrefixAllowed(`,
+    ],
+    ['encodedPropertyKeys(frame.schema)', 'openKeys(frame)', 4],
+    [
+      'const childSchema = propertySchema(frame.schema, key, frame.entries);',
+      `if (frame.schema !== true && frame.schema !== false && openKeys(frame)?.every((open) => open.key !== key)) return DEAD;
+    const childSchema = propertySchema(frame.schema, key, frame.entries);`,
+    ],
+    // literals and escapes that no value goes on with
+    [
+      'if (byte === 0x74) return',
+      `const one = byte === 0x74 ? true : byte === 0x66 ? false : byte === 0x6e ? null : undefined;
+    if (one === null && !validateNode(schema, { kind: 'null', value: null })) return DEAD;
+    if (typeof one === 'boolean' && !validateNode(schema, { kind: 'boolean', value: one })) return DEAD;
+    if (byte === 0x74) return`,
+    ],
+    [
+      "        if (state.mode === 'key-unicode' && !unicodeKeyPrefixAllowed(state, text)) return DEAD;",
+      `        const low = /^d[c-f]/i.test(text);
+        const high = state.highSurrogate !== undefined;
+        if (text.length >= 2 ? low !== high : high && !/^d/i.test(text)) return DEAD;
+        if (state.mode === 'key-unicode' && !unicodeKeyPrefixAllowed(state, text)) return DEAD;
+        const values = state.mode === 'unicode' ? finiteStringValues(state.schema) : null;
+        if (values !== null && !values.some(({ value }) => unicodeFits(state, value, text))) return DEAD;`,
+    ],
+    [
+      'function unicodeKeyPrefixAllowed(',
+      `function unicodeFits(state: JsonState, value: string, hex: string): boolean {
+    const prefix = decodeString(state.bytes ?? []);
+    if (prefix === null || !value.startsWith(prefix)) return false;
+    const high = state.highSurrogate;
+    if (high !== undefined && value.charCodeAt(prefix.length) !== high) return false;
+    const unit = value.charCodeAt(prefix.length + (high === undefined ? 0 : 1));
+    return Number.isInteger(unit) && unit.toString(16).padStart(4, '0').startsWith(hex.toLowerCase());
+}
+
+function unicodeKeyPrefixAllowed(`,
+    ],
     // numbers that a double holds as they are written, so that a parser and this engine agree on them; those of an enum as they are
     [
       'if (numberPrefixValid(text) && integerPrefixViable(state.schema, text)) return { ...state, text };',
@@ -201,9 +253,10 @@ export async function structuredEngine(build) {
       build.onLoad({ filter: /./, namespace: 'spend' }, () => ({ contents: BUDGET }));
       build.onLoad({ filter: /engine\/(constraint|json|regex)\.ts$/ }, ({ path }) => {
         const name = path.replace(/.*[\\/]/, '');
-        const contents = CHANGES[name].reduce((source, [from, to]) => {
-          if (source.split(from).length !== 2) throw new Error(`${name}: not found once: ${from}`);
-          return source.replace(from, () => to);
+        const contents = CHANGES[name].reduce((source, [from, to, times = 1]) => {
+          const found = source.split(from).length - 1;
+          if (found !== times) throw new Error(`${name}: found ${found} times, not ${times}: ${from}`);
+          return source.replaceAll(from, () => to);
         }, readFileSync(path, 'utf8'));
         return { contents: SPEND + contents, loader: 'ts' };
       });

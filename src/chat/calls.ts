@@ -94,11 +94,7 @@ export function scanJson(text: string, style: ToolStyle): number {
   if (!'[{'.includes(text[from])) return text.length; // no call: text, all of it
   const length = jsonEnd(text.slice(from));
   if (length < 0) return -1;
-  const end = from + length;
-  const after = style === 'llama3' ? /^\s*;\s*(?=\{|$)/.exec(text.slice(end)) : null;
-  if (!after) return end;
-  const rest = scanJson(text.slice(end + after[0].length), style);
-  return rest < 0 ? -1 : end + after[0].length + rest;
+  return from + length;
 }
 
 /** Where the list or object ends that a text begins with; −1 where it does not. */

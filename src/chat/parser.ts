@@ -54,6 +54,8 @@ export class AnswerParser {
   #spoke = false;
   /** Whether what was thought, or a call, came before, whose line ends are no text. */
   #trim = false;
+  /** Whether a call came just before. */
+  #called = false;
 
   constructor({ reasoning, thinking = false, tools }: ParserOptions) {
     this.#reasoning = reasoning;
@@ -94,11 +96,16 @@ export class AnswerParser {
     return this.#text(parts, end);
   }
 
-  /** The beginning of an answer: white space, then thoughts, or an answer that is a call as a whole. */
+  /** The beginning of an answer: white space, then thoughts, or an answer that is a call as a whole, or one more after a semicolon. */
   #begin(end: boolean): boolean {
-    const first = this.#held.search(/\S/);
-    if (first < 0 && !end) return false;
-    this.#mode = this.#tools === 'llama3' && this.#held[first] === '{' ? 'json' : 'text';
+    const [before] = (this.#called ? /^\s*;?\s*/ : /^\s*/).exec(this.#held)!;
+    const first = this.#held[before.length];
+    if (first === undefined && !end) return false;
+    this.#mode = this.#tools === 'llama3' && first === '{' ? 'json' : 'text';
+    if (this.#mode === 'json' && this.#called) {
+      this.#space = before; // comes back where it is no call
+      this.#held = this.#held.slice(before.length);
+    }
     return true;
   }
 
@@ -199,11 +206,14 @@ export class AnswerParser {
   #close(parts: Part[], calls: readonly RawCall[] | null, took: number): boolean {
     this.#mode = 'text';
     if (!calls) {
+      this.#called = false;
       this.#say(parts, this.#held.slice(0, took));
       this.#held = this.#held.slice(took);
       return true;
     }
     this.#held = this.#held.slice(took);
+    this.#mode = 'begin';
+    this.#called = true;
     for (const call of calls) parts.push({ kind: 'call', call });
     this.#space = '';
     this.#trim = true;

@@ -26,7 +26,11 @@ const KINDS: Readonly<Record<string, Partial<GenerateChunk>>> = {
 };
 
 async function* said(kinds: readonly string[]): AsyncGenerator<GenerateChunk, void> {
-  for (const kind of kinds) yield { text: '', id: 1, finishReason: null, ...KINDS[kind] };
+  for (const [i, kind] of kinds.entries()) {
+    const { toolCalls, ...chunk } = KINDS[kind];
+    const calls = toolCalls?.map((call) => ({ ...call, id: call.id + i }));
+    yield { text: '', id: 1, finishReason: null, ...chunk, ...(calls && { toolCalls: calls }) };
+  }
   yield { text: 'e', id: null, finishReason: 'length', usage };
 }
 
