@@ -143,6 +143,10 @@ export const MAX_STOP_STRINGS: number = 16;
 export const MAX_STOP_CHARS: number = 256;
 /** Entries of a logit bias. */
 export const MAX_LOGIT_BIAS: number = 1024;
+/** Likeliest tokens that are listed beside each token; OpenAI's bound. */
+export const MAX_LOGPROBS: number = 20;
+/** Completions of one prompt; OpenAI's bound. Each has a session of its own, which the memory has to hold. */
+export const MAX_COMPLETIONS: number = 128;
 
 /** One line of a data set or of the log of an evaluation. The longest of GLUE, pairs with their parses, have about 20 kB. */
 export const MAX_DATA_LINE_BYTES: number = 1 << 20;
@@ -154,3 +158,5 @@ export const MAX_RESULT_BYTES: number = 64 << 20;
 export const MAX_JOURNAL_LINE_BYTES: number = 64 << 20;
 /** Comparisons of one suite. */
 export const MAX_COMPARISONS: number = 1000;
+/** One line of a batch, or of its answers. A request with a long document, or an answer of 2048 vectors, takes some megabytes. */
+export const MAX_BATCH_LINE_BYTES: number = 64 << 20;
