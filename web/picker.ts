@@ -78,7 +78,7 @@ export function pickModel(purpose: Purpose, given?: Choice): Promise<OpenModel |
       if (list.length > 0) void take(fromFiles(list), keepBox.checked && list.length === 1);
     };
     const chooser = (label: string, folder: boolean): HTMLElement => {
-      const input = h('input', { type: 'file', class: 'hidden-input', onchange: () => files(input) });
+      const input = h('input', { type: 'file', multiple: true, class: 'hidden-input', onchange: () => files(input) });
       if (folder) input.webkitdirectory = true;
       return h('label', { class: 'button' }, input, label);
     };
@@ -139,10 +139,14 @@ export function pickModel(purpose: Purpose, given?: Choice): Promise<OpenModel |
         h('h2', { id: 'picker-title', class: 'grow' }, 'Open a model'),
         h('button', { type: 'button', class: 'quiet', 'aria-label': 'Close', onclick: () => dialog.close() }, '✕'),
       ),
-      h('p', { class: 'soft' }, 'A GGUF file, or a folder from Hugging Face. It is read here and sent nowhere.'),
+      h(
+        'p',
+        { class: 'soft' },
+        'A GGUF file in one or several parts, or a folder from Hugging Face. It is read here and sent nowhere.',
+      ),
       list,
       h('h3', {}, 'Yours'),
-      h('div', { class: 'line' }, chooser('Choose a file', false), chooser('Choose a folder', true)),
+      h('div', { class: 'line' }, chooser('Choose files', false), chooser('Choose a folder', true)),
       byAddress,
       canKeep() && h('label', { class: 'check' }, keepBox, 'Keep it on this device'),
       loading,

@@ -172,6 +172,7 @@ export async function writeView(section: HTMLElement): Promise<void> {
     another.textContent = model.chats ? 'New chat' : 'Another';
     if (model.chats) prompt.value = '';
     dense.hidden = layers.length > 0;
+    story.canvas.hidden = layers.length === 0;
     layerChoice.replaceChildren(
       h('option', { value: '' }, 'all layers'),
       ...layers.map(({ name }, i) => h('option', { value: String(i) }, name)),
