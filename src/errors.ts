@@ -96,6 +96,9 @@ export type ErrorCode =
   | 'EVAL_LOG'
   | 'GATE'
   | 'SUITE'
+  // batches: files of answers
+  | 'BATCH'
+  | 'BATCH_DIFFERS'
   // the caller's arguments
   | 'OPTION';
 

@@ -158,3 +158,5 @@ export const MAX_RESULT_BYTES: number = 64 << 20;
 export const MAX_JOURNAL_LINE_BYTES: number = 64 << 20;
 /** Comparisons of one suite. */
 export const MAX_COMPARISONS: number = 1000;
+/** One line of a batch, or of its answers. A request with a long document, or an answer of 2048 vectors, takes some megabytes. */
+export const MAX_BATCH_LINE_BYTES: number = 64 << 20;

@@ -2,7 +2,9 @@
  * Every command, in the order of the help, and which of them a command line means.
  * @module
  */
+import { batch } from './batch.ts';
 import { bench } from './bench.ts';
+import { chat } from './chat.ts';
 import { classify } from './classify.ts';
 import { compareCommand } from './compare.ts';
 import type { Command } from './command.ts';
@@ -23,6 +25,7 @@ import { webCommand } from './web.ts';
 
 export const COMMANDS: readonly Command[] = [
   run,
+  chat,
   logits,
   tokenize,
   detokenize,
@@ -33,6 +36,7 @@ export const COMMANDS: readonly Command[] = [
   perplexityCommand,
   classify,
   embed,
+  batch,
   evalGlue,
   compareCommand,
   gateCommand,

@@ -16,7 +16,7 @@ import { UsageError } from './args.ts';
 import type { Context } from './command.ts';
 import { bytesText } from './output.ts';
 import { bundledModel, DEFAULT_CLASSIFIER } from './package-folder.ts';
-import { MODEL_HELP, STORE_OPTIONS } from './stored.ts';
+import { MODEL_HELP } from './stored.ts';
 
 /** Options of every command that loads a model. */
 export const MODEL_OPTIONS = {
@@ -24,7 +24,7 @@ export const MODEL_OPTIONS = {
     kind: 'text',
     short: 'm',
     value: 'FILE',
-    help: `model: ${MODEL_HELP}; default: the bundled story model`,
+    help: `model: ${MODEL_HELP}; default: the bundled story model` as string,
   },
   build: { kind: 'choice', choices: ['base', 'relaxed'], help: 'kernels to use; default the best this host has' },
   activations: {
@@ -32,7 +32,7 @@ export const MODEL_OPTIONS = {
     choices: ['int8', 'int16', 'f32'],
     help: 'inputs of int8 rows: quantised, or as they are; default int8, int16 for SymbolicLight',
   },
-  ...STORE_OPTIONS,
+  offline: { kind: 'flag', help: 'use models of a hub only as they are stored, without any request' },
   threads: { kind: 'integer', short: 't', least: 1, help: 'threads; default what is fastest, 1 for small models' },
 } as const;
 
@@ -92,6 +92,7 @@ export interface LoadOptions {
   readonly tokenizer?: Tokenizer;
   readonly forcedSparsity?: number;
   readonly threads?: number;
+  readonly parallel?: number;
 }
 
 /** The model's path; without one, that of the bundled model. @throws {TernspikeError} `OPTION` */

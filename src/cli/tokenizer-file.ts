@@ -15,7 +15,7 @@ import { UsageError } from './args.ts';
 import type { Context } from './command.ts';
 import { readBytes, withSource } from './files.ts';
 import { modelPath } from './load.ts';
-import { localModel, STORE_OPTIONS, withModel } from './stored.ts';
+import { localModel, withModel } from './stored.ts';
 
 /** Options of every command that needs a tokenizer and no weights. */
 export const TOKENIZER_OPTIONS = {
@@ -30,7 +30,7 @@ export const TOKENIZER_OPTIONS = {
     value: 'FILE',
     help: 'tokenizer.json, SentencePiece .model, tiktoken ranks, vocab.txt, or a GGUF vocabulary',
   },
-  ...STORE_OPTIONS,
+  offline: { kind: 'flag', help: 'use models of a hub only as they are stored, without any request' },
 } as const;
 
 /** The tokenizer of a GGUF file, or of the folder of a checkpoint. @throws {TokenizerError} `TOKENIZER_MISSING` */

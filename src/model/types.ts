@@ -55,6 +55,8 @@ export interface GenerateOptions extends SamplerOptions, SessionOptions, CallOpt
   /** Continue this session instead of a new one; it stays open afterwards, and its own overflow and keep hold. It has then
    *  read the prompt and what was generated but for the last id, `usage.unread`: begin the next prompt with it. */
   readonly session?: Session;
+  /** What `session` has read before the prompt, so that penalties of recent tokens see it too. */
+  readonly history?: readonly number[];
   /** Keep the space that joins the text to the prompt, where the vocabulary has it (SentencePiece), so that prompt + text
    *  reads right. Default: true after a prompt that ends with text; false after one that ends with a special token, and in
    *  `chat`. With false, all pieces together are `tokenizer.decode(ids)`. */
@@ -86,6 +88,7 @@ export const GENERATE_RULES: Rules<GenerateOptions> = {
   mask: CALL,
   n: whole(1, MAX_COMPLETIONS),
   session: OBJECT,
+  history: LIST,
   joined: FLAG,
   onPrefill: CALL,
   onSpikes: CALL,
