@@ -138,7 +138,7 @@ export async function writeView(section: HTMLElement): Promise<void> {
       figures.show({
         tokens: raster.count,
         silent: 1 - raster.fired / Math.max(1, raster.count * raster.neurons),
-        speed: speed.words(),
+        speed: speed.words(pace.rate !== Infinity),
         report,
       });
     if (usage) {

@@ -102,7 +102,8 @@ test('what the watcher throws ends the generation, and the model serves the next
 test('several completions have no watcher', async () => {
   await using model = await open(defaultModel, { contextLength: 128, parallel: 2 });
   const options = { maxTokens: 2, n: 2 };
-  await refuses(model.complete(PROMPT, { ...options, onSpikes: () => {} }), 'OPTION', 'onSpikes', 'one completion');
+  const watched = model.generate(PROMPT, { ...options, onSpikes: () => {} });
+  await refuses(watched.next(), 'OPTION', 'onSpikes', 'one completion');
   for await (const { index } of model.generate(PROMPT, options)) assert.ok(index === 0 || index === 1);
 });
 
