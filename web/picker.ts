@@ -35,7 +35,12 @@ export function pickModel(purpose: Purpose, given?: Choice): Promise<OpenModel |
     const cancel = h('button', { type: 'button', onclick: () => busy?.abort() }, 'Cancel');
     const loading = h('div', { class: 'loading', hidden: true }, bar, cancel);
     const keepBox = h('input', { type: 'checkbox', name: 'keep' });
-    const address = h('input', { type: 'url', name: 'address', required: true, placeholder: 'https://…/model.gguf' });
+    const address = h('input', {
+      type: 'url',
+      name: 'address',
+      required: true,
+      placeholder: 'https://…/model.gguf or hf:org/repo',
+    });
     const list = h('div', {});
     const take = async (choice: Choice, toKeep = false): Promise<void> => {
       busy?.abort();
@@ -121,7 +126,8 @@ export function pickModel(purpose: Purpose, given?: Choice): Promise<OpenModel |
         onsubmit: (event: Event) => {
           event.preventDefault();
           try {
-            void take(fromUrl(address.value), keepBox.checked);
+            // what comes from a hub is stored anyway
+            void take(fromUrl(address.value), keepBox.checked && !address.value.startsWith('hf:'));
           } catch (thrown) {
             error.textContent = reason(thrown);
           }

@@ -12,7 +12,7 @@ import { scoreOf, type TokenScore } from '../sample/logprobs.ts';
 import { checkMask } from '../sample/mask.ts';
 import { SAMPLER_RULES, type SamplerOptions } from '../sample/options.ts';
 import { Sampler } from '../sample/sampler.ts';
-import type { ReadOptions, Session } from '../session/session.ts';
+import type { Session } from '../session/session.ts';
 import type { Format, FormatRun } from '../structured/types.ts';
 import { StopMatcher } from '../tokenizer/stop.ts';
 import type { TokenStream } from '../tokenizer/tokenizer.ts';
@@ -62,12 +62,12 @@ export class Generation {
   /** @throws {OptionError} */
   constructor(made: GenerationParts, options: GenerateOptions) {
     const { architecture, container, description, tokenizer, generator: { decoder, sampler } } = made.parts;
-    this.#made = made;
-    this.#options = options;
     if (options.onSpikes && (!decoder.spikes || made.index >= 0)) {
       const why = decoder.spikes ? 'one completion' : `models that spike; this is a ${description.architecture} model`;
       throw new OptionError('OPTION', `onSpikes is for ${why}`, { option: 'onSpikes' });
     }
+    this.#made = made;
+    this.#options = options;
     this.#matcher = new StopMatcher(options.stop ?? []);
     const drawn = samplerOptionsFor(
       { ...architecture.sampling?.(description), ...statedSampling(container.metadata) },
@@ -89,8 +89,6 @@ export class Generation {
     for (const id of [...history, ...ids]) this.#sampler.accept(id);
     const joined = this.#options.joined ?? (this.#run === null && tokenizer !== null && endsWithText(tokenizer, ids));
     const stream = tokenizer?.stream({ continues: !echo && joined }) ?? SILENT;
-    const spikesFrom = (first: number): ReadOptions['seeSpikes'] =>
-      onSpikes && ((layer, fired, i) => onSpikes(layer, fired, first + i));
     const leave = generator.decoder.join();
     try {
       const before = session.spikes;
@@ -105,14 +103,12 @@ export class Generation {
           if (next < ids.length) scores[next] = this.scoreAt(logits, ids[next]);
           else if (limit > 0) this.#draw(logits);
         };
-        const seeSpikes = spikesFrom(read);
-        await session.read(left, { ...call, onRead, seeSpikes }, scored ? 0 : left.length - 1, see);
+        await session.read(left, { ...call, onRead, seeSpikes: onSpikes }, scored ? 0 : left.length - 1, see);
       }
       let decodeStart = performance.now();
       const prefillMs = decodeStart - start;
-      const seeSpikes = onSpikes && ((layer: number, fired: Uint8Array): void => {
-        onSpikes(layer, fired, ids.length + this.#said.length - 1);
-      });
+      const seeSpikes = onSpikes &&
+        ((layer: number, fired: Uint8Array): void => onSpikes(layer, fired, ids.length + this.#said.length - 1));
       if (echo) yield* this.#echoed(stream, scored ? scores : null);
       let finishReason: FinishReason = 'length';
       for (let first = true; this.#said.length < limit; first = false) {
