@@ -36,6 +36,7 @@ export const ENGINE: Reasons = {
   'distill/': 'arithmetic of training; its files go through bytes/ and cli/',
   'eval/': 'arithmetic and texts',
   'forward/': 'passes of one thread; test/portable compares the hashes of their logits on every host',
+  'fuzz/': 'the same changed inputs; what differs between engines differs in the functions of each target',
   'kernels/': 'as forward/',
   'sample/': 'arithmetic; the hashes of test/portable cover it',
   'tokenizer/stress': 'time and memory of the pattern matcher, which belongs to the engine',
