@@ -13,6 +13,13 @@ export type ErrorCode =
   | 'HTTP_RANGE'
   | 'CHANGED'
   | 'SOURCE'
+  // store: models of a hub
+  | 'HUB'
+  | 'HUB_ACCESS'
+  | 'HUB_MISSING'
+  | 'CHECKSUM'
+  | 'OFFLINE'
+  | 'STORE_FULL'
   // container: the file around the tensors
   | 'UNKNOWN_FORMAT'
   | 'GGUF_VERSION'
@@ -89,6 +96,9 @@ export type ErrorCode =
   | 'EVAL_LOG'
   | 'GATE'
   | 'SUITE'
+  // batches: files of answers
+  | 'BATCH'
+  | 'BATCH_DIFFERS'
   // the caller's arguments
   | 'OPTION';
 

@@ -18,6 +18,23 @@ export const MAX_UNSIZED_BYTES: number = 1 << 30;
 /** The longest wait that a server may ask for (`Retry-After`); who is to wait longer is told so. */
 export const MAX_RETRY_AFTER_SECONDS: number = 60;
 
+/** Characters of the name of a model on a hub, and of a path in a repository. */
+export const MAX_HUB_NAME_CHARS: number = 1024;
+/** Redirects of one request. A hub sends to its storage in one step, a mirror in two. */
+export const MAX_REDIRECTS: number = 5;
+/** One answer of a hub's API: 10 000 files take about 3 MB. */
+export const MAX_HUB_JSON_BYTES: number = 16 << 20;
+/** Pages of a list of files; a hub puts 1000 on each. */
+export const MAX_HUB_PAGES: number = 100;
+/** Files of one commit of a repository. Those of models have under 1000. */
+export const MAX_HUB_FILES: number = 100_000;
+/** One file of a hub, whose own bound is 500 GB. */
+export const MAX_DOWNLOAD_BYTES: number = 1e12;
+/** A download that is slower over the whole time-out counts as failed: a server that sends a byte now and then never ends. */
+export const MIN_DOWNLOAD_BYTES_PER_SECOND: number = 256;
+/** Files of one commit in a store. */
+export const MAX_STORED_FILES: number = 100_000;
+
 /** Metadata and tensor table of a GGUF file. Real headers with a 256 k vocabulary take about 12 MB. */
 export const MAX_HEADER_BYTES: number = 50_000_000;
 /** One GGUF string. Vocabulary pieces are under 1 KB and chat templates under 100 KB; ggml itself allows 1 GiB. */
@@ -126,6 +143,10 @@ export const MAX_STOP_STRINGS: number = 16;
 export const MAX_STOP_CHARS: number = 256;
 /** Entries of a logit bias. */
 export const MAX_LOGIT_BIAS: number = 1024;
+/** Likeliest tokens that are listed beside each token; OpenAI's bound. */
+export const MAX_LOGPROBS: number = 20;
+/** Completions of one prompt; OpenAI's bound. Each has a session of its own, which the memory has to hold. */
+export const MAX_COMPLETIONS: number = 128;
 
 /** One line of a data set or of the log of an evaluation. The longest of GLUE, pairs with their parses, have about 20 kB. */
 export const MAX_DATA_LINE_BYTES: number = 1 << 20;
@@ -137,3 +158,5 @@ export const MAX_RESULT_BYTES: number = 64 << 20;
 export const MAX_JOURNAL_LINE_BYTES: number = 64 << 20;
 /** Comparisons of one suite. */
 export const MAX_COMPARISONS: number = 1000;
+/** One line of a batch, or of its answers. A request with a long document, or an answer of 2048 vectors, takes some megabytes. */
+export const MAX_BATCH_LINE_BYTES: number = 64 << 20;

@@ -2,7 +2,9 @@
  * Every command, in the order of the help, and which of them a command line means.
  * @module
  */
+import { batch } from './batch.ts';
 import { bench } from './bench.ts';
+import { chat } from './chat.ts';
 import { classify } from './classify.ts';
 import { compareCommand } from './compare.ts';
 import type { Command } from './command.ts';
@@ -17,22 +19,30 @@ import { logits } from './logits.ts';
 import { perplexityCommand } from './perplexity.ts';
 import { run } from './run.ts';
 import { dashboardCommand } from './dashboard.ts';
+import { modelsCommand, pullCommand, rmCommand } from './store.ts';
 import { detokenize, tokenize } from './tokenize.ts';
+import { webCommand } from './web.ts';
 
 export const COMMANDS: readonly Command[] = [
   run,
+  chat,
   logits,
   tokenize,
   detokenize,
   inspect,
+  pullCommand,
+  modelsCommand,
+  rmCommand,
   perplexityCommand,
   classify,
   embed,
+  batch,
   evalGlue,
   compareCommand,
   gateCommand,
   historyCommand,
   dashboardCommand,
+  webCommand,
   convert,
   distillCommand,
   bench,

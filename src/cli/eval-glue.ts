@@ -28,6 +28,7 @@ import { modelSum, sampleFile, surveyText } from './fingerprint.ts';
 import { type LogFile, openLog } from './glue-log-file.ts';
 import { CLASSIFIER_MODEL, classifierPath, memoryOf, MODEL_OPTIONS, runtime } from './load.ts';
 import { clock, rounded } from './output.ts';
+import { withModel } from './stored.ts';
 
 /** Malformed lines that are named; the others are counted. */
 const NAMED = 10;
@@ -91,7 +92,7 @@ export const evalGlue: Command = command(
       task: task.name,
       split,
       data: sum,
-      model: await withSource(path, signal, (source) => sampleFile(source, signal)),
+      model: await withModel(path, context, (source) => sampleFile(source, signal)),
       numbers: modelSum(model),
       ...effective(model, values),
       maxLength,

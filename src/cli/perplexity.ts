@@ -4,11 +4,12 @@
  */
 import { perplexity } from '../eval/perplexity.ts';
 import { type Command, command, need } from './command.ts';
-import { readText, withSource } from './files.ts';
+import { readText } from './files.ts';
 import { CONTEXT_OPTIONS, load, memoryOf, MODEL_OPTIONS, modelPath, TYPE_OPTIONS } from './load.ts';
 import { rounded } from './output.ts';
 import { spikeSummary } from './spikes.ts';
 import { tokenizerOfFile } from './tokenizer-file.ts';
+import { withModel } from './stored.ts';
 
 /** Tokens of a window unless told; llama.cpp's. */
 const DEFAULT_WINDOW = 512;
@@ -41,10 +42,10 @@ export const perplexityCommand: Command = command(
     const { type, head, embedding } = values;
     const path = modelPath(values.model);
     const text = await readText(file, bytes, signal);
-    const tokenizer = values.tokenizer === undefined ? undefined : await tokenizerOfFile(values.tokenizer, signal);
-    using model = await withSource(
+    const tokenizer = values.tokenizer === undefined ? undefined : await tokenizerOfFile(values.tokenizer, context);
+    using model = await withModel(
       path,
-      signal,
+      context,
       (source) =>
         load(
           source,

@@ -136,7 +136,7 @@ export async function perplexity(model: Scorer, text: string, options: Perplexit
 }
 
 /** −ln softmax(logits)[id], in doubles. */
-function negativeLogLikelihood(logits: Float32Array, id: number): number {
+export function negativeLogLikelihood(logits: Float32Array, id: number): number {
   let max = -Infinity;
   for (const logit of logits) if (logit > max) max = logit;
   let total = 0;

@@ -40,6 +40,8 @@ export interface ReadOptions extends CallOptions {
   readonly afterLayer?: Reading['afterLayer'];
   /** Sees what the head would read of every id; see `Reading`. */
   readonly seeState?: Reading['seeState'];
+  /** Sees which neurons fired for every id; see `Reading`. */
+  readonly seeSpikes?: Reading['seeSpikes'];
 }
 
 const READ_RULES: Rules<ReadOptions> = {
@@ -47,6 +49,7 @@ const READ_RULES: Rules<ReadOptions> = {
   blocks: whole(0),
   afterLayer: CALL,
   seeState: CALL,
+  seeSpikes: CALL,
   onRead: CALL,
 };
 
@@ -197,8 +200,8 @@ export class Session {
     this.#busy = true;
     try {
       const pace = new Pace(options.signal, options.stretchMs);
-      const { blocks, afterLayer, seeState } = options;
-      const reading: Reading = { ids, from, see, blocks, afterLayer, seeState };
+      const { blocks, afterLayer, seeState, seeSpikes } = options;
+      const reading: Reading = { ids, from, see, blocks, afterLayer, seeState, seeSpikes };
       for (let done = 0; done < ids.length;) {
         await pace.breathe();
         this.#alive();

@@ -21,9 +21,9 @@ const PAGES = [
 const BLOCKS = PAGES.flatMap((page) => codeBlocks(page, readFileSync(join(root, page), 'utf8')));
 const place = ({ page, line }: CodeBlock): string => `${page}:${line}`;
 
-/** Trains for minutes, or needs what is not here; parsed by the tests of usage. */
+/** Trains for minutes, serves until it is interrupted, or needs what is not here; parsed by the tests of usage. */
 const NOT_RUN =
-  /^(npx )?ternspike (distill|compare (A B|model\.gguf http)|gate .*\[|convert folder|run -m student\.gguf|convert (latest-inference\.pt|spikingbert-sst2\/ sst2\.gguf .*\[))/;
+  /^(npx )?ternspike (distill|web|serve|chat|worker|pull|rm|[a-z]+ (-m )?hf:|compare (A B|model\.gguf http)|gate .*\[|convert folder|run -m student\.gguf|convert (latest-inference\.pt|spikingbert-sst2\/ sst2\.gguf .*\[))/;
 /** At once; each is a process or two. */
 const AT_ONCE = 3;
 
