@@ -137,7 +137,7 @@ export const distillCommand: Command = command(
     examples: [
       'ternspike distill --teacher model.gguf --data story.txt --out student.gguf',
       'ternspike distill --teacher bert/ --task sst2 --data SST-2/ --out sst2.gguf',
-      'ternspike distill --finetune --teacher bert/ --task sst2 --data SST-2/ --out t.gguf',
+      'ternspike distill --finetune --teacher b/ --task sst2 --data d/ --out t.gguf',
       'ternspike distill --resume student.run --steps 20',
     ],
   },
