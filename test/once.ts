@@ -27,6 +27,8 @@ export const ONCE: Reasons = {
   'distill/export': 'as convert/symboliclight',
   'docs/': 'the examples of the documentation; they use what other tests run everywhere',
   'house/': 'facts about the checkout, not about a runtime',
+  'cli/killed': 'as cli/classify',
+  'threads/killed': 'at random what threads/faults does on purpose on every runtime',
   'session/long': 'thousands of steps of kernels that run everywhere; finds work and memory that grow',
 };
 
