@@ -178,6 +178,8 @@ function unicodeKeyPrefixAllowed(`,
         const fits = fixed === null ? numberPrefixValid(text) && exact(text) : true;
         if (fits && integerPrefixViable(state.schema, text)) return { ...state, text };`,
     ],
+    ['const SCALE_DIGIT_LIMIT = 3;', 'const SCALE_DIGIT_LIMIT = 2;'],
+    ['(?:[eE]\\+?(\\d{0,3}))?$/.exec(text)', '(?:[eE]\\+?(\\d{0,2}))?$/.exec(text)'],
     [
       'function integerPrefixViable(schema: Schema, text: string): boolean {',
       `function exact(text: string): boolean {
