@@ -164,6 +164,7 @@ async function bundles() {
       structured: 'src/entries/structured.ts',
       eval: 'src/entries/eval.ts',
       distill: 'src/entries/distill.ts',
+      'ai-sdk': 'src/entries/ai-sdk.ts',
       store: 'src/entries/store.ts',
       server: 'src/entries/server.ts',
       cli: 'src/cli/main.ts',

@@ -12,10 +12,15 @@ const CHANGES = {
   'constraint.ts': [
     // machines of our own: choices, calls of tools, white space before an answer
     ['const machine = createMachine(responseFormat, tokenizer);', 'const machine = responseFormat.machine;'],
-    ['                const current = states.pop()!;', '                const current = states.pop()!;\n                spend(1);'],
+    [
+      '                const current = states.pop()!;',
+      '                const current = states.pop()!;\n                spend(1);',
+    ],
   ],
   'json.ts': [
-    counted('function validateNode(schema: Schema, node: JsonNode, active = new Map<object, Set<JsonNode>>()): boolean {'),
+    counted(
+      'function validateNode(schema: Schema, node: JsonNode, active = new Map<object, Set<JsonNode>>()): boolean {',
+    ),
     counted('function nodeEqualsValue(node: JsonNode, value: unknown): boolean {'),
     counted('function nodesEqual(left: JsonNode, right: JsonNode): boolean {'),
     counted('function schemaMayAcceptKind(schema: Schema, kind: Kind, seen: Set<object>): boolean {'),
@@ -41,7 +46,10 @@ const CHANGES = {
     spend(1 + ((state.bytes?.length ?? 0) >> 6));
     const bytes = [...(state.bytes ?? []), byte];`,
     ],
-    ['    if (byte === 0x5c) {', '    if (byte === 0x5c) {\n        if ((state.stringPending ?? 0) !== 0) return DEAD;'],
+    [
+      '    if (byte === 0x5c) {',
+      '    if (byte === 0x5c) {\n        if ((state.stringPending ?? 0) !== 0) return DEAD;',
+    ],
     ["new TextDecoder('utf-8', { fatal: true })", "new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })"],
     // nothing but a value follows a comma, and none comes where no value could follow
     [
@@ -90,7 +98,7 @@ function keyPrefixAllowed(`,
     ],
     // literals and escapes that no value goes on with
     [
-      "if (byte === 0x74) return",
+      'if (byte === 0x74) return',
       `const one = byte === 0x74 ? true : byte === 0x66 ? false : byte === 0x6e ? null : undefined;
     if (one === null && !validateNode(schema, { kind: 'null', value: null })) return DEAD;
     if (typeof one === 'boolean' && !validateNode(schema, { kind: 'boolean', value: one })) return DEAD;
@@ -198,7 +206,10 @@ function byteSet(bytes: Uint32Array): Expression {`,
       `const point = this.source.codePointAt(this.index);
         return point === undefined ? undefined : String.fromCodePoint(point);`,
     ],
-    ["if ('*+?{})'.includes(character))", "if ('^$'.includes(character)) this.fail('anchors are for the two ends');\n        if ('*+?{})'.includes(character))"],
+    [
+      "if ('*+?{})'.includes(character))",
+      "if ('^$'.includes(character)) this.fail('anchors are for the two ends');\n        if ('*+?{})'.includes(character))",
+    ],
     // repetitions in repetitions
     [
       'function sequence(items: Expression[]): Expression {',
@@ -207,7 +218,7 @@ function byteSet(bytes: Uint32Array): Expression {`,
     ],
     ['        const state = this.ops.length;', '        spend(1);\n        const state = this.ops.length;'],
     ['            seen.add(state);\n', '            seen.add(state);\n            spend(1);\n'],
-    ["throw new Error('Regex produced too many runtime states.')", "spend(Infinity)"],
+    ["throw new Error('Regex produced too many runtime states.')", 'spend(Infinity)'],
     [
       '        for (const pc of this.states[state]) {\n',
       '        spend(this.states[state].length >> 4);\n        for (const pc of this.states[state]) {\n',

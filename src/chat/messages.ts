@@ -67,7 +67,9 @@ export function templateMessages(messages: readonly ChatMessage[]): ChatMessage[
     const { toolCalls, toolCallId, ...rest } = message as ChatMessage;
     const named = toolCallId === undefined ? rest : { ...rest, tool_call_id: toolCallId };
     const calls = named.tool_calls ?? toolCalls;
-    return (Array.isArray(calls) && calls.length > 0 ? { ...named, tool_calls: calls.map(templateCall) } : named) as ChatMessage;
+    return (Array.isArray(calls) && calls.length > 0
+      ? { ...named, tool_calls: calls.map(templateCall) }
+      : named) as ChatMessage;
   });
 }
 
@@ -115,9 +117,13 @@ export function forcedTools(tools: readonly unknown[], choice: ToolChoice): Tool
   const chosen = choice === 'required' ? all : all.filter(({ name }) => name === choice.name);
   if (chosen.length > 0) return chosen;
   const named = choice === 'required' ? 'required' : JSON.stringify(choice.name.slice(0, 60));
-  throw new OptionError('OPTION', `toolChoice is ${named}, and tools has ${all.length === 0 ? 'none' : 'no such tool'}`, {
-    option: 'toolChoice',
-  });
+  throw new OptionError(
+    'OPTION',
+    `toolChoice is ${named}, and tools has ${all.length === 0 ? 'none' : 'no such tool'}`,
+    {
+      option: 'toolChoice',
+    },
+  );
 }
 
 /** What is written before, between and after the parts of a call. */

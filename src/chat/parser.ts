@@ -137,7 +137,10 @@ export class AnswerParser {
 
   #text(parts: Part[], end: boolean): boolean {
     const forms = this.#tools ? FORMS[this.#tools] : [];
-    const opens = [...forms.map(({ open }) => open), ...(this.#reasoning && !this.#spoke ? [this.#reasoning.open] : [])];
+    const opens = [
+      ...forms.map(({ open }) => open),
+      ...(this.#reasoning && !this.#spoke ? [this.#reasoning.open] : []),
+    ];
     let at = -1;
     let tag = '';
     for (const open of opens) {
@@ -243,8 +246,9 @@ function merged(parts: readonly Part[]): Part[] {
   const all: Part[] = [];
   for (const part of parts) {
     const last = all[all.length - 1];
-    if (part.kind !== 'call' && last?.kind === part.kind) all[all.length - 1] = { ...part, text: last.text + part.text };
-    else all.push(part);
+    if (part.kind !== 'call' && last?.kind === part.kind) {
+      all[all.length - 1] = { ...part, text: last.text + part.text };
+    } else all.push(part);
   }
   return all;
 }

@@ -19,7 +19,7 @@ import { picked } from '../options.ts';
 import type { Format } from '../structured/types.ts';
 import { type ChatMessage, type ChatOptions, renderChat, templateOf } from '../tokenizer/template.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { type ChatCallOptions, CHAT_RULES, GENERATE_RULES, type GenerateChunk, type GenerateOptions } from './types.ts';
+import { CHAT_RULES, type ChatCallOptions, GENERATE_RULES, type GenerateChunk, type GenerateOptions } from './types.ts';
 
 /** Ids of a text that a template wrote. Templates write bos themselves; it does not come twice. */
 function idsOf(tokenizer: Tokenizer, text: string): number[] {
@@ -51,7 +51,10 @@ export async function prepareChat(
 ): Promise<PreparedChat> {
   const { toolChoice = 'auto', tools: given = [], reasoning } = options;
   const tools = toolChoice === 'none' ? [] : given;
-  const written: ChatOptions = { ...picked<ChatOptions>(options, CHAT_RULES), tools: tools.length > 0 ? tools : undefined };
+  const written: ChatOptions = {
+    ...picked<ChatOptions>(options, CHAT_RULES),
+    tools: tools.length > 0 ? tools : undefined,
+  };
   const template = templateOf(tokenizer, written);
   const style = tools.length > 0 ? options.toolStyle ?? toolStyleOf(template) : null;
   const forced = forcedTools(tools, toolChoice);
@@ -114,7 +117,9 @@ async function* answered(
     if (chunk.id !== null && was && reading.parser.thinking) reading.thought++;
     if (finishReason) parts.push(...reading.parser.finish());
     const toolCalls: ToolCall[] = [];
-    for (const part of parts) if (part.kind === 'call') toolCalls.push({ id: callId(ids, reading.calls++), ...part.call });
+    for (const part of parts) {
+      if (part.kind === 'call') toolCalls.push({ id: callId(ids, reading.calls++), ...part.call });
+    }
     const thought = textOf(parts, 'reasoning');
     yield {
       ...chunk,

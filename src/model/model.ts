@@ -27,8 +27,8 @@ import type { MemoryPlan } from '../description/plan.ts';
 import {
   type Answer,
   CHAT_CALL_RULES,
-  type ChatCallOptions,
   CHAT_RULES,
+  type ChatCallOptions,
   type Completion,
   GENERATE_RULES,
   type GenerateChunk,

@@ -67,7 +67,9 @@ export function bounded<T>(what: string, work: () => T): T {
       const bound = `${MAX_FORMAT_STEPS} steps or ${MAX_FORMAT_MS} ms`;
       throw new FormatError('SCHEMA_LIMIT', `${what} takes more than ${bound}; make the format simpler`, { cause });
     }
-    if (cause instanceof TypeError || cause instanceof SyntaxError) throw new FormatError('FORMAT', cause.message, { cause });
+    if (cause instanceof TypeError || cause instanceof SyntaxError) {
+      throw new FormatError('FORMAT', cause.message, { cause });
+    }
     throw cause;
   }
 }

@@ -45,7 +45,9 @@ function vocabularyOf(tokenizer: Tokenizer): Vocabulary {
     longest = Math.max(longest, bytes.length);
     tokens.push(bytes);
   }
-  const spaced = tokens.findIndex((bytes, id) => bytes.length > 1 && bytes[0] === 0x20 && bytes[1] < 0x80 && !special.has(id));
+  const spaced = tokens.findIndex((bytes, id) =>
+    bytes.length > 1 && bytes[0] === 0x20 && bytes[1] < 0x80 && !special.has(id)
+  );
   const made: Vocabulary = {
     tokens: [...tokens, new Uint8Array(0)],
     eosTokenId: vocabSize,
@@ -63,14 +65,19 @@ function machineOf(option: Exclude<FormatOption, Format>, longest: number): Mach
   const text = (name: string, value: unknown): string => {
     if (typeof value !== 'string') throw new FormatError('FORMAT', `${name} is ${shown(value)}, expected a string`);
     if (value.length <= MAX_FORMAT_CHARS) return value;
-    throw new FormatError('SCHEMA_LIMIT', `${name} has ${value.length} characters, at most ${MAX_FORMAT_CHARS} are accepted`);
+    throw new FormatError(
+      'SCHEMA_LIMIT',
+      `${name} has ${value.length} characters, at most ${MAX_FORMAT_CHARS} are accepted`,
+    );
   };
   if ('regex' in option) {
     const regex = text('regex', option.regex);
     return { type: 'regex', regex, machine: bounded('the pattern', () => compileRegex(regex)) };
   }
   if ('choice' in option) {
-    if (!Array.isArray(option.choice)) throw new FormatError('FORMAT', `choice is ${shown(option.choice)}, expected an array`);
+    if (!Array.isArray(option.choice)) {
+      throw new FormatError('FORMAT', `choice is ${shown(option.choice)}, expected an array`);
+    }
     return { type: 'regex', regex: `\0choice${JSON.stringify(option.choice)}`, machine: choiceMachine(option.choice) };
   }
   if (!('schema' in option) && !('json' in option && option.json === true)) {
@@ -83,7 +90,11 @@ function schemaMachine(given: unknown, longest: number): MachineFormat {
   const schema = simplified(given as boolean);
   // true is a schema as any other, but masks are kept by an object
   const json_schema = schema === true ? {} : schema === false ? { type: [] } : schema;
-  return { type: 'json_schema', json_schema, machine: bounded('the schema', () => compileJsonSchema(json_schema, longest)) };
+  return {
+    type: 'json_schema',
+    json_schema,
+    machine: bounded('the schema', () => compileJsonSchema(json_schema, longest)),
+  };
 }
 
 /** @throws {FormatError} `FORMAT` for one that an answer cannot be held to; `SCHEMA_LIMIT` beyond the limits */
@@ -117,7 +128,10 @@ function over(vocabulary: Vocabulary, format: MachineFormat): Format {
   const [joined, apart] = [begun(false), begun(vocabulary.stripsSpace)];
   return {
     begin: (options) =>
-      new Run(vocabulary, bounded('the format', () => createTokenConstraint(vocabulary, options?.joined ? joined : apart))),
+      new Run(
+        vocabulary,
+        bounded('the format', () => createTokenConstraint(vocabulary, options?.joined ? joined : apart)),
+      ),
   };
 }
 
@@ -157,7 +171,7 @@ class Run implements FormatRun {
         'no token of this vocabulary goes on as the format asks; its keywords contradict one another, or pieces for it are missing',
       );
     }
-    if (ends) for (const id of stop) bits[id >>> 5] |= 1 << (id & 31);
+    if (ends) { for (const id of stop) bits[id >>> 5] |= 1 << (id & 31); }
     this.#made = true;
     return bits;
   }
@@ -186,7 +200,9 @@ class Run implements FormatRun {
     if (!spaces) {
       spaces = new Uint32Array(this.#bits.length);
       for (const [id, bytes] of this.#vocabulary.tokens.entries()) {
-        if (bytes.length > 0 && bytes.every((byte) => [9, 10, 13, 32].includes(byte))) spaces[id >>> 5] |= 1 << (id & 31);
+        if (bytes.length > 0 && bytes.every((byte) => [9, 10, 13, 32].includes(byte))) {
+          spaces[id >>> 5] |= 1 << (id & 31);
+        }
       }
       whiteSpaces.set(this.#vocabulary, spaces);
     }

@@ -24,7 +24,9 @@ export function choiceMachine(texts: readonly string[]): Machine<number> {
     throw new FormatError(code, `choice has ${texts.length} texts, expected 1 to ${MAX_ENUM_VALUES}`);
   }
   texts.forEach((text, i) => {
-    if (typeof text !== 'string' || text === '') throw new FormatError('FORMAT', `choice: text ${i} is empty or no text`);
+    if (typeof text !== 'string' || text === '') {
+      throw new FormatError('FORMAT', `choice: text ${i} is empty or no text`);
+    }
     left -= text.length;
     if (left < 0) throw new FormatError('SCHEMA_LIMIT', `choice has more than ${MAX_FORMAT_CHARS} characters`);
     let at = 0;
@@ -115,7 +117,8 @@ export function callMachine(forms: readonly CallForm[]): Machine<CallState> {
     transition: step,
     viable: (state) => state.forms.length > 0,
     accepting: ({ forms: [i], at, inner }) =>
-      i !== undefined && inner !== undefined && at === tails[i].length && (at > 0 || forms[i].arguments.accepting(inner)),
+      i !== undefined && inner !== undefined && at === tails[i].length &&
+      (at > 0 || forms[i].arguments.accepting(inner)),
     stringCapacity: (state) => within(state)?.stringCapacity?.(state.inner),
     maskKey(state) {
       const inner = state.inner === undefined ? '' : forms[state.forms[0]]?.arguments.maskKey?.(state.inner);

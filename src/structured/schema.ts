@@ -17,7 +17,16 @@ const plain = (entries: Iterable<readonly [string, unknown]> = []): Plain => {
 };
 
 /** Keywords that hold one schema, or a list of them. */
-const ONE = new Set(['not', 'if', 'then', 'else', 'contains', 'propertyNames', 'additionalProperties', 'additionalItems']);
+const ONE = new Set([
+  'not',
+  'if',
+  'then',
+  'else',
+  'contains',
+  'propertyNames',
+  'additionalProperties',
+  'additionalItems',
+]);
 const LISTED = new Set(['allOf', 'anyOf', 'oneOf', 'prefixItems']);
 /** Those that hold plain values. */
 const VALUES = new Set([
@@ -41,7 +50,10 @@ const VALUES = new Set([
 ]);
 /** Those that say something of a document that no automaton over its bytes can hold it to. */
 const REFUSED = new Map([
-  ['pattern', 'a string of a document cannot be held to a pattern; use an enum, or the format regex for a whole answer'],
+  [
+    'pattern',
+    'a string of a document cannot be held to a pattern; use an enum, or the format regex for a whole answer',
+  ],
   ['patternProperties', 'names of properties cannot be held to a pattern; list them in properties'],
   ['unevaluatedProperties', 'use additionalProperties'],
   ['unevaluatedItems', 'use items'],
@@ -52,7 +64,8 @@ const FORMATS =
   /^(date|time|date-time|duration|email|hostname|ipv4|ipv6|uuid|uri|uri-reference|regex|json-pointer|relative-json-pointer)$/;
 /** What says nothing of a document, but that a schema with a reference or one alternative may have beside it. */
 const ASSERTS = (key: string): boolean =>
-  ONE.has(key) || LISTED.has(key) || VALUES.has(key) || ['items', 'properties', 'const', 'enum', '$ref'].includes(key) ||
+  ONE.has(key) || LISTED.has(key) || VALUES.has(key) ||
+  ['items', 'properties', 'const', 'enum', '$ref'].includes(key) ||
   ['dependentSchemas', 'dependencies', 'format'].includes(key) || REFUSED.has(key);
 
 const isRecord = (value: unknown): value is { readonly [key: string]: unknown } =>
@@ -121,7 +134,8 @@ class Copy {
     } else if (key === 'properties' || key === 'dependentSchemas') {
       made[key] = plain(entries(value, at).map(([name, child]) => [name, inner(child, name)]));
     } else if (key === 'dependencies') {
-      const one = (child: unknown, name: string): unknown => Array.isArray(child) ? child.map(String) : inner(child, name);
+      const one = (child: unknown, name: string): unknown =>
+        Array.isArray(child) ? child.map(String) : inner(child, name);
       made[key] = plain(entries(value, at).map(([name, child]) => [name, one(child, name)]));
     } else if (key === 'const') add(made, this.#fixed(value, at, depth + 1));
     else if (key === 'enum') add(made, this.#enum(value, at, depth));
@@ -151,7 +165,9 @@ class Copy {
     this.#count(at, depth);
     if (Array.isArray(value)) {
       const prefixItems = value.map((item, i) => this.#fixed(item, `${at}[${i}]`, depth + 1));
-      return plain(Object.entries({ type: 'array', prefixItems, items: false, minItems: value.length, maxItems: value.length }));
+      return plain(
+        Object.entries({ type: 'array', prefixItems, items: false, minItems: value.length, maxItems: value.length }),
+      );
     }
     if (isRecord(value)) {
       const properties = plain(

@@ -6,10 +6,28 @@ import type { ChatCallOptions, GenerateChunk } from '../../src/entries/index.ts'
 import { refuses } from '../refusal.ts';
 import { jsonModel } from '../structured/schemas.ts';
 
-const HERMES = `{% for m in messages %}{{ m.role }}:{{ m.content }}{% for c in m.tool_calls or [] %}<tool_call>{{ c.function | tojson }}</tool_call>{% endfor %};{% endfor %}{% for t in tools or [] %}[{{ t.function.name }}]{% endfor %}a:`;
+const HERMES =
+  `{% for m in messages %}{{ m.role }}:{{ m.content }}{% for c in m.tool_calls or [] %}<tool_call>{{ c.function | tojson }}</tool_call>{% endfor %};{% endfor %}{% for t in tools or [] %}[{{ t.function.name }}]{% endfor %}a:`;
 const TOOLS = [
-  { type: 'function', function: { name: 'add', parameters: { type: 'object', properties: { a: { enum: [1, 2] } }, required: ['a'], additionalProperties: false } } },
-  { type: 'function', function: { name: 'adder', parameters: { type: 'object', properties: { t: { type: 'string', maxLength: 3 } }, required: ['t'], additionalProperties: false } } },
+  {
+    type: 'function',
+    function: {
+      name: 'add',
+      parameters: { type: 'object', properties: { a: { enum: [1, 2] } }, required: ['a'], additionalProperties: false },
+    },
+  },
+  {
+    type: 'function',
+    function: {
+      name: 'adder',
+      parameters: {
+        type: 'object',
+        properties: { t: { type: 'string', maxLength: 3 } },
+        required: ['t'],
+        additionalProperties: false,
+      },
+    },
+  },
 ];
 const ASK = [{ role: 'user', content: 'hi' }];
 const WILD: ChatCallOptions = { temperature: 3, topK: 0, topP: 1, minP: 0, maxTokens: 120 };
@@ -36,11 +54,21 @@ test('a forced call is one of the tools, with arguments of its schema, in every 
       seen.add(name);
     }
     assert.is(seen.size, 2);
-    const { toolCalls } = await model.answer(ASK, { ...WILD, tools: TOOLS, toolChoice: { name: 'add' }, toolStyle: style, seed: 1 });
+    const { toolCalls } = await model.answer(ASK, {
+      ...WILD,
+      tools: TOOLS,
+      toolChoice: { name: 'add' },
+      toolStyle: style,
+      seed: 1,
+    });
     assert.is(toolCalls[0].name, 'add');
     await refuses(model.answer(ASK, { tools: TOOLS, toolChoice: { name: 'no' } }), 'OPTION', 'toolChoice');
     await refuses(model.answer(ASK, { toolChoice: 'required' }), 'OPTION', 'toolChoice');
-    await refuses(model.answer(ASK, { tools: TOOLS, toolChoice: 'required', format: { json: true } }), 'OPTION', 'format');
+    await refuses(
+      model.answer(ASK, { tools: TOOLS, toolChoice: 'required', format: { json: true } }),
+      'OPTION',
+      'format',
+    );
   }
 });
 
@@ -48,7 +76,9 @@ test('none keeps the tools from the prompt, auto gives them, and a call that is 
   using model = await jsonModel({ template: HERMES });
   const prompt = async (options: ChatCallOptions): Promise<string> => {
     let ids: number[] = [];
-    for await (const { prompt, id } of model.chat(ASK, { maxTokens: 1, echo: true, ...options })) if (prompt) ids = [...ids, id!];
+    for await (const { prompt, id } of model.chat(ASK, { maxTokens: 1, echo: true, ...options })) {
+      if (prompt) ids = [...ids, id!];
+    }
     return model.tokenizer.decode(ids);
   };
   assert.match(await prompt({ tools: TOOLS }), /\[add\]\[adder\]a:$/);
@@ -73,12 +103,17 @@ test('thoughts that the prompt opens are counted, and closed where the answer is
   const template = '{% for m in messages %}{{ m.content }}{% endfor %}<think>\n';
   using model = await jsonModel({ template, special: ['<think>', '</think>'] });
   const close = model.tokenizer.encode('</think>', { special: true }).at(-1)!;
-  const answer = await model.answer(ASK, { ...WILD, seed: 3, maxTokens: 12, mask: ({ ids, vocab }) => {
-    const mask = new Uint32Array(Math.ceil(vocab / 32));
-    const id = ids.length === 4 ? close : 300;
-    mask[id >>> 5] |= 1 << (id & 31);
-    return mask;
-  } });
+  const answer = await model.answer(ASK, {
+    ...WILD,
+    seed: 3,
+    maxTokens: 12,
+    mask: ({ ids, vocab }) => {
+      const mask = new Uint32Array(Math.ceil(vocab / 32));
+      const id = ids.length === 4 ? close : 300;
+      mask[id >>> 5] |= 1 << (id & 31);
+      return mask;
+    },
+  });
   const letter = model.tokenizer.decode([300]).trim();
   assert.equal([answer.reasoning, answer.text], [letter.repeat(4), letter.repeat(7)]);
   assert.is(answer.usage.reasoningTokens, 4);
@@ -92,20 +127,34 @@ test('thoughts that the prompt opens are counted, and closed where the answer is
 test('several chats at a time have their own calls', async () => {
   using model = await jsonModel({ template: HERMES });
   const calls: string[] = [];
-  for await (const { index, toolCalls } of model.chat(ASK, { ...WILD, n: 3, seed: 0, tools: TOOLS, toolChoice: 'required' })) {
+  for await (
+    const { index, toolCalls } of model.chat(ASK, { ...WILD, n: 3, seed: 0, tools: TOOLS, toolChoice: 'required' })
+  ) {
     for (const { name } of toolCalls ?? []) calls.push(`${index} ${name}`);
   }
   assert.equal(calls.map((text) => text[0]).sort(), ['0', '1', '2']);
 });
 
-test('calls and results go back into the template, in our form and in OpenAI\'s', () => {
-  const ours = [{ role: 'assistant', content: null, toolCalls: [{ id: 'abc', name: 'add', arguments: '{"a":1}' }] }, { role: 'tool', toolCallId: 'abc', content: '2' }];
+test("calls and results go back into the template, in our form and in OpenAI's", () => {
+  const ours = [{ role: 'assistant', content: null, toolCalls: [{ id: 'abc', name: 'add', arguments: '{"a":1}' }] }, {
+    role: 'tool',
+    toolCallId: 'abc',
+    content: '2',
+  }];
   const theirs = [
-    { role: 'assistant', content: null, tool_calls: [{ id: 'abc', type: 'function', function: { name: 'add', arguments: '{"a":1}' } }] },
+    {
+      role: 'assistant',
+      content: null,
+      tool_calls: [{ id: 'abc', type: 'function', function: { name: 'add', arguments: '{"a":1}' } }],
+    },
     { role: 'tool', tool_call_id: 'abc', content: '2' },
   ];
   const wanted = [
-    { role: 'assistant', content: null, tool_calls: [{ type: 'function', id: 'abc', function: { name: 'add', arguments: { a: 1 } } }] },
+    {
+      role: 'assistant',
+      content: null,
+      tool_calls: [{ type: 'function', id: 'abc', function: { name: 'add', arguments: { a: 1 } } }],
+    },
     { role: 'tool', tool_call_id: 'abc', content: '2' },
   ];
   assert.equal(templateMessages(ours), wanted);

@@ -31,7 +31,11 @@ function everywhere(answer: string, options: Partial<ParserOptions>, expected: P
   assert.equal(read([answer], all), wanted, answer);
   assert.equal(read([...answer], all), wanted, `letters of ${answer}`);
   for (let at = 1; at < answer.length; at++) {
-    assert.equal(read([answer.slice(0, at), answer.slice(at)], all), wanted, `${answer.slice(0, at)}|${answer.slice(at)}`);
+    assert.equal(
+      read([answer.slice(0, at), answer.slice(at)], all),
+      wanted,
+      `${answer.slice(0, at)}|${answer.slice(at)}`,
+    );
   }
 }
 
@@ -39,7 +43,10 @@ const call = (name: string, given: unknown): RawCall => ({ name, arguments: JSON
 const test = suite('answers');
 
 test('thoughts are split off, and without tags nothing is', () => {
-  everywhere('<think>\nhm, a < b\n</think>\n\nHello <b>', { reasoning: THINK }, { reasoning: 'hm, a < b', text: 'Hello <b>' });
+  everywhere('<think>\nhm, a < b\n</think>\n\nHello <b>', { reasoning: THINK }, {
+    reasoning: 'hm, a < b',
+    text: 'Hello <b>',
+  });
   everywhere('hm</think>Hi', { reasoning: THINK, thinking: true }, { reasoning: 'hm', text: 'Hi' });
   everywhere('\n<think>hm</think>Hi', { reasoning: THINK, thinking: true }, { reasoning: 'hm', text: 'Hi' });
   everywhere('<think></think>Hi', { reasoning: THINK }, { text: 'Hi' });
@@ -66,17 +73,30 @@ test('calls between tags, one or several, with text around them', () => {
     calls: [{ name: 'a', arguments: '{"x":1}' }],
     text: 'ok',
   });
-  everywhere('<tool_call><function=add>\n<parameter=a>\n1\n</parameter>\n<parameter=t>\nx y\n</parameter>\n</function></tool_call>', options, {
-    calls: [call('add', { a: 1, t: 'x y' })],
-  });
+  everywhere(
+    '<tool_call><function=add>\n<parameter=a>\n1\n</parameter>\n<parameter=t>\nx y\n</parameter>\n</function></tool_call>',
+    options,
+    {
+      calls: [call('add', { a: 1, t: 'x y' })],
+    },
+  );
   everywhere('<tool_call>{"name":"a"}', options, { calls: [call('a', {})] });
 });
 
 test('what is no whole call stays text', () => {
-  for (const broken of ['<tool_call>{"name": 5}</tool_call>', '<tool_call>nonsense', 'a <tool_call', '<tool_call>[1]</tool_call> b']) {
+  for (
+    const broken of [
+      '<tool_call>{"name": 5}</tool_call>',
+      '<tool_call>nonsense',
+      'a <tool_call',
+      '<tool_call>[1]</tool_call> b',
+    ]
+  ) {
     everywhere(broken, { tools: 'hermes' }, { text: broken });
   }
-  for (const broken of ['{"name": "a", "par', '{"answer": 5}', '{ not json', '<|python_tag|>print(1)', '{"name": 7} x']) {
+  for (
+    const broken of ['{"name": "a", "par', '{"answer": 5}', '{ not json', '<|python_tag|>print(1)', '{"name": 7} x']
+  ) {
     everywhere(broken, { tools: 'llama3' }, { text: broken });
   }
   for (const broken of ['[TOOL_CALLS]', '[TOOL_CALLS][{"nam', '[TOOL_CALLS] a b c d', '[TOOL_CALLS][1, 2] x']) {
@@ -91,7 +111,9 @@ test('an answer that is a call as a whole', () => {
     calls: [call('a', {}), call('b', { x: [1] })],
   });
   everywhere('{"type":"function","function":"a","parameters":{"q":"}"}}', options, { calls: [call('a', { q: '}' })] });
-  everywhere('<function=rain>{"city": "Rome"}</function>', options, { calls: [{ name: 'rain', arguments: '{"city": "Rome"}' }] });
+  everywhere('<function=rain>{"city": "Rome"}</function>', options, {
+    calls: [{ name: 'rain', arguments: '{"city": "Rome"}' }],
+  });
   everywhere('Say {"name": "x"}', options, { text: 'Say {"name": "x"}' });
 });
 

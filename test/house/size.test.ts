@@ -19,6 +19,8 @@ const MAX_TEMPLATE_GZIP_BYTES = 34_000;
 /** What opens a tokenizer's own file, after gzip: an export beside the engine. A model in one GGUF file has its tokenizer in itself,
  *  and a bundler leaves this chunk out where nobody asks for it. */
 const MAX_TOKENIZER_FILE_GZIP_BYTES = 26_000;
+/** The provider of the AI SDK, after gzip: beside the engine, which it loads with the first call. */
+const MAX_AI_SDK_GZIP_BYTES = 6_000;
 
 /** The server, after gzip: what it has of its own, without what the engine's entry loads too. */
 const MAX_SERVER_GZIP_BYTES = 40_000;
@@ -101,7 +103,9 @@ for (const entry of ['dist/index.js', 'dist/edge.js']) {
     const without = closure(entry, STRUCTURED);
     const [format] = [...all.keys()].filter((path) => STRUCTURED.test(path));
     assert.ok(format, 'the chunk was not found');
-    const bytes = gzipSync([...all].filter(([path]) => !without.has(path)).map(([, source]) => source).join('\n')).length;
+    const bytes = gzipSync(
+      [...all].filter(([path]) => !without.has(path)).map(([, source]) => source).join('\n'),
+    ).length;
     assert.ok(bytes > 10_000 && bytes < MAX_STRUCTURED_GZIP_BYTES, `${bytes} bytes`);
   });
 
@@ -119,6 +123,15 @@ size('dist/server.js is small beside the engine, and needs no Node', () => {
   const bytes = gzipSync(own.map(([, source]) => source).join('\n'), { level: 9 }).length;
   if (process.env.TERNSPIKE_VERBOSE) console.log(`dist/server.js: ${bytes} bytes`);
   assert.ok(bytes > 5000 && bytes < MAX_SERVER_GZIP_BYTES, `${bytes} bytes, at most ${MAX_SERVER_GZIP_BYTES}`);
+  const foreign = own.flatMap(([, source]) => specifiers(source).filter((specifier) => !specifier.startsWith('.')));
+  assert.equal(foreign, []);
+});
+
+size('the provider of the AI SDK is small, and none of the AI SDK is in it', () => {
+  const engine = closure('dist/index.js');
+  const own = [...closure('dist/ai-sdk.js')].filter(([path]) => !engine.has(path));
+  const bytes = gzipSync(own.map(([, source]) => source).join('\n'), { level: 9 }).length;
+  assert.ok(bytes > 1000 && bytes < MAX_AI_SDK_GZIP_BYTES, `${bytes} bytes, at most ${MAX_AI_SDK_GZIP_BYTES}`);
   const foreign = own.flatMap(([, source]) => specifiers(source).filter((specifier) => !specifier.startsWith('.')));
   assert.equal(foreign, []);
 });

@@ -9,7 +9,10 @@ import { jsonModel } from './schemas.ts';
 const WILD: GenerateOptions = { temperature: 5, topK: 0, topP: 1, minP: 0, maxTokens: 300 };
 let shared: Promise<Model> | null = null;
 const model = (): Promise<Model> => (shared ??= jsonModel());
-const say = async (format: FormatOption, options: GenerateOptions = {}): Promise<{ text: string; finishReason: string }> =>
+const say = async (
+  format: FormatOption,
+  options: GenerateOptions = {},
+): Promise<{ text: string; finishReason: string }> =>
   await (await model()).complete([1], { ...WILD, ...options, format });
 
 const test = suite('formats');
@@ -53,7 +56,6 @@ test('a pattern holds from beginning to end, in whole characters', async () => {
   await refuses(say({ regex: '(?=a)' }), 'FORMAT');
   await refuses(say({ regex: '^a$|b$' }), 'FORMAT', 'anchors');
   await refuses(say({ regex: '(((a{1000}){1000}){1000}){1000}' }), 'SCHEMA_LIMIT');
-
 });
 
 test('an object of any kind, and a document that is broken off ends with length', async () => {
@@ -69,10 +71,13 @@ test('white space does not go on for ever', async () => {
   const { tokenizer } = await model();
   const space = tokenizer.encode('  ').filter((id) => id > 2);
   const logitBias = Object.fromEntries([...space, 3 + 9, 3 + 10, 3 + 13, 3 + 32].map((id) => [id, 100]));
-  const { text, finishReason } = await say({ schema: { type: 'object', properties: {}, additionalProperties: false } }, {
-    logitBias,
-    seed: 2,
-  });
+  const { text, finishReason } = await say(
+    { schema: { type: 'object', properties: {}, additionalProperties: false } },
+    {
+      logitBias,
+      seed: 2,
+    },
+  );
   assert.is(finishReason, 'stop');
   assert.equal(JSON.parse(text), {});
   assert.ok(text.length < 40, JSON.stringify(text));
@@ -96,7 +101,9 @@ test('references are followed, those of a schema to itself too', async () => {
     const { text, finishReason } = await say({ schema }, { seed });
     if (finishReason === 'length') continue;
     ended++;
-    for (let at = JSON.parse(text) as { v: { n: number }; next: never } | null; at; at = at.next) assert.ok([1, 2].includes(at.v.n));
+    for (let at = JSON.parse(text) as { v: { n: number }; next: never } | null; at; at = at.next) {
+      assert.ok([1, 2].includes(at.v.n));
+    }
   }
   assert.ok(ended > 10, String(ended));
 });
@@ -138,7 +145,7 @@ test('hostile schemas end soon, by depth, nodes, values, characters and work', a
   await refuses(say({ schema: { $defs, allOf: [{ $ref: '#/$defs/d0' }, {}] } }), 'SCHEMA_LIMIT');
 });
 
-test('a prepared format serves many answers and loops of one\'s own', async () => {
+test("a prepared format serves many answers and loops of one's own", async () => {
   const own = await model();
   const format = structured(own, { schema: { enum: ['red', 'green'] } });
   for (let seed = 0; seed < 5; seed++) assert.match((await say(format, { seed })).text, /^"(red|green)"$/);

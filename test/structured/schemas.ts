@@ -2,10 +2,29 @@
  * A tiny model that speaks JSON by pieces, and random schemas for it.
  * @module
  */
-import { type Model, open, type JsonSchema } from '../../src/entries/index.ts';
+import { type JsonSchema, type Model, open } from '../../src/entries/index.ts';
 import { type LlamaChoices, llamaFile } from '../llama-files.ts';
 
-const WORDS = ['true', 'false', 'null', '":', '",', '{"', '"}', '},', '": ', 'ab', 'é', '日', '\\"', '\\u00', '[]', '{}', '10', '0.5'];
+const WORDS = [
+  'true',
+  'false',
+  'null',
+  '":',
+  '",',
+  '{"',
+  '"}',
+  '},',
+  '": ',
+  'ab',
+  'é',
+  '日',
+  '\\"',
+  '\\u00',
+  '[]',
+  '{}',
+  '10',
+  '0.5',
+];
 const LETTERS = [...'{}[]:,"-.0123456789abcdefghijklmnopqrstuvwxyzE+\\_'];
 /** Pieces as SentencePiece writes them, with every byte beside them. */
 export const PIECES: readonly string[] = [
@@ -72,7 +91,12 @@ export function randomSchema(draw: Draw, depth: number = 0): JsonSchema {
     case 5:
       return { type: ['null', 'number'][draw(2)], ...(draw(2) && { multipleOf: 0.5 }) };
     case 6:
-      return { type: 'array', items: randomSchema(draw, depth + 1), maxItems: draw(3), ...(draw(4) === 0 && { uniqueItems: true }) };
+      return {
+        type: 'array',
+        items: randomSchema(draw, depth + 1),
+        maxItems: draw(3),
+        ...(draw(4) === 0 && { uniqueItems: true }),
+      };
     case 7:
       return { anyOf: [randomSchema(draw, depth + 1), { type: 'null' }] };
     case 8:
