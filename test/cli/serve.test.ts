@@ -50,7 +50,8 @@ function serve(args: readonly string[] = [], env: Record<string, string> = {}): 
       out += text;
       if (!out.includes('\n')) return;
       const { url } = JSON.parse(out) as { url: string };
-      const log = (): Answer[] => errors.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
+      const log = (): Answer[] =>
+        errors.split('\n').filter((line) => line.startsWith('{')).map((line) => JSON.parse(line));
       resolve({ url, port: Number(new URL(url).port), child, ended, log });
     });
     void ended.then((code) => reject(new Error(`it ended with ${code}: ${errors}`)));
@@ -111,8 +112,11 @@ test('the bundled model is there as default, streams, and SIGTERM ends the serve
 
 test('a client that hangs up frees its place, whatever its request had come to', async () => {
   const { url, port, child, ended } = await serve(['--parallel', '1', '--queue', '2', '--timeout', '20']);
-  const running = async (): Promise<string> => (await (await fetch(`${url}/metrics`)).text())
-    .match(/ternspike_requests_(running|waiting)\{model="default"\} \d+/g)!.map((line) => line.split(' ')[1]).join('/');
+  const running = async (): Promise<string> =>
+    (await (await fetch(`${url}/metrics`)).text())
+      .match(/ternspike_requests_(running|waiting)\{model="default"\} \d+/g)!.map((line) => line.split(' ')[1]).join(
+        '/',
+      );
   const endless = { prompt: 'Once upon a time', max_tokens: 8000, logit_bias: { 1: -100 } };
   const request = (body: object): string => {
     const text = JSON.stringify(body);
@@ -150,7 +154,8 @@ test('requests that are no requests: hosts, lengths, paths, halves', async () =>
   for (const path of ['/v1/../../etc/passwd', '/%2e%2e%2f', '/..%5c', '//', '/%00', `/${'x'.repeat(10_000)}`]) {
     assert.is(await status(get(path, 'host: localhost\r\n')), 404, path.slice(0, 30));
   }
-  const head = 'POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\n';
+  const head =
+    'POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\n';
   assert.is(await status(`${head}content-length: 99999999\r\n\r\n{}`), 413);
   assert.is(await status(`${head}content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`), 400);
   assert.is(await status(`${head}transfer-encoding: chunked\r\n\r\nzz\r\n`), 400);
@@ -165,7 +170,9 @@ test('requests that are no requests: hosts, lengths, paths, halves', async () =>
 
 test('several models under names, keys from the environment, and where it may listen', async () => {
   const path = files.file('talk.gguf', speakingModel());
-  const { url, child, ended } = await serve(['-m', `a=${path}`, '-m', path, '--parallel', '2'], { TERNSPIKE_API_KEY: 'sk-1' });
+  const { url, child, ended } = await serve(['-m', `a=${path}`, '-m', path, '--parallel', '2'], {
+    TERNSPIKE_API_KEY: 'sk-1',
+  });
   assert.is((await fetch(`${url}/v1/models`)).status, 401);
   const headers = { authorization: 'Bearer sk-1', 'content-type': 'application/json' };
   const { data } = await (await fetch(`${url}/v1/models`, { headers })).json() as Answer;

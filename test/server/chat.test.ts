@@ -48,7 +48,11 @@ test('roles, parts and names of newer clients are understood', async () => {
       await prompt([
         { role: 'developer', content: [{ type: 'text', text: 'a' }] },
         { role: 'user', content: [{ type: 'text', text: 'b' }, { type: 'text', text: 'c' }] },
-        { role: 'assistant', content: null, tool_calls: [{ id: 'x', type: 'function', function: { name: 'f', arguments: '{}' } }] },
+        {
+          role: 'assistant',
+          content: null,
+          tool_calls: [{ id: 'x', type: 'function', function: { name: 'f', arguments: '{}' } }],
+        },
         { role: 'tool', tool_call_id: 'x', content: '5' },
       ]),
       's:a u:bc a: t:5 a:',
@@ -82,7 +86,10 @@ test('thoughts and calls of tools have fields of their own', async () => {
     { toolCalls: [call('b', 'two')] },
     { id: null, finishReason: 'toolCalls' },
   ];
-  const tools = ['one', 'two'].map((name) => ({ type: 'function', function: { name, parameters: { type: 'object' } } }));
+  const tools = ['one', 'two'].map((name) => ({
+    type: 'function',
+    function: { name, parameters: { type: 'object' } },
+  }));
   await serving(chatModel().then((model) => saying(model, chunks)), {}, async ({ json, events }) => {
     const asked = { messages: HELLO, tools };
     const { choices: [{ message, finish_reason: finish }] } = await json(PATH, asked);
@@ -92,7 +99,10 @@ test('thoughts and calls of tools have fields of their own', async () => {
     const streamed = await events(PATH, asked);
     const deltas = streamed.map(({ choices: [{ delta }] }) => delta as unknown as Answer);
     assert.is(deltas.map((delta) => delta.reasoning_content ?? '').join(''), 'Hm. Yes.');
-    assert.equal(deltas.flatMap((delta) => delta.tool_calls ?? []).map(({ index, id }) => [index, id]), [[0, 'a'], [1, 'b']]);
+    assert.equal(deltas.flatMap((delta) => delta.tool_calls ?? []).map(({ index, id }) => [index, id]), [[0, 'a'], [
+      1,
+      'b',
+    ]]);
     assert.is(streamed.at(-1)?.choices[0].finish_reason, 'tool_calls');
     const single = await json(PATH, { ...asked, parallel_tool_calls: false });
     assert.is(single.choices[0].message.tool_calls?.length, 1);
@@ -101,7 +111,12 @@ test('thoughts and calls of tools have fields of their own', async () => {
 
 test('an answer is held to the format that was asked for, in both spellings', async () => {
   await serving(chatModel(), {}, async ({ json }) => {
-    const schema = { type: 'object', properties: { a: { enum: ['the', 'dog'] } }, required: ['a'], additionalProperties: false };
+    const schema = {
+      type: 'object',
+      properties: { a: { enum: ['the', 'dog'] } },
+      required: ['a'],
+      additionalProperties: false,
+    };
     for (
       const response_format of [
         { type: 'json_schema', json_schema: { name: 'x', schema, strict: true } },
@@ -178,7 +193,10 @@ test('responses: calls of tools and their results, and what is refused', async (
         ['max_output_tokens', 0],
       ] as const
     ) {
-      assert.ok((await json('/v1/responses', { input: 'a', [field]: value }, 400)).error.param?.startsWith(field), field);
+      assert.ok(
+        (await json('/v1/responses', { input: 'a', [field]: value }, 400)).error.param?.startsWith(field),
+        field,
+      );
     }
     assert.is((await ask('/v1/responses', { input: 'a', store: true, background: false })).status, 200);
   });
