@@ -35,6 +35,7 @@ import {
   type LogitsOptions,
   type ModelParts,
   type ModelStats,
+  type PreparedAnswers,
 } from './types.ts';
 import { Generation, type GenerationParts, spikesOf } from './generation.ts';
 import { isIds } from './prompt.ts';
@@ -250,13 +251,23 @@ export class Model {
     messages: readonly ChatMessage[],
     options: ChatCallOptions = {},
   ): AsyncGenerator<GenerateChunk, void> {
+    const { answer } = await this.prepareChat(messages, options);
+    yield* answer();
+  }
+
+  /**
+   * Renders a chat once, for any number of answers.
+   * @returns the ids of the prompt, and what answers it by the same options with some others in their place
+   * @internal
+   */
+  async prepareChat(messages: readonly ChatMessage[], options: ChatCallOptions = {}): Promise<PreparedAnswers> {
     checkOptions('chat', options, CHAT_CALL_RULES);
     const parts = this.#generator();
     options.signal?.throwIfAborted();
     // the interpreter of templates is a sixth of the code, and most models are never talked to
     const { prepareChat } = await import('./chat.ts');
-    const { ids, spelled, read, ...chat } = await prepareChat(this.tokenizer, messages, options);
-    yield* read(this.#run(parts, ids, chat.options, spelled));
+    const { ids, spelled, read, options: own } = await prepareChat(this.tokenizer, messages, options);
+    return { ids, answer: (more = {}) => read(this.#run(parts, ids, { ...own, ...more }, spelled)) };
   }
 
   /**
