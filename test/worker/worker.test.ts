@@ -155,4 +155,16 @@ test('a worker that is no worker of a model is said to be lost', async () => {
   assert.ok((await text(model.generate(PROMPT, OPTIONS))).length > 10);
 });
 
+test('an answer of a worker is held to a format, and a mask is refused, as a function cannot be sent', async () => {
+  await using model = await open(defaultModel, { contextLength: 128 });
+  let text = '';
+  for await (const chunk of model.generate('One day', { format: { choice: ['yes', 'no'] }, logprobs: 1 })) {
+    text += chunk.text;
+    assert.ok(chunk.id === null || chunk.topLogprobs?.length === 1);
+  }
+  assert.match(text, /^(yes|no)$/);
+  const mask = { mask: () => null } as object;
+  await refuses(model.generate('One day', mask).next(), 'OPTION', 'cannot be sent');
+});
+
 test.run();
