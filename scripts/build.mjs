@@ -92,6 +92,25 @@ const WITHOUT_LOADING = {
   },
 };
 
+/** prom-client's whole entry looks at processes of Node; what counts and writes needs a formatter of errors alone. */
+const PLAIN_PROMETHEUS = {
+  name: 'plain prometheus',
+  setup(build) {
+    const lib = (name) => JSON.stringify(bin(`prom-client/lib/${name}.js`));
+    const parts = ['Counter', 'Gauge', 'Histogram', 'Registry']
+      .map((name) => `exports.${name} = require(${lib(name.toLowerCase())});`);
+    const modules = {
+      'prom-client': parts.join('\n'),
+      util: 'exports.format = exports.inspect = String;',
+    };
+    build.onResolve({ filter: /^(prom-client|util)$/ }, ({ path }) => ({ path, namespace: 'plain-prometheus' }));
+    build.onLoad({ filter: /./, namespace: 'plain-prometheus' }, ({ path }) => ({
+      contents: modules[path],
+      resolveDir: root,
+    }));
+  },
+};
+
 /** dist/NAME.js as a module that exports it as text. */
 function script(name, folder) {
   const text = JSON.stringify(readFileSync(`dist/${name}.js`, 'utf8').trimEnd()).replaceAll('\\n', '\\n\\\n');
@@ -136,6 +155,7 @@ async function bundles() {
   await build({ ...split, entryPoints: { worker: 'src/entries/worker.ts' } });
   await build({
     ...split,
+    plugins: [PLAIN_PROMETHEUS],
     entryPoints: {
       index: 'src/entries/index.ts',
       edge: 'src/entries/edge.ts',
@@ -146,6 +166,7 @@ async function bundles() {
       distill: 'src/entries/distill.ts',
       'ai-sdk': 'src/entries/ai-sdk.ts',
       store: 'src/entries/store.ts',
+      server: 'src/entries/server.ts',
       cli: 'src/cli/main.ts',
       // a thread of the trainer, which looks for it beside its own chunk
       'chunks/gradient-worker': 'src/distill/gradient-worker.ts',

@@ -175,3 +175,12 @@ export const MAX_JOURNAL_LINE_BYTES: number = 64 << 20;
 export const MAX_COMPARISONS: number = 1000;
 /** One line of a batch, or of its answers. A request with a long document, or an answer of 2048 vectors, takes some megabytes. */
 export const MAX_BATCH_LINE_BYTES: number = 64 << 20;
+
+/** Bytes of one request to the server: a prompt of a million tokens is about as long. */
+export const MAX_REQUEST_BYTES: number = 4 << 20;
+/** Objects and lists within one another in a request; schemas of tools are the deepest. */
+export const MAX_REQUEST_DEPTH: number = 64;
+/** Answers that one request may ask for: prompts times `n`. OpenAI's bound of `n`. */
+export const MAX_ANSWERS: number = 128;
+/** Texts of one request for vectors or classes; OpenAI's bound. */
+export const MAX_INPUTS: number = 2048;

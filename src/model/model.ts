@@ -17,7 +17,7 @@ import {
   type ClassifyInput,
   type ClassifyOptions,
 } from '../forward/classifier.ts';
-import { checkOptions, checkValue, picked, shown, whole } from '../options.ts';
+import { checkOptions, checkValue, picked, shown, whole, wrongValue } from '../options.ts';
 import type { Container } from '../container/tensor.ts';
 import { DescriptionError, OptionError, SessionError, TokenizerError } from '../errors.ts';
 import { statedPooling } from '../forward/pooling.ts';
@@ -98,6 +98,16 @@ export class Model {
   /** The memory plan it was loaded by. */
   get plan(): MemoryPlan {
     return this.#alive().plan;
+  }
+
+  /** Whether it says one token after the other; false for models that classify or make vectors only. */
+  get generates(): boolean {
+    return this.#alive().generator !== null;
+  }
+
+  /** Positions of its sessions: tokens of prompt and answer together. @throws {DescriptionError} for a model that has none */
+  get contextLength(): number {
+    return this.#generator().decoder.context;
   }
 
   /** 16 hexadecimal digits that tell this model from others: of its numbers, its tensor table and its weights as they are in
@@ -190,10 +200,18 @@ export class Model {
       const { generateMany } = await import('./many.ts');
       return yield* generateMany(made, { ...options, n }, open);
     }
+    const { read = 0 } = options;
+    if (read > 0 && (!session || read >= ids.length)) {
+      throw wrongValue(
+        'read',
+        read,
+        `less than the ${ids.length} ids of the prompt, with a session that has read them`,
+      );
+    }
     const generation = new Generation({ ...made, index: -1 }, options);
     const own = session ?? open();
     try {
-      yield* generation.run(own, { read: 0, scores: [] });
+      yield* generation.run(own, { read, scores: [] });
     } finally {
       if (!session) own.dispose();
     }

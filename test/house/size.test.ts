@@ -22,6 +22,9 @@ const MAX_TOKENIZER_FILE_GZIP_BYTES = 26_000;
 /** The provider of the AI SDK, after gzip: beside the engine, which it loads with the first call. */
 const MAX_AI_SDK_GZIP_BYTES = 6_000;
 
+/** The server, after gzip: what it has of its own, without what the engine's entry loads too. */
+const MAX_SERVER_GZIP_BYTES = 40_000;
+
 const root = checkout();
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
@@ -113,6 +116,16 @@ for (const entry of ['dist/index.js', 'dist/edge.js']) {
     assert.equal(foreign, []);
   });
 }
+
+size('dist/server.js is small beside the engine, and needs no Node', () => {
+  const engine = closure('dist/index.js');
+  const own = [...closure('dist/server.js')].filter(([path]) => !engine.has(path));
+  const bytes = gzipSync(own.map(([, source]) => source).join('\n'), { level: 9 }).length;
+  if (process.env.TERNSPIKE_VERBOSE) console.log(`dist/server.js: ${bytes} bytes`);
+  assert.ok(bytes > 5000 && bytes < MAX_SERVER_GZIP_BYTES, `${bytes} bytes, at most ${MAX_SERVER_GZIP_BYTES}`);
+  const foreign = own.flatMap(([, source]) => specifiers(source).filter((specifier) => !specifier.startsWith('.')));
+  assert.equal(foreign, []);
+});
 
 size('the provider of the AI SDK is small, and none of the AI SDK is in it', () => {
   const engine = closure('dist/index.js');
