@@ -5,7 +5,7 @@
 import { hostname } from 'node:os';
 import { mergeShards, type ShardKey, shardResult, type ShardRow } from '../eval/shard-results.ts';
 import { readShard, type Shard } from '../eval/shard.ts';
-import { type OptionTable, UsageError } from './args.ts';
+import { UsageError } from './args.ts';
 import type { Context } from './command.ts';
 import { version } from './package-folder.ts';
 import { readJson } from './result-files.ts';
@@ -23,7 +23,7 @@ export const SHARD_OPTIONS = {
     repeatable: true,
     help: 'put together what shards printed; runs nothing',
   },
-} as const satisfies OptionTable;
+} as const;
 
 /** The shard that is asked for. @throws {OptionError}; {UsageError} where both are */
 export function shardOf(

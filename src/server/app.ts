@@ -7,7 +7,7 @@ import { bearerAuth } from 'hono/bearer-auth';
 import { cors } from 'hono/cors';
 import { HTTPException } from 'hono/http-exception';
 import { MAX_REQUEST_BYTES } from '../limits.ts';
-import { CALL, checkOptions, LIST, type Rules, whole } from '../options.ts';
+import { CALL, checkOptions, LIST, OBJECT, type Rules, whole } from '../options.ts';
 import { ActivityLog } from './activity.ts';
 import { Call, type Settings } from './call.ts';
 import { chatCompletions } from './chat-completions.ts';
@@ -45,6 +45,7 @@ const RULES: Rules<ServerOptions> = {
   apiKeys: LIST,
   origins: LIST,
   hosts: { expected: 'a list of names, or any', holds: (value) => value === 'any' || Array.isArray(value) },
+  date: OBJECT,
   log: CALL,
 };
 
@@ -176,7 +177,9 @@ export function createApp(models: ServedModels, options: ServerOptions = {}): Ap
       draining = true;
       if (active.size === 0) return;
       const over = new Promise<void>((resolve) => idle = resolve);
-      const timer = setTimeout(() => { for (const call of active) call.stop(closing()); }, graceMs);
+      const timer = setTimeout(() => {
+        for (const call of active) call.stop(closing());
+      }, graceMs);
       await over;
       clearTimeout(timer);
     },

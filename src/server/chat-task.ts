@@ -35,7 +35,7 @@ export async function chatTask(
   const written: ChatOptions = {
     ...Object.fromEntries(WRITTEN.filter((key) => options[key] !== undefined).map((key) => [key, options[key]])),
     ...(options.toolChoice === 'none' && { tools: undefined }),
-    date: new Date(),
+    date: served.date ?? new Date(),
     signal,
   };
   const ids = await model.chatIds(messages, written);

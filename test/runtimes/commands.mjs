@@ -8,6 +8,7 @@ import { suite } from './report.mjs';
 /** Name → what it is called in the table, and its command. */
 const COMMANDS = {
   bundlers: ['package and bundlers', ['test/bundlers/all.mjs']],
+  'ai-sdk': ['the AI SDK', ['test/ai-sdk/all.mjs']],
   tokenizers: ['tokenizers of Hugging Face', ['test/tokenizer/oracle/run.mjs']],
 };
 const SECONDS = 600;
