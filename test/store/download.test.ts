@@ -322,8 +322,9 @@ downloads(
 
 downloads('two versions are never joined', () =>
   within({ bytesPerSecond: 12e6 }, async ({ pull, hub, folder }) => {
+    const other = noise(LARGE.length, 99);
     const change = ({ loaded }: StoreProgress): void => {
-      if (loaded > 5e6) hub.lies.changed = noise(LARGE.length, 99);
+      if (loaded > 5e6) hub.lies.changed = other;
     };
     await refuses(pull('hf:org/large', { onProgress: change }), 'CHANGED', sha256(LARGE));
     hub.lies.changed = hub.lies.bytesPerSecond = undefined;
