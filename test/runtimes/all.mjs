@@ -11,6 +11,7 @@ import process from 'node:process';
 import { bundle } from './bundle.mjs';
 import { commands } from './commands.mjs';
 import { dashboard } from './dashboard.mjs';
+import { store } from './store.mjs';
 import { find, here, root } from './find.mjs';
 import { run } from './process.mjs';
 import { launch as launchPuppeteer } from './puppeteer.mjs';
@@ -118,6 +119,7 @@ async function browser(runtime, programs, launch) {
     await suite(runtime, opened.version, 'isolated page', () => page(runtime, opened, true));
     await suite(runtime, opened.version, 'plain page', () => page(runtime, opened, false));
     if (opened.page) await suite(runtime, opened.version, 'dashboard', () => dashboard(opened, runtime));
+    if (opened.page) await suite(runtime, opened.version, 'store', () => store(opened));
     await suite(runtime, opened.version, 'web page', () => webpage(opened, runtime));
   } finally {
     await opened.close();
