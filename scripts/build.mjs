@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { structuredEngine } from './structured.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 process.chdir(root);
@@ -91,6 +92,25 @@ const WITHOUT_LOADING = {
   },
 };
 
+/** prom-client's whole entry looks at processes of Node; what counts and writes needs a formatter of errors alone. */
+const PLAIN_PROMETHEUS = {
+  name: 'plain prometheus',
+  setup(build) {
+    const lib = (name) => JSON.stringify(bin(`prom-client/lib/${name}.js`));
+    const parts = ['Counter', 'Gauge', 'Histogram', 'Registry']
+      .map((name) => `exports.${name} = require(${lib(name.toLowerCase())});`);
+    const modules = {
+      'prom-client': parts.join('\n'),
+      util: 'exports.format = exports.inspect = String;',
+    };
+    build.onResolve({ filter: /^(prom-client|util)$/ }, ({ path }) => ({ path, namespace: 'plain-prometheus' }));
+    build.onLoad({ filter: /./, namespace: 'plain-prometheus' }, ({ path }) => ({
+      contents: modules[path],
+      resolveDir: root,
+    }));
+  },
+};
+
 /** dist/NAME.js as a module that exports it as text. */
 function script(name, folder) {
   const text = JSON.stringify(readFileSync(`dist/${name}.js`, 'utf8').trimEnd()).replaceAll('\\n', '\\n\\\n');
@@ -99,6 +119,12 @@ function script(name, folder) {
 
 /** What travels inside bundles as text, so that no bundler has to find a file: the script of a thread, and the model. */
 async function embedded(build) {
+  generate(
+    'src/structured/engine.generated.ts',
+    'the package @huggingface/transformers-structured-output',
+    `// @ts-nocheck: compiled already\nimport type { Engine } from './engine.ts';\n` +
+      `${await structuredEngine(build)}export const engine: Engine = made;`,
+  );
   // the script of a thread is one file, which runs as a module and as a classic script
   await build({
     ...SHARED,
@@ -129,14 +155,18 @@ async function bundles() {
   await build({ ...split, entryPoints: { worker: 'src/entries/worker.ts' } });
   await build({
     ...split,
+    plugins: [PLAIN_PROMETHEUS],
     entryPoints: {
       index: 'src/entries/index.ts',
       edge: 'src/entries/edge.ts',
       random: 'src/entries/random.ts',
       'default-model': 'src/entries/default-model.ts',
+      structured: 'src/entries/structured.ts',
       eval: 'src/entries/eval.ts',
       distill: 'src/entries/distill.ts',
+      'ai-sdk': 'src/entries/ai-sdk.ts',
       store: 'src/entries/store.ts',
+      server: 'src/entries/server.ts',
       cli: 'src/cli/main.ts',
       // a thread of the trainer, which looks for it beside its own chunk
       'chunks/gradient-worker': 'src/distill/gradient-worker.ts',

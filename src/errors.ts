@@ -85,6 +85,9 @@ export type ErrorCode =
   | 'TEMPLATE'
   | 'TEMPLATE_BUDGET'
   | 'TEMPLATE_DEPTH'
+  // formats that an answer is held to
+  | 'FORMAT'
+  | 'SCHEMA_LIMIT'
   // distill: training a student
   | 'CHECKPOINT'
   | 'DISTILL'
@@ -190,6 +193,13 @@ export class TokenizerError extends TernspikeError {
 export class TemplateError extends TernspikeError {
   static {
     named(this, 'TemplateError');
+  }
+}
+
+/** A format that an answer cannot be held to, or one that takes too much work. */
+export class FormatError extends TernspikeError {
+  static {
+    named(this, 'FormatError');
   }
 }
 

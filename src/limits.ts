@@ -145,6 +145,21 @@ export const MAX_STOP_CHARS: number = 256;
 export const MAX_LOGIT_BIAS: number = 1024;
 /** Likeliest tokens that are listed beside each token; OpenAI's bound. */
 export const MAX_LOGPROBS: number = 20;
+/** Levels of a JSON Schema, and of the values in it; those that people write have under 20. */
+export const MAX_SCHEMA_DEPTH: number = 64;
+/** Schemas in a JSON Schema, `$ref` written out where that fits, and values in its enums. The largest of tools have some hundred. */
+export const MAX_SCHEMA_NODES: number = 10_000;
+/** Values of one enum, or texts of one choice: each step of an answer looks at all that are left. */
+export const MAX_ENUM_VALUES: number = 4096;
+/** Characters of one pattern or text of a format. */
+export const MAX_FORMAT_CHARS: number = 65_536;
+/** Steps of the preparation of a format, and of each token that it is held to. A token in a vocabulary of 256 k takes at most about a
+ *  million where any text may follow; this many last about a second. */
+export const MAX_FORMAT_STEPS: number = 8_000_000;
+/** Milliseconds of the same, for steps that are long. Only a hostile schema comes near. */
+export const MAX_FORMAT_MS: number = 10_000;
+/** Tokens of white space that may follow one another in a JSON document: a model that has lost its way says nothing else. */
+export const MAX_FORMAT_SPACES: number = 4;
 /** Completions of one prompt; OpenAI's bound. Each has a session of its own, which the memory has to hold. */
 export const MAX_COMPLETIONS: number = 128;
 
@@ -160,3 +175,12 @@ export const MAX_JOURNAL_LINE_BYTES: number = 64 << 20;
 export const MAX_COMPARISONS: number = 1000;
 /** One line of a batch, or of its answers. A request with a long document, or an answer of 2048 vectors, takes some megabytes. */
 export const MAX_BATCH_LINE_BYTES: number = 64 << 20;
+
+/** Bytes of one request to the server: a prompt of a million tokens is about as long. */
+export const MAX_REQUEST_BYTES: number = 4 << 20;
+/** Objects and lists within one another in a request; schemas of tools are the deepest. */
+export const MAX_REQUEST_DEPTH: number = 64;
+/** Answers that one request may ask for: prompts times `n`. OpenAI's bound of `n`. */
+export const MAX_ANSWERS: number = 128;
+/** Texts of one request for vectors or classes; OpenAI's bound. */
+export const MAX_INPUTS: number = 2048;

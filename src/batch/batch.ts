@@ -13,7 +13,7 @@ import { type Asked, isRequest, readLine, type Task, type Unreadable } from './l
 import { answerPlain } from './plain.ts';
 import { answerRequest, type Means } from './requests.ts';
 import { errorBody, isOfRow, lineSum, rowId } from './rows.ts';
-import { inShard, type Shard } from './shard.ts';
+import { inShard, type Shard } from '../eval/shard.ts';
 
 /** A line that is to be answered. */
 export interface Item {

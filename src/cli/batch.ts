@@ -7,7 +7,7 @@ import { answerItems, readItems } from '../batch/batch.ts';
 import { type Task, TASKS } from '../batch/line.ts';
 import { MAX_MERGED, mergeBatch } from '../batch/merge.ts';
 import { type RunKey, runSum } from '../batch/rows.ts';
-import { readShard, type Shard } from '../batch/shard.ts';
+import { readShard, type Shard } from '../eval/shard.ts';
 import { memorySource } from '../bytes/memory.ts';
 import { createFile } from '../bytes/sink.ts';
 import type { ByteSource } from '../bytes/source.ts';

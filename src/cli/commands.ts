@@ -18,6 +18,7 @@ import { inspect } from './inspect.ts';
 import { logits } from './logits.ts';
 import { perplexityCommand } from './perplexity.ts';
 import { run } from './run.ts';
+import { serve } from './serve.ts';
 import { dashboardCommand } from './dashboard.ts';
 import { modelsCommand, pullCommand, rmCommand } from './store.ts';
 import { detokenize, tokenize } from './tokenize.ts';
@@ -46,6 +47,7 @@ export const COMMANDS: readonly Command[] = [
   convert,
   distillCommand,
   bench,
+  serve,
 ];
 
 /** What a command line names: a command, or why none. */

@@ -77,7 +77,7 @@ export class Generation {
     );
     this.#sampler = new Sampler(drawn, decoder.vocab, sampler);
     this.#stopIds = new Set(tokenizer?.specials.stop);
-    this.#run = made.format?.begin() ?? null;
+    this.#run = made.format?.begin({ joined: options.joined || options.echo }) ?? null;
   }
 
   /** Reads what is left of the prompt, and generates. @throws {SessionError}; the signal's reason */

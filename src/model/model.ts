@@ -17,7 +17,7 @@ import {
   type ClassifyInput,
   type ClassifyOptions,
 } from '../forward/classifier.ts';
-import { checkOptions, checkValue, picked, shown, whole } from '../options.ts';
+import { checkOptions, checkValue, picked, shown, whole, wrongValue } from '../options.ts';
 import type { Container } from '../container/tensor.ts';
 import { DescriptionError, OptionError, SessionError, TokenizerError } from '../errors.ts';
 import { statedPooling } from '../forward/pooling.ts';
@@ -25,7 +25,10 @@ import { checkEntropyExit, exitBlock } from '../session/entropy-exit.ts';
 import type { ModelDescription } from '../description/description.ts';
 import type { MemoryPlan } from '../description/plan.ts';
 import {
+  type Answer,
+  CHAT_CALL_RULES,
   CHAT_RULES,
+  type ChatCallOptions,
   type Completion,
   GENERATE_RULES,
   type GenerateChunk,
@@ -95,6 +98,16 @@ export class Model {
   /** The memory plan it was loaded by. */
   get plan(): MemoryPlan {
     return this.#alive().plan;
+  }
+
+  /** Whether it says one token after the other; false for models that classify or make vectors only. */
+  get generates(): boolean {
+    return this.#alive().generator !== null;
+  }
+
+  /** Positions of its sessions: tokens of prompt and answer together. @throws {DescriptionError} for a model that has none */
+  get contextLength(): number {
+    return this.#generator().decoder.context;
   }
 
   /** 16 hexadecimal digits that tell this model from others: of its numbers, its tensor table and its weights as they are in
@@ -178,7 +191,7 @@ export class Model {
     if (ids.length === 0) {
       throw new SessionError('TOKEN', 'the prompt is empty and this vocabulary adds no bos token; give some text');
     }
-    const format = options.format ? await preparedFormat(parts.tokenizer, options.format) : null;
+    const format = options.format ? await preparedFormat(this.tokenizer, options.format) : null;
     const made = { parts, ids, format, spelled };
     const open = (): Session => this.session(picked<SessionOptions>(options, SESSION_RULES));
     const { n, session } = options;
@@ -187,10 +200,18 @@ export class Model {
       const { generateMany } = await import('./many.ts');
       return yield* generateMany(made, { ...options, n }, open);
     }
+    const { read = 0 } = options;
+    if (read > 0 && (!session || read >= ids.length)) {
+      throw wrongValue(
+        'read',
+        read,
+        `less than the ${ids.length} ids of the prompt, with a session that has read them`,
+      );
+    }
     const generation = new Generation({ ...made, index: -1 }, options);
     const own = session ?? open();
     try {
-      yield* generation.run(own, { read: 0, scores: [] });
+      yield* generation.run(own, { read, scores: [] });
     } finally {
       if (!session) own.dispose();
     }
@@ -229,27 +250,43 @@ export class Model {
     }));
   }
 
-  /** Renders messages by the model's chat template and generates the answer. @throws {TemplateError} */
+  /**
+   * Renders messages by the model's chat template and generates the answer. Where the template knows of thinking it is split off
+   * into `reasoning`; with `tools`, calls become `toolCalls` and the answer ends with `toolCalls`. For the next turn put the
+   * answer, with its `toolCalls`, and each result (`{ role: 'tool', toolCallId, content }`) behind the messages.
+   * @throws {TemplateError}; {FormatError} for a tool whose schema a call cannot be held to; as `generate`
+   * @example
+   * for await (const { text, toolCalls } of model.chat([{ role: 'user', content: 'Rain in Rome?' }], { tools })) write(text);
+   */
   async *chat(
     messages: readonly ChatMessage[],
-    options: GenerateOptions & ChatOptions = {},
+    options: ChatCallOptions = {},
   ): AsyncGenerator<GenerateChunk, void> {
-    checkOptions('chat', options, { ...GENERATE_RULES, ...CHAT_RULES });
-    const ids = await this.chatIds(messages, picked<ChatOptions>(options, CHAT_RULES));
-    yield* this.generate(ids, { joined: false, ...picked<GenerateOptions>(options, GENERATE_RULES) });
+    checkOptions('chat', options, CHAT_CALL_RULES);
+    const parts = this.#generator();
+    options.signal?.throwIfAborted();
+    // the interpreter of templates is a sixth of the code, and most models are never talked to
+    const { prepareChat } = await import('./chat.ts');
+    const { ids, spelled, read, ...chat } = await prepareChat(this.tokenizer, messages, options);
+    yield* read(this.#run(parts, ids, chat.options, spelled));
+  }
+
+  /**
+   * The whole answer of a chat at once.
+   * @throws as `chat`
+   * @example const { text, reasoning, toolCalls, finishReason } = await model.answer(messages, { tools });
+   */
+  async answer(messages: readonly ChatMessage[], options: ChatCallOptions = {}): Promise<Answer> {
+    if (options.n !== undefined) throw new OptionError('OPTION', 'n is for streams of chats', { option: 'n' });
+    return (await collect(this.chat(messages, options), 1))[0];
   }
 
   /** Ids of messages as the model's chat template writes them. @throws {TemplateError} `TEMPLATE` when it has none */
   async chatIds(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<number[]> {
     checkOptions('chat', options, CHAT_RULES);
     const { tokenizer } = this;
-    // the interpreter of templates is a sixth of the code, and most models are never talked to
-    const { renderChat } = await import('../tokenizer/template.ts');
-    const text = renderChat(tokenizer, messages, options);
-    const ids = tokenizer.encode(text, { special: true });
-    // templates write bos themselves; do not begin twice
-    const { bos } = tokenizer.specials;
-    return bos !== undefined && ids[0] === bos && ids[1] === bos ? ids.slice(1) : ids;
+    const { chatIds } = await import('./chat.ts');
+    return chatIds(tokenizer, messages, options);
   }
 
   /**

@@ -55,6 +55,9 @@ export interface GenerateOptions extends SamplerOptions, SessionOptions, CallOpt
   /** Continue this session instead of a new one; it stays open afterwards, and its own overflow and keep hold. It has then
    *  read the prompt and what was generated but for the last id, `usage.unread`: begin the next prompt with it. */
   readonly session?: Session;
+  /** How many ids at the beginning of the prompt the session has read already: it goes on after them, and penalties count them as
+   *  they count the rest. Less than the prompt has; with `session` only. Default 0. */
+  readonly read?: number;
   /** What `session` has read before the prompt, so that penalties of recent tokens see it too. */
   readonly history?: readonly number[];
   /** Keep the space that joins the text to the prompt, where the vocabulary has it (SentencePiece), so that prompt + text
@@ -88,6 +91,7 @@ export const GENERATE_RULES: Rules<GenerateOptions> = {
   mask: CALL,
   n: whole(1, MAX_COMPLETIONS),
   session: OBJECT,
+  read: whole(0),
   history: LIST,
   joined: FLAG,
   onPrefill: CALL,

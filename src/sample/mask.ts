@@ -35,11 +35,11 @@ export function checkMask(mask: unknown, vocab: number): Uint32Array | null {
   });
 }
 
-/** Puts −∞ in the place of all x[first + id] whose bit is 0. */
+/** Puts −∞ in the place of all x[first + id] whose bit is 0, or that the mask is too short for. */
 export function applyMask(x: Float32Array, first: number, mask: Uint32Array, vocab: number): void {
   const words = maskWords(vocab);
   for (let word = 0; word < words; word++) {
-    const bits = mask[word];
+    const bits = word < mask.length ? mask[word] : 0;
     if (bits === 0xffffffff) continue;
     const at = first + 32 * word;
     const n = Math.min(32, vocab - 32 * word);

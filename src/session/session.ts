@@ -126,6 +126,11 @@ export class Session {
     return this.#alive().state.context;
   }
 
+  /** Whether it can go back to any position; false where its model keeps no more than a running state. */
+  get canRewind(): boolean {
+    return this.#alive().decoder.canRewind;
+  }
+
   /** Spikes of what this session itself has read since it was made, a reset or not; undefined for models that do not spike,
    *  and once it is disposed of. @internal */
   get spikes(): SpikeTrace | undefined {

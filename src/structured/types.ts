@@ -25,8 +25,8 @@ export type FormatOption =
 
 /** A format that was prepared for one vocabulary, for any number of answers: by `structured` of `ternspike/structured`. */
 export interface Format {
-  /** Begins an answer. */
-  begin(): FormatRun;
+  /** Begins an answer. @param options.joined whether its text keeps the space that the first piece begins with; default false */
+  begin(options?: { readonly joined?: boolean }): FormatRun;
 }
 
 /** One answer that is held to a format. */
@@ -34,7 +34,7 @@ export interface FormatRun {
   /**
    * Which ids may come next, one bit for each; end tokens where the answer may end. Valid until the next call.
    * @throws {SessionError} `NO_CANDIDATE` where nothing can follow
-   * @throws {OptionError} `SCHEMA_LIMIT` where the format takes too much work
+   * @throws {FormatError} `SCHEMA_LIMIT` where the format takes too much work
    */
   mask(): Uint32Array;
   /** Takes the id that came. @throws {SessionError} `TOKEN` for one that the mask excluded */

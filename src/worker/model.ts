@@ -6,6 +6,8 @@ import type { Classification, ClassifyInput, ClassifyOptions } from '../forward/
 import type { EmbedOptions } from '../forward/embedder.ts';
 import { SessionError } from '../errors.ts';
 import type { ModelDescription } from '../description/description.ts';
+import type { AnswerOptions } from '../chat/types.ts';
+import type { Format, FormatOption } from '../structured/types.ts';
 import type { GenerateChunk, GenerateOptions, ModelStats } from '../model/types.ts';
 import type { SessionOptions } from '../session/session.ts';
 import type { ChatMessage, ChatOptions } from '../tokenizer/template.ts';
@@ -21,8 +23,11 @@ export interface WorkerSession {
   dispose(): Promise<void>;
 }
 
-/** Options of `generate`, with a session of the worker. */
-export interface WorkerGenerateOptions extends Omit<GenerateOptions, 'session' | 'stretchMs'> {
+/** Options of `generate`, with a session of the worker. Functions cannot be sent: neither `mask` nor `onPrefill`, and a format is
+ *  plain data, prepared by the worker. */
+export interface WorkerGenerateOptions
+  extends Omit<GenerateOptions, 'session' | 'stretchMs' | 'mask' | 'onPrefill' | 'format'> {
+  readonly format?: Exclude<FormatOption, Format>;
   /** Continue this session instead of a new one, as `GenerateOptions.session`. */
   readonly session?: WorkerSession;
 }
@@ -76,7 +81,7 @@ export class WorkerModel {
   /** Renders messages by the model's chat template and generates the answer. @throws {TemplateError} and as `generate` */
   chat(
     messages: readonly ChatMessage[],
-    { signal, session, ...options }: WorkerGenerateOptions & ChatOptions = {},
+    { signal, session, ...options }: WorkerGenerateOptions & ChatOptions & AnswerOptions = {},
   ): AsyncGenerator<GenerateChunk, void> {
     const { hooks, rest } = parted(options);
     const more = { ...rest, session: session?.id };

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { inOrder } from '../../src/batch/in-order.ts';
 import { isRequest, readLine } from '../../src/batch/line.ts';
 import { lineSum, rowId, runSum, sumsOf } from '../../src/batch/rows.ts';
-import { inShard, readShard } from '../../src/batch/shard.ts';
+import { inShard, readShard } from '../../src/eval/shard.ts';
 import { refuses } from '../refusal.ts';
 
 const test = suite('batch lines');
