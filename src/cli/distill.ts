@@ -22,6 +22,7 @@ import { UsageError, type Values } from './args.ts';
 import { checkValue, number } from '../options.ts';
 import { readText } from './files.ts';
 import { bytesText, oneLine, rounded } from './output.ts';
+import { localModel, STORE_OPTIONS } from './stored.ts';
 
 const OPTIONS = {
   teacher: { kind: 'text', value: 'FILE', help: 'the model to learn from; with --task a BERT that classifies' },
@@ -120,6 +121,7 @@ const OPTIONS = {
     help: 'how it is sampled unless told, such as temp=0.8,penalty_repeat=1.1; default what the architecture has',
   },
   seed: { kind: 'integer', least: 0, help: 'of weights, order and generated text; default 1' },
+  ...STORE_OPTIONS,
 } as const;
 
 type Given = Values<typeof OPTIONS>;
@@ -145,8 +147,9 @@ export const distillCommand: Command = command(
     if (values.resume !== undefined && values.init !== undefined) {
       throw new UsageError('--resume goes on with a run, --init begins another; give one of them');
     }
-    const given = values.resume === undefined ? values : await resumed(values.resume, values);
-    checkKind(given);
+    const asked = values.resume === undefined ? values : await resumed(values.resume, values);
+    checkKind(asked);
+    const given = asked.teacher === undefined ? asked : { ...asked, teacher: await localModel(asked.teacher, context) };
     if (given.finetune) return await finetuning(given, values.resume !== undefined, context);
     if (given.task !== undefined) return await classifier(given, values.resume !== undefined, context);
     trainSettings(settingsOf(given)); // out of range: refused before any file is read
