@@ -176,7 +176,9 @@ export function createApp(models: ServedModels, options: ServerOptions = {}): Ap
       draining = true;
       if (active.size === 0) return;
       const over = new Promise<void>((resolve) => idle = resolve);
-      const timer = setTimeout(() => { for (const call of active) call.stop(closing()); }, graceMs);
+      const timer = setTimeout(() => {
+        for (const call of active) call.stop(closing());
+      }, graceMs);
       await over;
       clearTimeout(timer);
     },

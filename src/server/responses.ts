@@ -10,7 +10,7 @@ import { answers } from './answers.ts';
 import type { Call } from './call.ts';
 import { chatTask } from './chat-task.ts';
 import { badField } from './errors.ts';
-import { field, type Fields, readFields, SAMPLING, samplerOptions, type SamplingFields } from './fields.ts';
+import { field, type Fields, readFields, samplerOptions, SAMPLING, type SamplingFields } from './fields.ts';
 import { type ResponseFormat, responseFormat } from './format.ts';
 import { readMessages } from './messages.ts';
 import { ResponseOutput } from './response-output.ts';
@@ -138,7 +138,12 @@ export async function responses(call: Call): Promise<Response> {
     };
     return call.stream(events(), (error) => {
       const { code, message } = error;
-      const response = { ...begun, status: 'failed', error: { code: code ?? error.type, message }, output: output.items() };
+      const response = {
+        ...begun,
+        status: 'failed',
+        error: { code: code ?? error.type, message },
+        output: output.items(),
+      };
       return event('response.failed', { response });
     });
   }
@@ -181,9 +186,11 @@ function conversation({ input, instructions }: ResponsesFields): ChatMessage[] {
     } else if (type === 'function_call_output') {
       messages.push({ role: 'tool', tool_call_id: rest.call_id, content: rest.output });
     } else {
-      throw badField(`input[${i}].type`, `input[${i}].type is ${shown(type)}; this server takes messages and function calls`);
+      throw badField(
+        `input[${i}].type`,
+        `input[${i}].type is ${shown(type)}; this server takes messages and function calls`,
+      );
     }
   }
   return [...begin, ...readMessages(messages, 'input')];
 }
-

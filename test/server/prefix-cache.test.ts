@@ -121,7 +121,10 @@ test('a conversation goes on from where it was, also with a model that cannot go
       const answer = { role: 'assistant', content: one.choices[0].message.content };
       const next = [...first, answer, { role: 'user', content: 'And then?' }];
       const two = await json(path, { messages: next, ...asked });
-      assert.ok(two.usage.prompt_tokens_details.cached_tokens >= one.usage.prompt_tokens - 1, JSON.stringify(two.usage));
+      assert.ok(
+        two.usage.prompt_tokens_details.cached_tokens >= one.usage.prompt_tokens - 1,
+        JSON.stringify(two.usage),
+      );
       const again = await json(path, { messages: next, ...asked, cache_prompt: false });
       assert.equal(again.choices, two.choices);
       assert.is(again.usage.prompt_tokens_details.cached_tokens, 0);

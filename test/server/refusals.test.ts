@@ -23,7 +23,12 @@ const NUMBERS: Readonly<Record<string, readonly [wrong: readonly unknown[], righ
   seed: [[-1, 0.5, 2 ** 53, 1e308, '1', []], [0, 2 ** 53 - 1, null]],
   logprobs: [[-1, 21, 0.5, 'all'], [0, 5, null]],
   best_of: [[0, 129, 2], [1, null]],
-  logit_bias: [[{ a: 1 }, { '-1': 1 }, { 1: 101 }, { 1: '1' }, { 99999: 1 }, [1], 5], [{ 5: -100 }, { 5: 100 }, {}, null]],
+  logit_bias: [[{ a: 1 }, { '-1': 1 }, { 1: 101 }, { 1: '1' }, { 99999: 1 }, [1], 5], [
+    { 5: -100 },
+    { 5: 100 },
+    {},
+    null,
+  ]],
   stop: [[Array.from({ length: 17 }, String), 'x'.repeat(10_000), '', [''], 5, [5]], ['x', ['a', 'b'], [], null]],
   stream: [['yes', 1], [false, null]],
   stream_options: [[true, 5, { include_usage: 'yes' }], [{ include_usage: false }, null]],
@@ -110,10 +115,19 @@ test('only JSON is taken for a body', async () => {
   await serving(stories(), {}, async ({ ask }) => {
     const status = async (type: string): Promise<number> =>
       (await ask(PATH, SHORT, { headers: { 'content-type': type } })).status;
-    for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data', 'application/jsonp', '']) {
+    for (
+      const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data', 'application/jsonp', '']
+    ) {
       assert.is(await status(type), 415, type);
     }
-    for (const type of ['application/json', 'application/json; charset=utf-8', 'Application/JSON', 'application/problem+json']) {
+    for (
+      const type of [
+        'application/json',
+        'application/json; charset=utf-8',
+        'Application/JSON',
+        'application/problem+json',
+      ]
+    ) {
       assert.is(await status(type), 200, type);
     }
   });
@@ -141,7 +155,9 @@ test('paths and methods that there are not', async () => {
       assert.is(response.status, 404, path.slice(0, 60));
       assert.ok(((await response.json()) as Answer).error.message);
     }
-    for (const [path, allowed] of [['/v1/completions', 'POST'], ['/v1/chat/completions', 'POST'], ['/tokenize', 'POST']]) {
+    for (
+      const [path, allowed] of [['/v1/completions', 'POST'], ['/v1/chat/completions', 'POST'], ['/tokenize', 'POST']]
+    ) {
       const response = await ask(path);
       assert.equal([response.status, response.headers.get('allow')], [405, allowed]);
     }
@@ -156,7 +172,9 @@ test('paths and methods that there are not', async () => {
 // case: S10
 test('models are names that were given at the start: no path, no address', async () => {
   await serving(stories(), {}, async ({ json, ask }) => {
-    for (const model of ['../../x.gguf', 'http://localhost/x.gguf', 'file:///etc/passwd', '/etc/passwd', 'constructor', '']) {
+    for (
+      const model of ['../../x.gguf', 'http://localhost/x.gguf', 'file:///etc/passwd', '/etc/passwd', 'constructor', '']
+    ) {
       const { error } = await json(PATH, { ...SHORT, model }, 404);
       assert.equal([error.code, error.param], ['model_not_found', 'model'], model);
       if (model !== '') assert.is((await ask(`/v1/models/${encodeURIComponent(model)}`)).status, 404, model);
@@ -203,7 +221,9 @@ test('with keys, who brings none of them is refused; health is open', async () =
   await serving(stories(), { apiKeys: ['sk-one', 'sk-two'] }, async ({ ask, log }) => {
     const status = async (path: string, authorization?: string): Promise<number> =>
       (await ask(path, undefined, { headers: authorization === undefined ? {} : { authorization } })).status;
-    for (const wrong of [undefined, '', 'Bearer', 'Bearer sk', 'Bearer sk-oneX', 'sk-one', 'Basic sk-one', 'Bearer sk-öne']) {
+    for (
+      const wrong of [undefined, '', 'Bearer', 'Bearer sk', 'Bearer sk-oneX', 'sk-one', 'Basic sk-one', 'Bearer sk-öne']
+    ) {
       if (wrong?.includes('ö')) continue; // no header can hold it
       assert.is(await status('/v1/models', wrong), 401, wrong);
     }
@@ -222,14 +242,28 @@ test('with keys, who brings none of them is refused; health is open', async () =
 test('fields that change the answer are refused where they are not supported; others are ignored and named', async () => {
   await serving(stories(), {}, async ({ ask, json }) => {
     assert.is((await json(PATH, { ...SHORT, suffix: ' end' }, 400)).error.param, 'suffix');
-    const response = await ask(PATH, { ...SHORT, user: 'me', metadata: { a: '1' }, brand_new: 1, 'a\nb': 2, suffix: null });
+    const response = await ask(PATH, {
+      ...SHORT,
+      user: 'me',
+      metadata: { a: '1' },
+      brand_new: 1,
+      'a\nb': 2,
+      suffix: null,
+    });
     assert.is(response.status, 200);
     assert.is(response.headers.get('x-ternspike-ignored'), 'brand_new');
   });
   await serving(chatModel(), {}, async ({ json }) => {
     const messages = [{ role: 'user', content: 'a' }];
     const asked = { messages, max_tokens: 1 };
-    for (const [field, value] of Object.entries({ functions: [{}], function_call: 'auto', audio: {}, modalities: ['audio'] })) {
+    for (
+      const [field, value] of Object.entries({
+        functions: [{}],
+        function_call: 'auto',
+        audio: {},
+        modalities: ['audio'],
+      })
+    ) {
       assert.is((await json('/v1/chat/completions', { ...asked, [field]: value }, 400)).error.param, field);
     }
     const harmless = { functions: [], function_call: 'none', modalities: ['text'], store: true, service_tier: 'auto' };
@@ -260,7 +294,10 @@ test('fields that change the answer are refused where they are not supported; ot
         chat_template_kwargs: 5,
       })
     ) {
-      assert.ok((await json('/v1/chat/completions', { ...asked, [field]: value }, 400)).error.param?.startsWith(field), field);
+      assert.ok(
+        (await json('/v1/chat/completions', { ...asked, [field]: value }, 400)).error.param?.startsWith(field),
+        field,
+      );
     }
   });
 });
