@@ -13,8 +13,7 @@ const PAGE = 'docs/reliability.md';
 const FOLDERS = ['test'];
 const LEFT_OUT = /node_modules|[\\/]work[\\/]/;
 /** Cases of the server that none of its tests names. */
-const SERVER =
-  'no test names it yet';
+const SERVER = 'no test names it yet';
 const TAG = /^\s*\/\/ case: ((?:[A-Z]\d+ ?)+)$/;
 
 /** Sections and cases. */

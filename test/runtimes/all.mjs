@@ -69,7 +69,9 @@ async function script(runtime, program, args, env = {}, chosen = [], version = u
 }
 
 /** Kernels of every family that an emulator runs in a minute or two: conversions, products, functions, spikes, sums. */
-const ARM64 = ['convert', 'mathf', 'gemm', 'spike', 'norm', 'elementwise', 'select', 'window'].map((name) => `kernels/${name}.`);
+const ARM64 = ['convert', 'mathf', 'gemm', 'spike', 'norm', 'elementwise', 'select', 'window'].map((name) =>
+  `kernels/${name}.`
+);
 
 /** Node 24 for 64-bit Arm, emulated: those kernels, and the portable hashes on one thread. */
 function arm64(runtime) {
