@@ -36,7 +36,7 @@ const NUMBERS: Readonly<Record<string, readonly [wrong: readonly unknown[], righ
   echo: [[1, 'yes'], [true, false, null]],
 };
 
-// case: S3 S4
+// case: S3 S4 S16
 test('a field out of its range is refused by its name, its neighbours are answered', async () => {
   await serving(stories(), {}, async ({ json }) => {
     for (const [field, [wrong, right]] of Object.entries(NUMBERS)) {
