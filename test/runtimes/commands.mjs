@@ -6,6 +6,7 @@ import { suite } from './report.mjs';
 
 /** Name → what it is called in the table, and its command. */
 const COMMANDS = {
+  'ai-sdk': ['AI SDK', ['test/ai-sdk/all.mjs']],
   bundlers: ['package and bundlers', ['test/bundlers/all.mjs']],
   clients: ['clients of the server', ['test/clients/all.mjs']],
   'ai-sdk': ['the AI SDK', ['test/ai-sdk/all.mjs']],
