@@ -90,7 +90,9 @@ export function checkKind(values: Readonly<Record<string, unknown>>): void {
   }
   const name = given(OF_TEXT);
   if (name === undefined) return;
-  throw new UsageError(`--${name} is for students that write; the phases of a task stand in the file of --student`);
+  throw new UsageError(
+    `--${name} is for students that generate text; with --task, set the phases in the file of --student`,
+  );
 }
 
 /** Options of the library. */
@@ -155,7 +157,9 @@ export async function classifierOptions(
 /** A task of one's own: classes by name, or a number where there are no names. */
 function customTask(labels: string | undefined): GlueTask {
   const names = labels === undefined ? ['0', '1'] : labels === '' ? [] : labels.split(',');
-  if (names.length === 1) throw new UsageError('--labels has one name; give two or more, or none for a number');
+  if (names.length === 1) {
+    throw new UsageError('--labels has one name; give at least two, or an empty list for a number');
+  }
   return {
     name: CUSTOM,
     title: CUSTOM,
@@ -219,7 +223,7 @@ async function vocabulary(given: string | undefined): Promise<DistillClassifierO
   for await (const { text: line } of readLines(memorySource(new TextEncoder().encode(text), given))) {
     if (line) lines.push(line);
   }
-  if (lines.length === 0) throw new OptionError('OPTION', `${given} has no word pieces`);
+  if (lines.length === 0) throw new OptionError('OPTION', `${given} contains no word pieces`);
   return lines;
 }
 

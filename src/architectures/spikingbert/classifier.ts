@@ -185,7 +185,7 @@ export class SpikingBertClassifier implements Classifier {
     const { earlyExit, rate, onStep } = options;
     if (earlyExit) checkOptions('earlyExit', earlyExit, EARLY_EXIT_RULES, ['margin']);
     if (rate && (earlyExit || onStep || options.counts)) {
-      throw wrongValue('rate', rate, 'no steps to look at besides: leave earlyExit, onStep and counts out');
+      throw wrongValue('rate', rate, 'no earlyExit, onStep or counts with it, because there are no steps');
     }
     const { ids, typeIds, visible } = this.#ids(input, options.maxLength);
     return { ids, typeIds, visible, steps, threshold, leak, initial };
@@ -197,12 +197,12 @@ export class SpikingBertClassifier implements Classifier {
     if (texts) {
       const [first, second] = texts;
       if (texts.length > 2 || typeof first !== 'string' || (texts.length === 2 && typeof second !== 'string')) {
-        throw new OptionError('OPTION', 'the input is no text and no pair of texts; classifyAll takes many');
+        throw new OptionError('OPTION', 'the input is neither a text nor a pair of texts; classifyAll takes many');
       }
       if (!this.#tokenizer) {
         throw new TokenizerError(
           'TOKENIZER_MISSING',
-          'this model came without a vocabulary; pass its vocab.txt by the option tokenizer, or pass ids',
+          'this model contains no vocabulary; pass its vocab.txt by the option tokenizer, or pass ids',
           { mentions: ['tokenizer', 'ids'] },
         );
       }
