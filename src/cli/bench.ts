@@ -11,10 +11,10 @@ import type { OpenOptions } from '../model/open.ts';
 import { architectureOf } from '../architectures/index.ts';
 import { type OptionTable, UsageError } from './args.ts';
 import { type Command, command, type Context } from './command.ts';
-import { withSource } from './files.ts';
 import { CONTEXT_OPTIONS, load, memoryOf, MODEL_OPTIONS, modelPath, runtime, TYPE_OPTIONS } from './load.ts';
 import { rounded } from './output.ts';
 import { spikeLines } from './spikes.ts';
+import { withModel } from './stored.ts';
 
 const DEFAULT_PROMPT = 512;
 const DEFAULT_TOKENS = 64;
@@ -73,7 +73,7 @@ export const bench: Command = command(
     ],
   },
   async ({ values }, context) => {
-    const { out, signal } = context;
+    const { out } = context;
     const { shape, build, kv, activations, rounds = DEFAULT_ROUNDS, sparsity } = values;
     if (values.model !== undefined && shape !== undefined) {
       throw new UsageError('give -m MODEL or --shape SHAPE, not both');
@@ -98,7 +98,7 @@ export const bench: Command = command(
     });
     const type = path === undefined ? values.type ?? (await randomTypes(shape ?? ''))[0] : undefined;
     const { model, fileBytes } = type === undefined
-      ? await withSource(path ?? '', signal, open)
+      ? await withModel(path ?? '', context, open)
       : await open(await randomModel(shape ?? '', type, values.layers, values.head));
     const { speeds, done } = await measure(model, numbers ?? [model.stats().threads], counts, rounds, context);
     const complete = done === rounds;

@@ -7,9 +7,9 @@ import type { Model } from '../model/model.ts';
 import type { ActivationType } from '../wasm/load-options.ts';
 import { UsageError } from './args.ts';
 import type { Context } from './command.ts';
-import { withSource } from './files.ts';
 import { load } from './load.ts';
 import { tokenizerOfFile } from './tokenizer-file.ts';
+import { withModel } from './stored.ts';
 
 /** Options of a run over time steps. */
 export const STEP_OPTIONS = {
@@ -75,8 +75,7 @@ export interface OpenValues extends StepValues {
 
 /** Opens a classifier. @throws what `open` throws */
 export async function openClassifier(path: string, values: OpenValues, context: Context): Promise<Model> {
-  const { signal } = context;
-  const tokenizer = values.tokenizer === undefined ? undefined : await tokenizerOfFile(values.tokenizer, signal);
+  const tokenizer = values.tokenizer === undefined ? undefined : await tokenizerOfFile(values.tokenizer, context);
   const { build, activations, threads } = values;
-  return await withSource(path, signal, (source) => load(source, { build, activations, threads, tokenizer }, context));
+  return await withModel(path, context, (source) => load(source, { build, activations, threads, tokenizer }, context));
 }

@@ -23,6 +23,7 @@ import { announce, gatesOf, writeReport } from './result-files.ts';
 import { historyFile, noteDefects } from './history-file.ts';
 import { SIDE_KEYS, sideOptions } from './side.ts';
 import { readSuite, runSuite } from './suite.ts';
+import { STORE_OPTIONS } from './stored.ts';
 
 const OUTPUT_OPTIONS = {
   html: { kind: 'text', value: 'FILE', help: 'write a page with charts; it needs no network' },
@@ -78,6 +79,7 @@ const OPTIONS = {
   resume: { kind: 'flag', help: 'resume from --log' },
   history: { kind: 'text', value: 'FILE', help: 'append a line for this run; see ternspike history' },
   gates: { kind: 'text', value: 'FILE', help: 'judge B against A by these rules; see ternspike gate' },
+  ...STORE_OPTIONS,
   suite: { kind: 'text', value: 'FILE', help: 'run the comparisons of this file instead; see docs/comparing.md' },
   ...OUTPUT_OPTIONS,
 } as const satisfies OptionTable;
@@ -93,6 +95,7 @@ const OF_SUITES: readonly string[] = [
   'markdown',
   'junit',
   'json',
+  'offline',
 ];
 
 type CompareValues = Values<typeof OPTIONS>;

@@ -9,8 +9,9 @@ import type { ConvertedTensor } from '../convert/types.ts';
 import { convertModel } from '../model/convert.ts';
 import { type Command, command, need } from './command.ts';
 import { besideEntries, tokenizerEntries } from './convert-tokenizer.ts';
-import { refuseSame, withSource } from './files.ts';
+import { refuseSame } from './files.ts';
 import { bytesText, type Output, rounded } from './output.ts';
+import { STORE_OPTIONS, withModel } from './stored.ts';
 
 const TYPES = ['f32', 'f16', 'i8', 'q8_0', 'q4_0', 'tq2_0', 'tq1_0', 'q1_0'] as const;
 
@@ -58,6 +59,7 @@ export const convert: Command = command(
       'v-init': { kind: 'number', value: 'V', help: 'spiking BERT: potential before the first step, to store' },
       task: { kind: 'text', value: 'NAME', help: 'spiking BERT: task to store, such as sst-2' },
       labels: { kind: 'text', value: 'A,B', help: 'spiking BERT: class names to store' },
+      ...STORE_OPTIONS,
     } as const,
     notes: [
       'Reads GGUF files and Hugging Face folders, and for spiking models also .pt, .bin and .safetensors; writes GGUF. The ' +
@@ -77,12 +79,13 @@ export const convert: Command = command(
       'ternspike convert spikingbert/ sst2.gguf --type tq2_0 --embedding i8',
     ],
   },
-  async ({ values, positionals: [from, to] }, { out, signal }) => {
+  async ({ values, positionals: [from, to] }, context) => {
+    const { out, signal } = context;
     const type = need(values.type, `--type ${TYPES.join('|')}`);
     await refuseSame([from], to, 'OUT');
-    const given = values.tokenizer === undefined ? undefined : await tokenizerEntries(values.tokenizer, signal);
+    const given = values.tokenizer === undefined ? undefined : await tokenizerEntries(values.tokenizer, context);
     const { module } = await builtinModule();
-    const { bytes, tensors } = await withSource(from, signal, async (source) => {
+    const { bytes, tensors } = await withModel(from, context, async (source) => {
       const beside = given ?? await besideEntries(source, signal);
       if (typeof beside === 'string') {
         out.note(`the vocabulary is not written: ${beside}; name its file with --tokenizer when OUT is run`);

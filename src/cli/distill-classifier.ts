@@ -8,33 +8,21 @@ import type {
   ClassifierEvent,
   ClassifierResult,
   DistillClassifierOptions,
-  LabelledText,
 } from '../distill/students/spikingbert/distill.ts';
-import { DatasetError, OptionError } from '../errors.ts';
+import { OptionError } from '../errors.ts';
 import { readLines } from '../eval/glue-lines.ts';
-import { readGlue } from '../eval/glue-read.ts';
-import { glueSplit, type GlueTask, glueTask } from '../eval/glue-tasks.ts';
 import { need } from './command.ts';
 import { UsageError } from './args.ts';
-import { glueFile } from './compare-data.ts';
-import { withSource } from './files.ts';
 import { bytesText, rounded } from './output.ts';
-
-/** The name of the task whose texts and labels stand in plain lines. */
-export const CUSTOM = 'custom';
+import { taskTexts, type TaskValues } from './task-texts.ts';
 
 /** What the command line gives a classifier. */
-export interface ClassifierValues {
+export interface ClassifierValues extends TaskValues {
   readonly teacher?: string;
-  readonly data?: string;
   readonly out?: string;
   readonly dir?: string;
   readonly init?: string;
-  readonly task?: string;
-  readonly texts?: string;
   readonly vocab?: string;
-  readonly labels?: string;
-  readonly 'eval-data'?: string;
   readonly minutes?: number;
   readonly batch?: number;
   readonly tokens?: number;
@@ -79,20 +67,25 @@ const OF_TEXT = [
 ] as const;
 /** Options of a task alone. */
 const OF_TASK = ['texts', 'vocab', 'labels', 'tokens', 'max-length', 'eval-samples', 'calibrate'] as const;
+/** Options of fine-tuning alone, those among `OF_TEXT` that it has too, and those of a task that it has not. */
+const OF_FINETUNING = ['epochs', 'dropout', 'freeze-embeddings'] as const;
+const SHARED_WITH_TEXT: readonly string[] = ['lr', 'warmup', 'weight-decay'];
+const NOT_FINETUNING = ['student', 'vocab', 'calibrate', 'type', 'init'] as const;
 
-/** @throws {UsageError} for options that belong to the other kind of student */
+/** @throws {UsageError} for options that belong to another kind of run */
 export function checkKind(values: Readonly<Record<string, unknown>>): void {
-  const given = (names: readonly string[]): string | undefined => names.find((name) => values[name] !== undefined);
-  if (values.task === undefined) {
-    const name = given(OF_TASK);
-    if (name !== undefined) throw new UsageError(`--${name} needs --task`);
-    return;
+  const refuse = (names: readonly string[], why: string): void => {
+    const name = names.find((name) => values[name] !== undefined);
+    if (name !== undefined) throw new UsageError(`--${name} ${why}`);
+  };
+  if (values.task === undefined) refuse([...OF_TASK, 'finetune'], 'needs --task');
+  if (!values.finetune) refuse(OF_FINETUNING, 'needs --finetune');
+  if (values.task === undefined) return;
+  if (!values.finetune) {
+    return refuse(OF_TEXT, 'is for students that generate text; with --task, set the phases in the file of --student');
   }
-  const name = given(OF_TEXT);
-  if (name === undefined) return;
-  throw new UsageError(
-    `--${name} is for students that generate text; with --task, set the phases in the file of --student`,
-  );
+  refuse(OF_TEXT.filter((name) => !SHARED_WITH_TEXT.includes(name)), 'is for students that write');
+  refuse(NOT_FINETUNING, 'is for students; --finetune trains a dense BERT');
 }
 
 /** Options of the library. */
@@ -102,27 +95,9 @@ export async function classifierOptions(
   student: object | undefined,
   signal: AbortSignal,
 ): Promise<Omit<DistillClassifierOptions, 'onEvent'>> {
-  const name = need(values.task, '--task TASK');
+  const { task, train, dev } = await taskTexts(values, signal);
   const out = need(values.out, '--out FILE');
-  const data = need(values.data, '--data DIR');
   const teacher = need(values.teacher, '--teacher DIR');
-  const task = name === CUSTOM ? customTask(values.labels) : glueTask(name);
-  if (name !== CUSTOM && values.labels !== undefined) throw new UsageError('--labels is for --task custom');
-  const files = (list: string | undefined): string[] => (list === undefined ? [] : list.split(','));
-  const lines = async (paths: readonly string[]): Promise<LabelledText[]> =>
-    (await Promise.all(paths.map((path) => readLabelled(path, task, signal)))).flat();
-  let train: LabelledText[];
-  let dev: LabelledText[];
-  if (name === CUSTOM) {
-    train = await lines(files(data));
-    dev = await lines(files(need(values['eval-data'], '--eval-data FILES')));
-  } else {
-    train = await readSplit(data, task, 'train', signal);
-    dev = values['eval-data'] === undefined
-      ? await readSplit(data, task, 'dev', signal)
-      : await lines(files(values['eval-data']));
-  }
-  train.push(...await lines(files(values.texts)));
   return {
     teacher,
     task,
@@ -152,63 +127,6 @@ export async function classifierOptions(
     license: values.license,
     signal,
   };
-}
-
-/** A task of one's own: classes by name, or a number where there are no names. */
-function customTask(labels: string | undefined): GlueTask {
-  const names = labels === undefined ? ['0', '1'] : labels === '' ? [] : labels.split(',');
-  if (names.length === 1) {
-    throw new UsageError('--labels has one name; give at least two, or an empty list for a number');
-  }
-  return {
-    name: CUSTOM,
-    title: CUSTOM,
-    labels: names,
-    columns: { text: 0, label: 1 },
-    files: {},
-    metrics: names.length === 0 ? ['pearson', 'spearman'] : ['accuracy'],
-  };
-}
-
-async function readSplit(folder: string, task: GlueTask, split: string, signal: AbortSignal): Promise<LabelledText[]> {
-  const path = await glueFile(folder, task, glueSplit(task, split).file);
-  return await withSource(path, signal, async (source) => {
-    const texts: LabelledText[] = [];
-    for await (const { text, pair, label } of readGlue(source, task, { signal })) texts.push({ text, pair, label });
-    return texts;
-  });
-}
-
-/**
- * Lines of `text`, `text<TAB>label` or `text<TAB>pair<TAB>label`; an empty label is none.
- * @throws {DatasetError} `DATASET_LINE`
- */
-export async function readLabelled(path: string, task: GlueTask, signal: AbortSignal): Promise<LabelledText[]> {
-  return await withSource(path, signal, async (source) => {
-    const texts: LabelledText[] = [];
-    for await (const { number, text: line, problem } of readLines(source, signal)) {
-      if (line === '') continue;
-      const bad = (what: string): never => {
-        throw new DatasetError('DATASET_LINE', `${path}: line ${number} ${what}`);
-      };
-      const fields = line?.split('\t') ?? bad(problem ?? 'cannot be read');
-      if (fields.length > 3) {
-        bad(`has ${fields.length} columns, expected text, or text and label, or text, pair and label`);
-      }
-      const given = fields.length > 1 ? (fields.at(-1) as string).trim() : '';
-      const numeric = task.labels.length === 0;
-      const label = given === '' ? undefined : numeric ? Number(given) : task.labels.indexOf(given);
-      if (label !== undefined && !(numeric ? Number.isFinite(label) : label >= 0)) {
-        bad(
-          `has the label ${JSON.stringify(given.slice(0, 40))}, expected ${
-            numeric ? 'a number' : `one of ${task.labels.join(', ')}`
-          }`,
-        );
-      }
-      texts.push({ text: fields[0], ...(fields.length === 3 && { pair: fields[1] }), label });
-    }
-    return texts;
-  });
 }
 
 /** `all`, `used`, `used:N`, or a file with a piece on each line. */

@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { diskFolder } from '../distill/folder.ts';
 import type { DistillEvent, DistillOptions, DistillResult } from '../distill/students/symboliclight/distill.ts';
+import type { FinetuneEvent } from '../distill/students/bert/finetune.ts';
 import type { ClassifierEvent } from '../distill/students/spikingbert/distill.ts';
 import { UNLIMITED_STEPS } from '../distill/settings.ts';
 import { type TrainSettings, trainSettings } from '../distill/students/symboliclight/settings.ts';
@@ -14,14 +15,9 @@ import { GLUE_TASKS } from '../eval/glue-tasks.ts';
 import { OptionError, TernspikeError } from '../errors.ts';
 import { samplingEntries } from '../sample/stated.ts';
 import { type Command, command, type Context, need } from './command.ts';
-import {
-  checkKind,
-  classifierJson,
-  classifierLine,
-  classifierLines,
-  classifierOptions,
-  CUSTOM,
-} from './distill-classifier.ts';
+import { checkKind, classifierJson, classifierLine, classifierLines, classifierOptions } from './distill-classifier.ts';
+import { finetuneJson, finetuneLine, finetuneLines, finetuneOptions } from './finetune.ts';
+import { CUSTOM } from './task-texts.ts';
 import { UsageError, type Values } from './args.ts';
 import { checkValue, number } from '../options.ts';
 import { readText } from './files.ts';
@@ -39,6 +35,10 @@ const OPTIONS = {
     choices: [...GLUE_TASKS, CUSTOM],
     help: 'train a spiking BERT on this GLUE task, or on your own data',
   },
+  finetune: { kind: 'flag', help: 'train a dense BERT on the task, from the encoder --teacher, to become a teacher' },
+  epochs: { kind: 'number', least: 0, help: 'of --finetune: times that every text is learnt from; default 3' },
+  dropout: { kind: 'number', least: 0, help: 'of --finetune: share of the states left out; default 0.1' },
+  'freeze-embeddings': { kind: 'flag', help: 'of --finetune: keep the tables of tokens and positions' },
   labels: { kind: 'text', value: 'A,B', help: '--task custom: class names, empty for a number; default: 0,1' },
   texts: {
     kind: 'text',
@@ -74,8 +74,12 @@ const OPTIONS = {
     least: 1,
     help: 'passes computed in parallel; default: all, up to one per core',
   },
-  lr: { kind: 'number', least: 0, help: 'peak learning rate; default: 0.002' },
-  warmup: { kind: 'integer', least: 0, help: 'updates until the peak is reached; default: 100' },
+  lr: { kind: 'number', least: 0, help: 'peak learning rate; default: 0.002; of --finetune 5e-5' },
+  warmup: {
+    kind: 'number',
+    least: 0,
+    help: 'updates until the peak is reached; default: 100; of --finetune a share of the run, default 0.1',
+  },
   floor: { kind: 'number', least: 0, help: 'learning rate at the end, as a fraction of the peak; default: 0.05' },
   clip: { kind: 'number', least: 0, help: 'maximum gradient norm; default: 1' },
   'weight-decay': { kind: 'number', least: 0, help: 'weight decay; default: 0.01' },
@@ -146,6 +150,7 @@ export const distillCommand: Command = command(
     examples: [
       'ternspike distill --teacher model.gguf --data story.txt --out student.gguf',
       'ternspike distill --teacher bert/ --task sst2 --data SST-2/ --out sst2.gguf',
+      'ternspike distill --finetune --teacher b/ --task sst2 --data d/ --out t.gguf',
       'ternspike distill --resume student.run --steps 20',
     ],
   },
@@ -155,6 +160,7 @@ export const distillCommand: Command = command(
     }
     const given = values.resume === undefined ? values : await resumed(values.resume, values);
     checkKind(given);
+    if (given.finetune) return await finetuning(given, values.resume !== undefined, context);
     if (given.task !== undefined) return await classifier(given, values.resume !== undefined, context);
     trainSettings(settingsOf(given)); // out of range: refused before any file is read
     checkValue('holdout', given.holdout, number(0, 0.9));
@@ -192,6 +198,28 @@ async function classifier(given: Given, resume: boolean, context: Context): Prom
   try {
     const result = await distillClassifier({ ...options, onEvent });
     await out.result(classifierJson(result), () => classifierLines(result));
+  } finally {
+    await keeper.done();
+  }
+}
+
+/** Trains a teacher. */
+async function finetuning(given: Given, resume: boolean, context: Context): Promise<void> {
+  const { out, signal } = context;
+  const { finetune } = await import('../distill/students/bert/finetune.ts');
+  const options = await finetuneOptions(given, resume, signal);
+  const keeper = keeping(options.dir, given, context);
+  const report = reporter(out);
+  const onEvent = (event: FinetuneEvent): void => {
+    keeper.see(event);
+    const line = finetuneLine(event);
+    if (line === null) report(event as DistillEvent);
+    else if (line.note !== undefined) out.note(line.note);
+    else out.progress(line.now ?? '');
+  };
+  try {
+    const result = await finetune({ ...options, onEvent });
+    await out.result(finetuneJson(result), () => finetuneLines(result));
   } finally {
     await keeper.done();
   }

@@ -5,8 +5,9 @@
 import { type Pooling, POOLINGS } from '../forward/pooling.ts';
 import { UsageError } from './args.ts';
 import { type Command, command } from './command.ts';
-import { readStdin, readText, textArgument, withSource } from './files.ts';
+import { readStdin, readText, textArgument } from './files.ts';
 import { load, MODEL_OPTIONS, TYPE_OPTIONS } from './load.ts';
+import { withModel } from './stored.ts';
 
 export const embed: Command = command(
   {
@@ -53,7 +54,7 @@ export const embed: Command = command(
     }
     const { type, head, embedding, build, threads, activations } = values;
     const options = { type, head, embedding, build, threads, activations };
-    using model = await withSource(values.model, signal, (source) => load(source, options, context));
+    using model = await withModel(values.model, context, (source) => load(source, options, context));
     const texts = lines !== undefined
       ? (lines === '-' ? await readStdin(signal) : await readText(lines, undefined, signal)).replace(/\r?\n$/, '')
         .split(/\r?\n/)

@@ -26,8 +26,11 @@ import { glueFile } from './compare-data.ts';
 import { withSource } from './files.ts';
 import { modelSum, sampleFile, surveyText } from './fingerprint.ts';
 import { type LogFile, openLog } from './glue-log-file.ts';
+import { mergeGlue, runShard } from './glue-shard.ts';
 import { CLASSIFIER_MODEL, classifierPath, memoryOf, MODEL_OPTIONS, runtime } from './load.ts';
 import { clock, rounded } from './output.ts';
+import { SHARD_OPTIONS, shardOf } from './shards.ts';
+import { withModel } from './stored.ts';
 
 /** Malformed lines that are named; the others are counted. */
 const NAMED = 10;
@@ -51,6 +54,7 @@ const OPTIONS = {
   log: { kind: 'text', value: 'FILE', help: 'write one line of JSON per sample' },
   resume: { kind: 'flag', help: 'resume from --log' },
   ...STEP_OPTIONS,
+  ...SHARD_OPTIONS,
   'max-length': { kind: 'integer', least: 4, help: `truncate texts to N tokens; default: ${GLUE_MAX_LENGTH}` },
 } as const satisfies OptionTable;
 
@@ -72,6 +76,9 @@ export const evalGlue: Command = command(
   },
   async ({ values }, context) => {
     const { out, signal } = context;
+    const shard = shardOf(values);
+    if (values.merge) return await printMerged(values.merge, context);
+    if (shard && values.log !== undefined) throw new UsageError('a shard has no --log; cut the work into more shards');
     const task = glueTask(need(values.task, '--task TASK'));
     const { split, file } = glueSplit(task, values.split ?? 'dev');
     const folder = need(values.data, '--data DIR');
@@ -91,11 +98,20 @@ export const evalGlue: Command = command(
       task: task.name,
       split,
       data: sum,
-      model: await withSource(path, signal, (source) => sampleFile(source, signal)),
+      model: await withModel(path, context, (source) => sampleFile(source, signal)),
       numbers: modelSum(model),
       ...effective(model, values),
       maxLength,
     };
+    if (shard) {
+      const { malformed, limit } = values;
+      return await withSource(
+        data,
+        signal,
+        (source) =>
+          runShard(classify, readGlue(source, task, { malformed, signal }), { task, shard, limit, key: run }, context),
+      );
+    }
     const log = values.log === undefined
       ? undefined
       : await openLog(values.log, run, task, { resume: values.resume === true, signal });
@@ -175,6 +191,20 @@ export const evalGlue: Command = command(
     );
   },
 );
+
+/** Prints the whole that shards are. */
+async function printMerged(paths: readonly string[], context: Context): Promise<void> {
+  const { task, key, records, result } = await mergeGlue(paths, context);
+  const split = String(key.split);
+  const intervals = Object.fromEntries(
+    task.metrics.map((name) => [name, metricInterval(task, records, name)] as const),
+  );
+  const parts = `${paths.length} shards`;
+  await context.out.result(
+    { ...result, intervals, title: task.title, split, complete: true, options: key },
+    () => lineText(task, split, parts, result),
+  );
+}
 
 /** What a run depends on, by option or by model. */
 function effective(model: Model, values: StepValues & { readonly activations?: string }): GlueRun {

@@ -12,9 +12,9 @@ import { statedSampling } from '../sample/defaults.ts';
 import { samplerBytes } from '../sample/sampler.ts';
 import { ARENA_BASE } from '../wasm/arena.ts';
 import { type Command, command } from './command.ts';
-import { withSource } from './files.ts';
 import { CONTEXT_OPTIONS } from './load.ts';
 import { bytesText, oneLine } from './output.ts';
+import { STORE_OPTIONS, withModel } from './stored.ts';
 
 /** Elements of an array that are shown. */
 const SHOWN = 8;
@@ -27,7 +27,7 @@ export const inspect: Command = command(
     name: 'inspect',
     summary: "Show a model file's metadata, description, tensors and memory needs.",
     positionals: [{ name: 'FILE' }],
-    options: CONTEXT_OPTIONS,
+    options: { ...CONTEXT_OPTIONS, ...STORE_OPTIONS },
     notes: ['Weights are not loaded. Files that contain only a vocabulary have no description and no memory plan.'],
     examples: [
       'ternspike inspect model.gguf',
@@ -35,8 +35,9 @@ export const inspect: Command = command(
       'ternspike inspect spikingbert/',
     ],
   },
-  async ({ values, positionals: [path] }, { out, signal }) => {
-    const container = await withSource(path, signal, async (source) => {
+  async ({ values, positionals: [path] }, context) => {
+    const { out, signal } = context;
+    const container = await withModel(path, context, async (source) => {
       const opened = await openModelContainer(source, { signal });
       await opened.source?.close?.();
       return opened;

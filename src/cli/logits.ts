@@ -5,9 +5,9 @@
 import type { Model } from '../model/model.ts';
 import { UsageError } from './args.ts';
 import { type Command, command, need } from './command.ts';
-import { withSource } from './files.ts';
 import { CONTEXT_OPTIONS, load, MODEL_OPTIONS, modelPath, TYPE_OPTIONS } from './load.ts';
 import { oneLine } from './output.ts';
+import { withModel } from './stored.ts';
 import { defaultContext } from '../description/plan.ts';
 
 /** Candidates that are printed for a position. */
@@ -57,9 +57,9 @@ export const logits: Command = command(
     // a context of any length gives the same logits; more ids than the default holds need a longer one
     const contextLength = ctx ?? (ids.length > defaultContext(0) ? ids.length : undefined);
     const path = modelPath(values.model);
-    using model = await withSource(
+    using model = await withModel(
       path,
-      signal,
+      context,
       (source) => load(source, { type, head, embedding, build, kv, activations, threads, contextLength }, context),
     );
     const from = prefill === undefined ? 0 : prefill - 1;

@@ -27,10 +27,11 @@ export const tokenize: Command = command(
       'ternspike tokenize --tokenizer vocab.txt --special "hello"',
     ],
   },
-  async ({ values, positionals }, { out, signal }) => {
+  async ({ values, positionals }, context) => {
+    const { out, signal } = context;
     const given = positionals[0] ?? '-';
     if (positionals.length === 0 && isatty(0)) throw new UsageError('TEXT is missing');
-    const tokenizer = await chosenTokenizer(values, signal);
+    const tokenizer = await chosenTokenizer(values, context);
     const text = given === '-' ? await readStdin(signal) : given;
     const ids = tokenizer.encode(text, { special: values.special === true });
     await out.result({ ids }, () => [ids.join(',')]);
@@ -53,10 +54,11 @@ export const detokenize: Command = command(
       'ternspike tokenize "Once upon a time" | ternspike detokenize',
     ],
   },
-  async ({ values, positionals }, { out, signal }) => {
+  async ({ values, positionals }, context) => {
+    const { out, signal } = context;
     if (values.ids && positionals.length > 0) throw new UsageError('give IDS or --ids, not both');
     const ids = values.ids ?? parseIds('IDS', await textArgument(positionals[0], 'IDS', signal));
-    const tokenizer = await chosenTokenizer(values, signal);
+    const tokenizer = await chosenTokenizer(values, context);
     const text = tokenizer.decode(ids, { special: values.special === true });
     await out.result({ text }, () => [text]);
   },

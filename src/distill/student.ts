@@ -52,6 +52,7 @@ export type AnyKind = StudentKind<any, any, any, any, any>;
 
 /** The kinds by name: a thread loads the one it works for. */
 export async function studentKind(name: string): Promise<AnyKind> {
+  if (name === 'bert') return (await import('./students/bert/kind.ts')).bertKind;
   if (name === 'spikingbert') return (await import('./students/spikingbert/kind.ts')).spikingBertKind;
   return (await import('./students/symboliclight/kind.ts')).symbolicLightKind;
 }

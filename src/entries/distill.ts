@@ -17,6 +17,15 @@ export {
   type Phase,
   type SpikingStudent,
 } from '../distill/students/spikingbert/distill.ts';
+export {
+  type Best,
+  finetune,
+  FINETUNE_SETTINGS,
+  type FinetuneEvent,
+  type FinetuneOptions,
+  type FinetuneResult,
+  type FinetuneSettings,
+} from '../distill/students/bert/finetune.ts';
 export { type GlueColumns, type GlueMetric, type GlueTask, glueTask } from '../eval/glue-tasks.ts';
 export type { ExportOptions } from '../distill/students/symboliclight/export.ts';
 export type { EvaluationRecord } from '../distill/metrics.ts';

@@ -9,6 +9,7 @@ import { open } from '../model/open-builtin.ts';
 import type { GenerateChunk } from '../model/types.ts';
 import type { Session } from '../session/session.ts';
 import { ownerPort } from '../threads/port.ts';
+import { sending } from './hooks.ts';
 import { AHEAD, type Ask, type Say, sentError, type SentSource } from './messages.ts';
 
 /** A call that is under way. */
@@ -23,6 +24,15 @@ interface Running {
 function received(source: SentSource): ModelSource {
   if (typeof source !== 'object' || !('files' in source)) return source;
   return source.files.map(({ name, blob }) => new File([blob], name));
+}
+
+/** Whether a model can be talked to. */
+function hasTemplate(model: Model): boolean {
+  try {
+    return model.tokenizer.chatTemplate !== undefined;
+  } catch {
+    return false; // it has no vocabulary
+  }
 }
 
 /** Answers what is asked, until the worker is ended. The whole of a worker's script. */
@@ -43,8 +53,14 @@ export function serveModel(): void {
     throw new SessionError('DISPOSED', 'this session was disposed of');
   };
 
-  async function stream(id: number, pieces: AsyncIterable<GenerateChunk>, call: Running): Promise<void> {
+  async function stream(
+    id: number,
+    pieces: AsyncIterable<GenerateChunk>,
+    call: Running,
+    flush: () => void,
+  ): Promise<void> {
     for await (const piece of pieces) {
+      flush();
       say({ id, piece });
       call.ahead++;
       while (call.ahead >= AHEAD && !call.controller.signal.aborted) {
@@ -64,7 +80,7 @@ export function serveModel(): void {
           onProgress: (progress) => say({ id, progress }),
           onNotice: (notice) => say({ notice }),
         });
-        return { description: model.describe() };
+        return { description: model.describe(), chats: hasTemplate(model) };
       case 'session':
         sessions.set(id, opened().session(ask.options));
         return id;
@@ -77,14 +93,19 @@ export function serveModel(): void {
       case 'generate':
       case 'chat': {
         const { session, ...options } = ask.options;
-        const more = { ...options, signal, ...(session !== undefined && { session: sessionOf(session) }) };
+        const { hooks, flush } = sending(id, ask.hooks, say);
+        const more = { ...options, ...hooks, signal, ...(session !== undefined && { session: sessionOf(session) }) };
         const pieces = ask.call === 'chat'
           ? opened().chat(ask.input as Parameters<Model['chat']>[0], more)
           : opened().generate(ask.input as string, more);
-        return await stream(id, pieces, call);
+        return await stream(id, pieces, call, flush);
       }
-      case 'classify':
-        return await opened().classify(ask.input as string, { ...ask.options, signal });
+      case 'classify': {
+        const { hooks, flush } = sending(id, ask.hooks, say);
+        const answer = await opened().classify(ask.input as string, { ...ask.options, ...hooks, signal });
+        flush();
+        return answer;
+      }
       case 'embed':
         return await opened().embed(ask.input as string, { ...ask.options, signal });
       case 'encode':

@@ -13,9 +13,9 @@ const HIDDEN = 32;
 const LAYERS = 2;
 const POSITIONS = 64;
 
-/** Writes the model into `folder`, and returns that. @param labels none for a regression */
-export function teacherFolder(folder: string, labels: readonly string[]): string {
-  const classes = Math.max(1, labels.length);
+/** Writes the model into `folder`, and returns that. @param labels none for a regression; null: an encoder without a head */
+export function teacherFolder(folder: string, labels: readonly string[] | null): string {
+  const classes = Math.max(1, labels?.length ?? 0);
   const shapes: [string, number[]][] = [
     ['bert.embeddings.word_embeddings.weight', [VOCABULARY.length, WIDTH]],
     ['bert.embeddings.position_embeddings.weight', [POSITIONS, WIDTH]],
@@ -35,8 +35,10 @@ export function teacherFolder(folder: string, labels: readonly string[]): string
     linear(`${at}.output.dense`, WIDTH, HIDDEN);
     norm(`${at}.output.LayerNorm`);
   }
-  linear('bert.pooler.dense', WIDTH, WIDTH);
-  linear('classifier', classes, WIDTH);
+  if (labels) {
+    linear('bert.pooler.dense', WIDTH, WIDTH);
+    linear('classifier', classes, WIDTH);
+  }
   const parts: Float32Array[] = [];
   let at = 0;
   const header = Object.fromEntries(shapes.map(([name, shape], i) => {
@@ -50,9 +52,9 @@ export function teacherFolder(folder: string, labels: readonly string[]): string
   mkdirSync(folder, { recursive: true });
   const bytes = Buffer.concat(parts.map((data) => Buffer.from(data.buffer, data.byteOffset, data.byteLength)));
   writeFileSync(join(folder, 'model.safetensors'), safetensorsBytes(header, new Uint8Array(bytes)));
-  const names = labels.length === 0 ? ['LABEL_0'] : labels;
+  const names = labels?.length ? labels : ['LABEL_0'];
   const config = {
-    architectures: ['BertForSequenceClassification'],
+    architectures: [labels ? 'BertForSequenceClassification' : 'BertModel'],
     model_type: 'bert',
     hidden_act: 'gelu',
     hidden_size: WIDTH,

@@ -248,7 +248,7 @@ usage('help about a word that several commands begin with names them', async () 
 usage('wrong usage ends with 2 and one line that points to the help', async () => {
   const cases: readonly (readonly [string[], ...string[]])[] = [
     [[], 'no command', 'ternspike --help'],
-    [['walk', '--json'], '"walk"', 'run, logits', 'ternspike --help'],
+    [['walk', '--json'], '"walk"', 'run, chat', 'ternspike --help'],
     [['tokenise', 'a'], '"tokenise"', 'did you mean tokenize?'],
     [['Once upon a time'], 'expected one of run', 'ternspike run "TEXT"'],
     [['run'], 'PROMPT', 'ternspike run --help'],

@@ -7,8 +7,8 @@ import {
   type Phase,
   taughtLayers,
 } from '../../src/distill/students/spikingbert/config.ts';
-import { batchOf, inBatches, SampleFeed } from '../../src/distill/students/spikingbert/data.ts';
-import { logitLoss } from '../../src/distill/students/spikingbert/losses.ts';
+import { batchOf, inBatches, SampleFeed } from '../../src/distill/students/bert/data.ts';
+import { logitLoss } from '../../src/distill/students/bert/logit-loss.ts';
 import {
   codesOf,
   fitRows,
@@ -17,7 +17,7 @@ import {
   roundTable,
 } from '../../src/distill/students/spikingbert/quantise.ts';
 import { Recipe } from '../../src/distill/students/spikingbert/recipe.ts';
-import { samplesOf, scoreOf, spreadOver } from '../../src/distill/students/spikingbert/texts.ts';
+import { samplesOf, scoreOf, spreadOver } from '../../src/distill/students/bert/texts.ts';
 import { ridge } from '../../src/distill/students/spikingbert/transfer.ts';
 import { studentVocabulary, usedPieces } from '../../src/distill/students/spikingbert/vocabulary.ts';
 import { glueTask } from '../../src/eval/glue-tasks.ts';

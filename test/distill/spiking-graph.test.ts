@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { flatLength, type Slot } from '../../src/distill/slots.ts';
-import { batchOf } from '../../src/distill/students/spikingbert/data.ts';
+import { batchOf } from '../../src/distill/students/bert/data.ts';
 import { SpikingEngine } from '../../src/distill/students/spikingbert/engine.ts';
 import { spikingBertKind } from '../../src/distill/students/spikingbert/kind.ts';
 import type { SpikingLosses } from '../../src/distill/students/spikingbert/losses.ts';

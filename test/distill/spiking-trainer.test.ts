@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createSpikingTrainer, type SpikingTrainer } from '../../src/distill/students/spikingbert/trainer.ts';
-import { batchOf } from '../../src/distill/students/spikingbert/data.ts';
+import { batchOf } from '../../src/distill/students/bert/data.ts';
 import { exportSpikingStudent } from '../../src/distill/students/spikingbert/export.ts';
 import type { Tables } from '../../src/distill/students/spikingbert/spikes.ts';
 import { joined } from '../../src/distill/safetensors-write.ts';

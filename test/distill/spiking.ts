@@ -6,11 +6,11 @@ import type { BertDescription } from '../../src/architectures/bert/description.t
 import { BERT_MATRICES } from '../../src/architectures/bert/description.ts';
 import { slotsOf } from '../../src/distill/slots.ts';
 import { describeStudent, type SpikingStudent } from '../../src/distill/students/spikingbert/config.ts';
-import { batchOf, type Sample } from '../../src/distill/students/spikingbert/data.ts';
+import { batchOf, type Sample } from '../../src/distill/students/bert/data.ts';
 import type { SpikingOptions } from '../../src/distill/students/spikingbert/engine.ts';
 import type { SpikingLosses } from '../../src/distill/students/spikingbert/losses.ts';
 import { roundTable } from '../../src/distill/students/spikingbert/quantise.ts';
-import type { TeacherWeights } from '../../src/distill/students/spikingbert/teacher.ts';
+import type { TeacherWeights } from '../../src/distill/students/bert/teacher.ts';
 import { firstState } from '../../src/distill/students/spikingbert/trainer.ts';
 import { stagesOf, teacherSpread, transferred } from '../../src/distill/students/spikingbert/transfer.ts';
 import type { TrainerState } from '../../src/distill/types.ts';

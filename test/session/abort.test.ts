@@ -6,6 +6,7 @@ import type { ByteSource } from '../../src/bytes/source.ts';
 import { randomModel } from '../../src/model/random.ts';
 import { type Model, open, TernspikeError } from '../../src/entries/index.ts';
 import type { BuiltTensor } from '../builders.ts';
+import { hurried } from '../clock.ts';
 import { countingSource, faultySource, trickle } from '../faults.ts';
 import { sameBits } from '../kernels/harness.ts';
 import { llamaFile } from '../llama-files.ts';
@@ -13,8 +14,8 @@ import { refuses } from '../refusal.ts';
 
 const REASON = new Error('no longer wanted');
 const LONG = Array.from({ length: 500 }, (_, i) => (i * 7) % 512);
-/** Far more than the aim, far less than the work would take: busy machines are slow. */
-const SOON_MS = 250;
+/** Looks at the clock after an abort: a batch begins and ends with one, and each look at events takes two. */
+const FEW_LOOKS = 6;
 
 /** Awaits a rejection with the very reason of the signal. */
 async function aborts(work: Promise<unknown>): Promise<void> {
@@ -27,16 +28,15 @@ async function aborts(work: Promise<unknown>): Promise<void> {
   assert.unreachable('it went on to the end');
 }
 
-/** Aborts after some time; `late` tells how long ago that was. */
-function abortAfter(ms: number): { signal: AbortSignal; late: () => number } {
+/** Aborts after some time, and says so to `seen`. */
+function abortAfter(ms: number, seen: () => void = () => {}): AbortSignal {
   const controller = new AbortController();
-  let at = NaN;
   setTimeout(() => {
-    at = performance.now();
+    seen();
     controller.abort(REASON);
     controller.abort(new Error('a second abort changes nothing'));
   }, ms);
-  return { signal: controller.signal, late: () => performance.now() - at };
+  return controller.signal;
 }
 
 let shared: Promise<Model> | null = null;
@@ -65,27 +65,31 @@ test('a signal that is aborted before the start: nothing is read, nothing change
 
 test('during open over a slow source: rejects soon, and the next open works', async () => {
   const file = llamaFile().bytes();
+  let reads = 0;
   const slow: ByteSource = {
     ...memorySource(file),
     async read(into, offset, signal) {
+      reads++;
       await new Promise((resolve) => setTimeout(resolve, 5));
       return memorySource(file).read(into.subarray(0, 1000), offset, signal);
     },
   };
   for (const ms of [0, 10, 60, 150]) {
-    const { signal, late } = abortAfter(ms);
-    await aborts(open(slow, { signal }));
-    assert.ok(late() < SOON_MS, `${late()} ms late`);
+    let before = NaN;
+    await aborts(open(slow, { signal: abortAfter(ms, () => void (before = reads)) }));
+    assert.ok(reads <= before, `${reads - before} reads began after the abort`);
   }
   (await open(file)).dispose();
 });
 
 test('during open over bytes in memory, which never wait: events are let in, the abort is seen', async () => {
   const source = await randomModel('tinyllama', 'q8_0', 4);
-  const { signal, late } = abortAfter(30);
   const progress: number[] = [];
-  await aborts(open(source, { signal, contextLength: 16, onProgress: ({ fraction }) => void progress.push(fraction) }));
-  assert.ok(late() < SOON_MS, `${late()} ms late`);
+  await aborts(open(source, {
+    signal: abortAfter(30),
+    contextLength: 16,
+    onProgress: ({ fraction }) => void progress.push(fraction),
+  }));
   assert.ok((progress.at(-1) as number) < 1, 'it did not get to the end');
 });
 
@@ -108,9 +112,11 @@ test('during prefill: rejects soon, the session is as it was, and goes on as if 
   const control = model.session();
   await session.prefill([1, 2, 3]);
   await control.prefill([1, 2, 3]);
-  const { signal, late } = abortAfter(10);
-  await aborts(session.prefill(LONG, { signal }));
-  assert.ok(late() < SOON_MS, `${late()} ms late`);
+  await hurried(async (clock) => {
+    let before = NaN;
+    await aborts(session.prefill(LONG, { signal: abortAfter(0, () => void (before = clock.looks)) }));
+    assert.ok(clock.looks - before <= FEW_LOOKS, `${clock.looks - before} looks at the clock after the abort`);
+  });
   assert.is(session.position, 3);
   const ids = LONG.slice(100, 140);
   sameBits(await session.prefill(ids), await control.prefill(ids), 'after an abort');
@@ -259,7 +265,7 @@ test('what open opened it closes, whether it succeeds, fails or is aborted', asy
       await assertRefused(open(odd));
       await assertRefused(open(good, { maxMemoryBytes: 1 }));
       await aborts(open(good, {
-        signal: abortAfter(0).signal,
+        signal: abortAfter(0),
         onProgress: () => {
           throw REASON;
         },

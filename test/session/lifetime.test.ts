@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { randomModel } from '../../src/model/random.ts';
 import { open } from '../../src/entries/index.ts';
+import { hurried } from '../clock.ts';
 import { sameBits } from '../kernels/harness.ts';
 import { llamaFile } from '../llama-files.ts';
 import { refuses } from '../refusal.ts';
@@ -61,13 +62,14 @@ test('a session disposed of during a call refuses that call, and its memory serv
   const ids = Array.from({ length: 400 }, (_, i) => i);
   const expected = (await model.logits([5, 6])).at(-1) as Float32Array;
   const session = model.session();
-  const call = session.prefill(ids);
-  const refusal = refuses(call, 'DISPOSED');
-  await new Promise((resolve) => setTimeout(resolve, 1));
-  session.dispose();
-  const next = model.session();
-  sameBits(await next.prefill([5, 6]), expected, 'next session');
-  await refusal;
+  await hurried(async () => { // so that it lets events in before it is over
+    const refusal = refuses(session.prefill(ids), 'DISPOSED');
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    session.dispose();
+    const next = model.session();
+    sameBits(await next.prefill([5, 6]), expected, 'next session');
+    await refusal;
+  });
   model.dispose();
 });
 

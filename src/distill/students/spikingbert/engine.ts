@@ -4,17 +4,18 @@
  */
 import { builtinModule } from '../../../wasm/builtin.ts';
 import type { Ptr } from '../../../wasm/arena.ts';
-import { flatLength, type Slot } from '../../slots.ts';
+import { flatLength, placesOf, type Slot } from '../../slots.ts';
 import type { BatchReport, GradientEngine } from '../../student.ts';
 import { type Training, trainKernels } from '../../train-kernels.ts';
 import type { TrainingArrays } from '../../update.ts';
 import { type SpikingStudent, taughtLayers } from './config.ts';
-import { featuresOf, type Pass, placesOf, RateGraph } from './graph.ts';
-import { logitLoss, type SpikingBatch, type SpikingLosses } from './losses.ts';
+import { featuresOf, type Pass, RateGraph } from './graph.ts';
+import { type LabelledBatch, logitLoss } from '../bert/logit-loss.ts';
+import type { SpikingLosses } from './losses.ts';
 import { roundRows, roundRowsBack } from './quantise.ts';
 import { SpikeRunner, type Tables } from './spikes.ts';
 import { CLASSIFIER, scaleSlot, spikingSlots } from './tensors.ts';
-import { DenseTeacher, dot, embed, type TeacherStates, type TeacherWeights } from './teacher.ts';
+import { DenseTeacher, dot, embed, type TeacherStates, type TeacherWeights } from '../bert/teacher.ts';
 
 /** How the teacher's stream is told as rates: a = ½ + (h − mean) / 2 radius. */
 export interface Encoding {
@@ -59,7 +60,7 @@ export interface Looked {
   readonly gains?: readonly number[];
 }
 
-export class SpikingEngine implements GradientEngine<SpikingBatch & { readonly look?: Look }, SpikingLosses, Looked> {
+export class SpikingEngine implements GradientEngine<LabelledBatch & { readonly look?: Look }, SpikingLosses, Looked> {
   readonly #o: SpikingOptions;
   readonly #t: Training;
   readonly #graph: RateGraph;
@@ -90,7 +91,7 @@ export class SpikingEngine implements GradientEngine<SpikingBatch & { readonly l
   gradients(
     slots: readonly Slot[],
     { latent }: Pick<TrainingArrays, 'latent'>,
-    batch: SpikingBatch,
+    batch: LabelledBatch,
     losses: SpikingLosses,
     out: Float32Array,
   ): BatchReport {
@@ -163,7 +164,7 @@ export class SpikingEngine implements GradientEngine<SpikingBatch & { readonly l
   forward(
     slots: readonly Slot[],
     { latent }: Pick<TrainingArrays, 'latent'>,
-    batch: SpikingBatch & { readonly look?: Look },
+    batch: LabelledBatch & { readonly look?: Look },
   ): Looked {
     const { look = { steps: 0 } } = batch;
     const { student } = this.#o;
@@ -227,7 +228,7 @@ export class SpikingEngine implements GradientEngine<SpikingBatch & { readonly l
   }
 
   /** Sums of the student's tables for all tokens. */
-  #embed(batch: SpikingBatch): Ptr {
+  #embed(batch: LabelledBatch): Ptr {
     const { width } = this.#o.student;
     const sums = this.#t.arena.alloc(batch.ids.length * width * 4, 'embeddings');
     embed(this.#o.tables, batch, null, this.#t.arena.f32(sums, batch.ids.length * width), width);
@@ -235,7 +236,7 @@ export class SpikingEngine implements GradientEngine<SpikingBatch & { readonly l
   }
 
   /** Rates over time steps of all layers, texts one after the other. */
-  #spiked({ texts, length, ids, types }: SpikingBatch, steps: number): Float32Array[] {
+  #spiked({ texts, length, ids, types }: LabelledBatch, steps: number): Float32Array[] {
     const { student } = this.#o;
     const rates = Array.from(
       { length: 6 * student.layers + 1 },
@@ -252,7 +253,7 @@ export class SpikingEngine implements GradientEngine<SpikingBatch & { readonly l
     return rates;
   }
 
-  #lookAtSpikes({ texts, length, ids, types }: SpikingBatch, { steps, neurons }: Look): Looked {
+  #lookAtSpikes({ texts, length, ids, types }: LabelledBatch, { steps, neurons }: Look): Looked {
     const { student } = this.#o;
     const logits = new Float32Array(texts * student.classes);
     const fired = new Array<number>(6 * student.layers + 1).fill(0);
@@ -334,7 +335,7 @@ export class SpikingEngine implements GradientEngine<SpikingBatch & { readonly l
     grads: (key: string) => Ptr,
     pass: Pass,
     told: Float32Array,
-    { texts, length, labels }: SpikingBatch,
+    { texts, length, labels }: LabelledBatch,
     losses: SpikingLosses,
     drates: Ptr,
   ): { soft: number; hard: number; size: number } {

@@ -10,11 +10,11 @@
  * @module
  */
 import type { Ptr } from '../../../wasm/arena.ts';
-import type { Slot } from '../../slots.ts';
+import type { Places } from '../../slots.ts';
 import type { Training } from '../../train-kernels.ts';
 import type { SpikingStudent } from './config.ts';
 import { EMBEDDING_NORM, type Linear, linearName, linearShape, normName } from './tensors.ts';
-import type { TextBatch } from './teacher.ts';
+import type { TextBatch } from '../bert/teacher.ts';
 
 /** LayerNorm of the engine; in a pass of rates it is lost in f32. */
 export const NORM_EPS = 1e-12;
@@ -73,19 +73,6 @@ export interface Pass {
 /** Features of a layer of neurons. */
 export function featuresOf({ width, hidden }: Pick<SpikingStudent, 'width' | 'hidden'>, layer: number): number {
   return layer > 0 && layer % 6 === 5 ? hidden : width;
-}
-
-/** Weights and gradients lie at these addresses, by slot. */
-export type Places = (key: string) => Ptr;
-
-/** The places of slots that lie in a flat array at `base`. */
-export function placesOf(slots: readonly Slot[], base: Ptr): Places {
-  const at = new Map(slots.map((slot) => [slot.key, base + slot.at * 4]));
-  return (key) => {
-    const place = at.get(key);
-    if (place === undefined) throw new Error(`there is no tensor ${key}`);
-    return place;
-  };
 }
 
 export class RateGraph {

@@ -7,7 +7,8 @@ import type { Slot } from '../../slots.ts';
 import type { StudentKind } from '../../student.ts';
 import { neuronLayers, type SpikingStudent } from './config.ts';
 import { type Look, type Looked, SpikingEngine, type SpikingOptions } from './engine.ts';
-import type { SpikingBatch, SpikingLosses } from './losses.ts';
+import type { LabelledBatch } from '../bert/logit-loss.ts';
+import type { SpikingLosses } from './losses.ts';
 import { CLASSIFIER, spikingSlots } from './tensors.ts';
 
 /** Steps of the optimiser beside those of latent matrices, whose rows have a mean size of 1. */
@@ -15,7 +16,7 @@ const SHARES = { scale: 0.25, vector: 0.3, classifier: 0.5 };
 
 export const spikingBertKind: StudentKind<
   SpikingStudent,
-  SpikingBatch & { readonly look?: Look },
+  LabelledBatch & { readonly look?: Look },
   SpikingLosses,
   Looked,
   SpikingOptions

@@ -8,19 +8,20 @@ import type { AnyTrainer, StateTensor, StepReport, TrainerState } from '../../ty
 import type { SpikingStudent } from './config.ts';
 import type { Look, Looked, SpikingOptions } from './engine.ts';
 import { spikingBertKind } from './kind.ts';
-import type { SpikingBatch, SpikingLosses } from './losses.ts';
+import type { LabelledBatch } from '../bert/logit-loss.ts';
+import type { SpikingLosses } from './losses.ts';
 import { fitRows } from './quantise.ts';
 import { CLASSIFIER, normName, scaleSlot, spikingSlots } from './tensors.ts';
 import { ridge } from './transfer.ts';
 
 /** What trains a spiking BERT. */
-export interface SpikingTrainer extends AnyTrainer<SpikingStudent, SpikingBatch, SpikingLosses> {
+export interface SpikingTrainer extends AnyTrainer<SpikingStudent, LabelledBatch, SpikingLosses> {
   /** Forward passes alone. */
-  look(batches: readonly SpikingBatch[], look: Look): Promise<Looked[]>;
+  look(batches: readonly LabelledBatch[], look: Look): Promise<Looked[]>;
   /** Raises the gains of norms that begin to see the variance of spikes, so that they put out as much as before. */
-  fitNorms(batch: SpikingBatch): Promise<void>;
+  fitNorms(batch: LabelledBatch): Promise<void>;
   /** Makes the classifier fit these logits by squares, from the rates of the first tokens. @param noise whether the variance counts */
-  fitClassifier(batches: readonly SpikingBatch[], logits: readonly Float32Array[], noise?: boolean): Promise<void>;
+  fitClassifier(batches: readonly LabelledBatch[], logits: readonly Float32Array[], noise?: boolean): Promise<void>;
 }
 
 /** No decay: latent weights grow and shrink with what they have to turn over. */
@@ -47,7 +48,7 @@ export async function createSpikingTrainer(
 
 type Common = StudentTrainer<
   SpikingStudent,
-  SpikingBatch & { readonly look?: Look },
+  LabelledBatch & { readonly look?: Look },
   SpikingLosses,
   Looked,
   SpikingOptions
@@ -64,7 +65,7 @@ class Fitting implements SpikingTrainer {
     this.parameters = common.parameters;
   }
 
-  async step(batches: readonly SpikingBatch[], lr: number, losses: SpikingLosses): Promise<StepReport> {
+  async step(batches: readonly LabelledBatch[], lr: number, losses: SpikingLosses): Promise<StepReport> {
     if (losses.fit) await this.fitNorms(batches[0]);
     return await this.#common.step(batches, lr, losses);
   }
@@ -81,12 +82,12 @@ class Fitting implements SpikingTrainer {
     this.#common.dispose();
   }
 
-  look(batches: readonly SpikingBatch[], look: Look): Promise<Looked[]> {
+  look(batches: readonly LabelledBatch[], look: Look): Promise<Looked[]> {
     return this.#common.forward(batches.map((batch) => ({ ...batch, look })));
   }
 
   async fitClassifier(
-    batches: readonly SpikingBatch[],
+    batches: readonly LabelledBatch[],
     logits: readonly Float32Array[],
     noise: boolean = false,
   ): Promise<void> {
@@ -100,7 +101,7 @@ class Fitting implements SpikingTrainer {
     });
   }
 
-  async fitNorms(batch: SpikingBatch): Promise<void> {
+  async fitNorms(batch: LabelledBatch): Promise<void> {
     const [{ gains = [] }] = await this.look([batch], { steps: 0, noise: true });
     await this.#change((tensors) => {
       gains.forEach((gain, i) => {

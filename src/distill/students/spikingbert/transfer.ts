@@ -11,9 +11,9 @@ import { DistillError } from '../../../errors.ts';
 import { type Training, trainKernels } from '../../train-kernels.ts';
 import { type SpikingStudent, taughtLayers } from './config.ts';
 import type { Encoding } from './engine.ts';
-import type { SpikingBatch } from './losses.ts';
+import type { LabelledBatch } from '../bert/logit-loss.ts';
 import { CLASSIFIER, EMBEDDING_NORM, type Linear, linearName, normName } from './tensors.ts';
-import { DenseTeacher, teacherTensor, type TeacherWeights } from './teacher.ts';
+import { DenseTeacher, teacherTensor, type TeacherWeights } from '../bert/teacher.ts';
 import { BERT_MATRICES, BERT_NORMS } from '../../../architectures/bert/description.ts';
 import type { Ptr } from '../../../wasm/arena.ts';
 
@@ -35,7 +35,7 @@ export interface TeacherSpread {
 export async function teacherSpread(
   teacher: TeacherWeights,
   from: Int32Array | null,
-  batches: readonly SpikingBatch[],
+  batches: readonly LabelledBatch[],
   onBatch?: (done: number, logits: Float32Array) => void,
 ): Promise<TeacherSpread> {
   const training = await trainKernels();

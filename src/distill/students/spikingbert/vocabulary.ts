@@ -5,47 +5,18 @@
  * @module
  */
 import type { GgufEntry } from '../../../container/gguf-write.ts';
-import type { GgufContainer } from '../../../container/gguf.ts';
-import type { Container, MetadataValue } from '../../../container/tensor.ts';
+import type { MetadataValue } from '../../../container/tensor.ts';
 import { TokenizerError } from '../../../errors.ts';
 import type { Tokenizer } from '../../../tokenizer/tokenizer.ts';
 import { tokenizerFromMetadata } from '../../../tokenizer/open.ts';
-import { wordPieceMetadata } from '../../../tokenizer/wordpiece-metadata.ts';
 
-type Entries = Map<string, GgufEntry>;
+type Entries = ReadonlyMap<string, GgufEntry>;
 
 /** What a student's file says of its vocabulary, the tokenizer that this makes, and the teacher's id of each piece. */
 export interface StudentVocabulary {
   readonly entries: Entries;
   readonly tokenizer: Tokenizer;
   readonly from: Int32Array;
-}
-
-/** The teacher's vocabulary as entries of a GGUF file. @throws {TokenizerError} `TOKENIZER` for one that is not of word pieces */
-export function vocabularyEntries(container: Container, tokenizer: Tokenizer): Entries {
-  const entries: Entries = new Map();
-  if (container.format === 'gguf') {
-    const { metadataTypes } = container as GgufContainer;
-    for (const [key, value] of container.metadata) {
-      const type = metadataTypes.get(key);
-      if (key.startsWith('tokenizer.') && type !== undefined) entries.set(key, { type, value });
-    }
-  }
-  if (entries.has('tokenizer.ggml.tokens')) return entries;
-  if (!tokenizer.kind.includes('wordpiece') && !tokenizer.piece(0).includes('[')) {
-    throw new TokenizerError('TOKENIZER', `the teacher's vocabulary (${tokenizer.kind}) is not of word pieces`);
-  }
-  const pieces = Array.from({ length: tokenizer.vocabSize }, (_, id) => tokenizer.piece(id));
-  for (const [key, value] of wordPieceMetadata(pieces.join('\n'), 'the vocabulary of the teacher')) {
-    entries.set(key, { type: typeOf(key, value), value });
-  }
-  return entries;
-}
-
-function typeOf(key: string, value: MetadataValue): GgufEntry['type'] {
-  if (key.endsWith('.tokens')) return 'string[]';
-  if (Array.isArray(value)) return 'int32[]';
-  return typeof value === 'string' ? 'string' : typeof value === 'boolean' ? 'bool' : 'uint32';
 }
 
 /** Whether a piece always stays: a special one, or a single character of ASCII, in any spelling. */
@@ -64,7 +35,7 @@ export function studentVocabulary(
   const pieces = entries.get('tokenizer.ggml.tokens')?.value as string[];
   const from = Int32Array.from(pieces.flatMap((piece, id) => (!kept || always(piece) || kept(piece, id) ? [id] : [])));
   const place = new Map(Array.from(from, (id, at) => [id, at]));
-  const cut: Entries = new Map();
+  const cut = new Map<string, GgufEntry>();
   for (const [key, { type, value }] of entries) {
     if (Array.isArray(value) && value.length === pieces.length) {
       cut.set(key, { type, value: Array.from(from, (id) => value[id]) as MetadataValue });

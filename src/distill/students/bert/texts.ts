@@ -7,6 +7,7 @@ import type { GlueTask } from '../../../eval/glue-tasks.ts';
 import { OptionError } from '../../../errors.ts';
 import { encodeSegments } from '../../../tokenizer/bert-pair.ts';
 import type { Tokenizer } from '../../../tokenizer/tokenizer.ts';
+import type { Model } from '../../../model/model.ts';
 import type { Sample } from './data.ts';
 
 /** A text or a pair, and what it is to be answered with. */
@@ -74,4 +75,32 @@ export function scoreOf(
 export function spreadOver<T>(list: readonly T[], most: number): T[] {
   if (list.length <= most) return [...list];
   return Array.from({ length: most }, (_, i) => list[Math.floor((i * list.length) / most)]);
+}
+
+/** Logits of batches by sample. @param order places of the samples of each batch */
+export function inOrder(
+  order: readonly (readonly number[])[],
+  batches: readonly { readonly logits: Float32Array }[],
+  classes: number,
+): Float32Array[] {
+  const all: Float32Array[] = [];
+  batches.forEach(({ logits }, i) =>
+    order[i].forEach((at, b) => (all[at] = logits.subarray(b * classes, (b + 1) * classes)))
+  );
+  return all;
+}
+
+/** What the engine answers, one sample after the other. @param tell told how many are done */
+export async function engineLogits(
+  model: Model,
+  samples: readonly Sample[],
+  tell: (done: number) => void,
+  signal: AbortSignal | undefined,
+): Promise<(readonly number[])[]> {
+  const logits: (readonly number[])[] = [];
+  for (const { ids, types } of samples) {
+    logits.push((await model.classify({ ids: [...ids], typeIds: [...types] }, { signal })).logits);
+    tell(logits.length);
+  }
+  return logits;
 }

@@ -7,8 +7,7 @@ import { DistillError, OptionError } from '../../../errors.ts';
 import { Rng } from '../../../sample/rng.ts';
 import type { DataState } from '../../checkpoint.ts';
 import type { Feed } from '../../run.ts';
-import type { Phase } from './config.ts';
-import type { SpikingBatch } from './losses.ts';
+import type { LabelledBatch } from './logit-loss.ts';
 
 /** One text or pair. */
 export interface Sample {
@@ -28,7 +27,7 @@ export interface FeedOptions {
 }
 
 /** Samples of one length. @param seed of the noise of the pass */
-export function batchOf(samples: readonly Sample[], seed: number = 0): SpikingBatch {
+export function batchOf(samples: readonly Sample[], seed: number = 0): LabelledBatch {
   const length = samples[0].ids.length;
   return {
     texts: samples.length,
@@ -61,14 +60,20 @@ export function inBatches(
   return [...full, ...open.values()];
 }
 
+/** A stretch of a run, as far as it chooses samples. */
+export interface FeedPhase {
+  /** Shorter texts are left out, framing counted. */
+  readonly minTokens: number;
+}
+
 /**
  * Updates over epochs: each takes every sample once, in batches of equal length, in a seeded order. A phase begins an epoch of its
  * own.
  */
-export class SampleFeed implements Feed<SpikingBatch> {
+export class SampleFeed implements Feed<LabelledBatch> {
   readonly #samples: readonly Sample[];
   readonly #phaseOf: (step: number) => number;
-  readonly #phases: readonly Phase[];
+  readonly #phases: readonly FeedPhase[];
   readonly #options: FeedOptions;
   readonly #digest: number;
   readonly #rng: Rng;
@@ -81,7 +86,7 @@ export class SampleFeed implements Feed<SpikingBatch> {
   /** @param phaseOf the phase of an update @throws {OptionError} `OPTION` where a phase leaves no samples */
   constructor(
     samples: readonly Sample[],
-    phases: readonly Phase[],
+    phases: readonly FeedPhase[],
     phaseOf: (step: number) => number,
     options: FeedOptions,
   ) {
@@ -101,8 +106,8 @@ export class SampleFeed implements Feed<SpikingBatch> {
     }, options.batch * 31 + options.tokens);
   }
 
-  take(step: number): () => Promise<readonly SpikingBatch[]> {
-    const batches: SpikingBatch[] = [];
+  take(step: number): () => Promise<readonly LabelledBatch[]> {
+    const batches: LabelledBatch[] = [];
     for (let i = 0; i < this.#options.accumulate; i++) {
       const phase = this.#phaseOf(step);
       if (phase !== this.#phase || this.#taken === this.#order.length) this.#begin(phase);

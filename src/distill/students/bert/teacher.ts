@@ -20,19 +20,37 @@ import type { KernelModules } from '../../../wasm/instantiate.ts';
 import type { Training } from '../../train-kernels.ts';
 import { type Slot, slotsOf } from '../../slots.ts';
 
-/** A teacher's numbers and weights. Plain data: threads get it as it is. */
-export interface TeacherWeights {
-  readonly d: BertDescription;
-  /** All but the tables, by the names of llama.cpp. */
-  readonly slots: readonly Slot[];
-  readonly flat: Float32Array;
+/** Rows that are added up for every token, in memory that threads can share. */
+export interface TeacherTables {
   readonly words: Float32Array;
   readonly positions: Float32Array;
   readonly segments: Float32Array;
 }
 
+/** A teacher's numbers and weights. Plain data: threads get it as it is. */
+export interface TeacherWeights extends TeacherTables {
+  readonly d: BertDescription;
+  /** All but the tables, by the names of llama.cpp. */
+  readonly slots: readonly Slot[];
+  readonly flat: Float32Array;
+}
+
 /** @throws {OptionError} `OPTION` for a model that is no BERT with a classifier; what reading it throws */
 export async function readTeacher(
+  modules: KernelModules,
+  source: ByteSource,
+  signal?: AbortSignal,
+): Promise<TeacherWeights> {
+  const teacher = await readBert(modules, source, signal);
+  if (teacher.d.classes > 0) return teacher;
+  throw new OptionError(
+    'OPTION',
+    `${source.name} has no classifier; the teacher of a task is a BertForSequenceClassification, as fine-tuning makes one`,
+  );
+}
+
+/** A dense BERT with or without a classifier. @throws {OptionError} `OPTION` for another model; what reading it throws */
+export async function readBert(
   modules: KernelModules,
   source: ByteSource,
   signal?: AbortSignal,
@@ -43,12 +61,6 @@ export async function readTeacher(
       throw new OptionError('OPTION', `${source.name} is not a dense BERT; the teacher of a spiking BERT must be one`);
     }
     const d = describeBert(container);
-    if (d.classes === 0) {
-      throw new OptionError(
-        'OPTION',
-        `${source.name} has no classifier; the teacher of a task is a BertForSequenceClassification`,
-      );
-    }
     return await readWeights(modules, container.source ?? source, container, d, signal);
   } finally {
     await container.source?.close?.();
@@ -212,7 +224,7 @@ export function dot(matrix: Float32Array, r: number, x: Float32Array): number {
 
 /** Sums of the three tables, row by row. */
 export function embed(
-  { words, positions, segments }: Pick<TeacherWeights, 'words' | 'positions' | 'segments'>,
+  { words, positions, segments }: TeacherTables,
   { length, ids, types }: TextBatch,
   from: Int32Array | null,
   out: Float32Array,

@@ -1,0 +1,32 @@
+// Suites of CI that are commands of their own: each prints `N passed, N failed` as its last line.
+import { join } from 'node:path';
+import process from 'node:process';
+import { root } from './find.mjs';
+import { run } from './process.mjs';
+import { suite } from './report.mjs';
+
+/** Name → what it is called in the table, and its command. */
+const COMMANDS = {
+  bundlers: ['package and bundlers', ['test/bundlers/all.mjs']],
+  tokenizers: ['tokenizers of Hugging Face', ['test/tokenizer/oracle/run.mjs']],
+};
+const SECONDS = 600;
+
+/** One command of Node; the end of what it printed where it fails. */
+function command(name, args) {
+  return suite(name, '', 'whole', async () => {
+    const { code, output } = await run(process.execPath, [join(root, args[0]), ...args.slice(1)], {
+      cwd: root,
+      seconds: SECONDS,
+    });
+    const [passed, failed] = [...output.matchAll(/^(\d+) passed, (\d+) failed/gm)].at(-1)?.slice(1).map(Number) ??
+      [0, 1];
+    if (code === 0 && failed === 0 && passed > 0) return { passed, failed, skipped: 0 };
+    const notes = [`exit code ${code}; again: node ${args.join(' ')}\n${output}`];
+    return { passed, failed: Math.max(failed, 1), skipped: 0, notes };
+  });
+}
+
+export const commands = Object.fromEntries(
+  Object.entries(COMMANDS).map(([key, [name, args]]) => [key, () => command(name, args)]),
+);
