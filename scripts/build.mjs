@@ -202,6 +202,22 @@ export const [base, relaxed] = await Promise.all(['base', 'relaxed'].map(load));
   },
 };
 
+/** Names in the page the scripts that its first view needs, so that a browser asks for all of them at once. */
+function preloads(path, outputs, out) {
+  const needed = new Set();
+  const visit = (name) => {
+    if (needed.has(name)) return;
+    needed.add(name);
+    for (const { path, kind } of outputs[name].imports) if (kind === 'import-statement') visit(path);
+  };
+  visit(`${out}/app.js`);
+  const links = [...needed].map((name) => `<link rel="modulepreload" href="${name.slice(out.length + 1)}">`);
+  const html = readFileSync(path, 'utf8');
+  const place = '<link rel="modulepreload" href="app.js">';
+  if (!html.includes(place)) throw new Error(`${path} has no place for what is loaded first`);
+  writeFileSync(path, html.replace(place, links.join('\n    ')));
+}
+
 /** The page: static files in dist/web, which any server can send. */
 async function page() {
   const { build } = await import('esbuild');
@@ -221,14 +237,16 @@ async function page() {
     .map((name) => ({ name, bytes: statSync(`models/${name}`).size }));
   for (const { name } of models) cpSync(`models/${name}`, `${out}/models/${name}`);
   const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
-  await build({
+  const { metafile } = await build({
     ...shared,
+    metafile: true,
     format: 'esm',
     splitting: true,
     chunkNames: 'chunks/[name]-[hash]',
-    entryPoints: { app: 'web/main.ts', host: 'src/worker-host.ts' },
+    entryPoints: { app: 'web/main.ts', host: 'web/host.ts' },
     define: { BUNDLED_MODELS: JSON.stringify(models), ENGINE_VERSION: JSON.stringify(version) },
   });
+  preloads(`${out}/index.html`, metafile.outputs, out);
   const files = readdirSync(out, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name)).sort();
   const digest = createHash('sha256');

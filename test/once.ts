@@ -27,6 +27,8 @@ export const ONCE: Reasons = {
   'distill/export': 'as convert/symboliclight',
   'docs/': 'the examples of the documentation; they use what other tests run everywhere',
   'house/': 'facts about the checkout, not about a runtime',
+  'cli/killed': 'as cli/classify',
+  'threads/killed': 'at random what threads/faults does on purpose on every runtime',
   'session/long': 'thousands of steps of kernels that run everywhere; finds work and memory that grow',
 };
 
@@ -36,6 +38,7 @@ export const ENGINE: Reasons = {
   'distill/': 'arithmetic of training; its files go through bytes/ and cli/',
   'eval/': 'arithmetic and texts',
   'forward/': 'passes of one thread; test/portable compares the hashes of their logits on every host',
+  'fuzz/': 'the same changed inputs; what differs between engines differs in the functions of each target',
   'kernels/': 'as forward/',
   'sample/': 'arithmetic; the hashes of test/portable cover it',
   'tokenizer/stress': 'time and memory of the pattern matcher, which belongs to the engine',

@@ -54,7 +54,7 @@ function pane(title: string, changed: () => void): Pane {
       const { raster, usage, speed, ids } = story;
       const report = usage?.spikes;
       const dense = opened.layers.length === 0;
-      const [rate, note] = speed.words();
+      const [rate, note] = speed.words(false);
       const memory = (opened.weightsBytes * ENERGY_PICOJOULES.dramByte) / 1e6;
       list.replaceChildren(
         row('Speed', rate === null ? '–' : count(rate), note),

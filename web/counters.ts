@@ -49,7 +49,7 @@ export function counters(): { readonly element: HTMLElement; show(figures: Figur
   return {
     element,
     show({ tokens, silent: share, speed: [rate, note], report }) {
-      silent.set(tokens > 0 ? percent(share) : '–', `of ${tokens} tokens’ neurons`);
+      silent.set(tokens > 0 ? percent(share) : '–', `over ${count(tokens)} tokens`);
       speed.set(rate === null ? '–' : count(rate), note);
       if (!report) {
         for (const { set } of [avoided, unread, energy]) set('–', '');

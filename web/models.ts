@@ -56,8 +56,9 @@ export function fromFiles(files: readonly File[]): Choice {
   return { name, source: () => Promise.resolve(files.length === 1 ? first : files) };
 }
 
-/** An address that a user named. */
+/** An address that a user named, or the name of a model on a hub. */
 export function fromUrl(address: string): Choice {
+  if (address.startsWith('hf:')) return { name: address, source: () => Promise.resolve(address) };
   const url = new URL(address, document.baseURI);
   return {
     name: decodeURIComponent(url.pathname.split('/').pop() ?? '') || url.host,
@@ -103,10 +104,19 @@ export function canKeep(): boolean {
     typeof FileSystemFileHandle === 'function' && 'createWritable' in FileSystemFileHandle.prototype;
 }
 
+/** The store of models of a hub, which is loaded when it is looked into. */
+const hub = (): Promise<typeof import('../src/entries/store.ts')> => import('../src/entries/store.ts');
+
+/** Models of a hub that are stored in this browser. */
+async function pulledModels(): Promise<Kept[]> {
+  const { list } = await hub();
+  return (await list()).models.map(({ name, bytes }) => ({ name, bytes }));
+}
+
 /** Models that are kept, by name. */
 export async function keptModels(): Promise<Kept[]> {
   if (!canKeep()) return [];
-  const list: Kept[] = [];
+  const list: Kept[] = await pulledModels();
   for await (const [name, handle] of (await folder()).entries()) {
     if (handle.kind === 'file') list.push({ name, bytes: (await (handle as FileSystemFileHandle).getFile()).size });
   }
@@ -114,11 +124,13 @@ export async function keptModels(): Promise<Kept[]> {
 }
 
 export async function forget(name: string): Promise<void> {
+  if (name.startsWith('hf:')) return void (await (await hub()).remove(name));
   await (await folder()).removeEntry(name);
 }
 
 /** A kept model. */
 export function kept(name: string): Choice {
+  if (name.startsWith('hf:')) return fromUrl(name);
   return {
     name,
     source: async () => await (await (await folder()).getFileHandle(name)).getFile(),

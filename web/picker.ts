@@ -35,7 +35,12 @@ export function pickModel(purpose: Purpose, given?: Choice): Promise<OpenModel |
     const cancel = h('button', { type: 'button', onclick: () => busy?.abort() }, 'Cancel');
     const loading = h('div', { class: 'loading', hidden: true }, bar, cancel);
     const keepBox = h('input', { type: 'checkbox', name: 'keep' });
-    const address = h('input', { type: 'url', name: 'address', required: true, placeholder: 'https://…/model.gguf' });
+    const address = h('input', {
+      type: 'url',
+      name: 'address',
+      required: true,
+      placeholder: 'https://…/model.gguf or hf:org/repo',
+    });
     const list = h('div', {});
     const take = async (choice: Choice, toKeep = false): Promise<void> => {
       busy?.abort();
@@ -78,7 +83,7 @@ export function pickModel(purpose: Purpose, given?: Choice): Promise<OpenModel |
       if (list.length > 0) void take(fromFiles(list), keepBox.checked && list.length === 1);
     };
     const chooser = (label: string, folder: boolean): HTMLElement => {
-      const input = h('input', { type: 'file', class: 'hidden-input', onchange: () => files(input) });
+      const input = h('input', { type: 'file', multiple: true, class: 'hidden-input', onchange: () => files(input) });
       if (folder) input.webkitdirectory = true;
       return h('label', { class: 'button' }, input, label);
     };
@@ -121,7 +126,8 @@ export function pickModel(purpose: Purpose, given?: Choice): Promise<OpenModel |
         onsubmit: (event: Event) => {
           event.preventDefault();
           try {
-            void take(fromUrl(address.value), keepBox.checked);
+            // what comes from a hub is stored anyway
+            void take(fromUrl(address.value), keepBox.checked && !address.value.startsWith('hf:'));
           } catch (thrown) {
             error.textContent = reason(thrown);
           }
@@ -139,10 +145,14 @@ export function pickModel(purpose: Purpose, given?: Choice): Promise<OpenModel |
         h('h2', { id: 'picker-title', class: 'grow' }, 'Open a model'),
         h('button', { type: 'button', class: 'quiet', 'aria-label': 'Close', onclick: () => dialog.close() }, '✕'),
       ),
-      h('p', { class: 'soft' }, 'A GGUF file, or a folder from Hugging Face. It is read here and sent nowhere.'),
+      h(
+        'p',
+        { class: 'soft' },
+        'A GGUF file in one or several parts, or a folder from Hugging Face. It is read here and sent nowhere.',
+      ),
       list,
       h('h3', {}, 'Yours'),
-      h('div', { class: 'line' }, chooser('Choose a file', false), chooser('Choose a folder', true)),
+      h('div', { class: 'line' }, chooser('Choose files', false), chooser('Choose a folder', true)),
       byAddress,
       canKeep() && h('label', { class: 'check' }, keepBox, 'Keep it on this device'),
       loading,

@@ -151,6 +151,7 @@ export class Raster {
     this.#queued = true;
     requestAnimationFrame(() => {
       this.#queued = false;
+      this.#say();
       this.#drawNow(this.#context, this.canvas.width, this.canvas.height, this.#width(), this.#first(), this.#cursor);
     });
   }

@@ -20,7 +20,7 @@ export class Speed {
 
   /** Tokens a second as they are shown; null before there are two. */
   get shown(): number | null {
-    const ms = (this.#times.at(-1) ?? 0) - (this.#times[0] ?? 0);
+    const ms = (this.#times[this.#times.length - 1] ?? 0) - (this.#times[0] ?? 0);
     return ms > 0 ? (1000 * (this.#times.length - 1)) / ms : null;
   }
 
@@ -34,10 +34,9 @@ export class Speed {
     this.computed = null;
   }
 
-  /** In words: a figure, and which it is. */
-  words(): readonly [rate: number | null, note: string] {
-    return this.computed !== null
-      ? [this.computed, 'tokens a second, computed on this device']
-      : [this.shown, 'tokens a second, as shown; computed faster'];
+  /** In words: a figure, and which it is. @param paced tokens wait for their turn, and the engine with them */
+  words(paced: boolean): readonly [rate: number | null, note: string] {
+    if (paced) return [this.shown, 'tokens a second, at this pace'];
+    return [this.computed ?? this.shown, 'tokens a second, computed on this device'];
   }
 }

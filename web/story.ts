@@ -2,7 +2,7 @@
  * A text as it is written: tokens that light their columns of the raster, and columns that light their tokens.
  * @module
  */
-import type { GenerateChunk, GenerateUsage, OnSpikes } from '../src/entries/index.ts';
+import type { GenerateChunk, GenerateUsage, OnSpikes, PrefillProgress } from '../src/entries/index.ts';
 import { h, quoted } from './dom.ts';
 import type { OpenModel } from './models.ts';
 import type { Pace } from './pace.ts';
@@ -97,8 +97,7 @@ export class Story {
     this.element.append(...turns, ...(chat ? [into] : []));
     const prompt = chat ? [] : await this.#promptPieces(model, input);
     signal.throwIfAborted();
-    if (chat) this.#prompt = 0;
-    else {
+    if (!chat) {
       const holder = h('span', { class: 'prompt' });
       into.append(holder);
       for (const text of prompt) this.#add(text, holder);
@@ -109,7 +108,9 @@ export class Story {
     this.element.classList.add('live');
     const { pace, onTick } = this.#options;
     try {
-      const options = { ...sampling, signal, ...(layers.length > 0 && { onSpikes: this.#see }) };
+      let read = 0;
+      const onPrefill = ({ total }: PrefillProgress): void => void (read = total);
+      const options = { ...sampling, signal, onPrefill, ...(layers.length > 0 && { onSpikes: this.#see }) };
       const chunks: AsyncIterable<GenerateChunk> = chat ? model.chat(input, options) : model.generate(input, options);
       for await (const { id, text, usage } of chunks) {
         if (id !== null) {
@@ -117,7 +118,7 @@ export class Story {
           this.speed.tick();
           this.ids.push(id);
           this.texts.push(text);
-          if (chat && this.#tokens.length === 0) this.#prompt = this.#skipPrompt();
+          if (chat && this.#tokens.length === 0) this.#skip(read);
         } else if (usage) {
           this.usage = usage;
           this.speed.end(usage);
@@ -148,12 +149,10 @@ export class Story {
     return ends.map((text, i) => text.slice(ends[i - 1]?.length ?? 0));
   }
 
-  /** Tokens of a chat's prompt have columns and no text of their own. */
-  #skipPrompt(): number {
-    const read = Math.max(0, ...this.#columns.keys()) + 1;
-    const first = [...this.#columns.keys()].length === 0 ? 0 : read;
-    for (let i = 0; i < first; i++) this.#tokens.push({ text: '', span: h('span') });
-    return first;
+  /** Tokens of a chat's prompt have columns, and no text of their own. */
+  #skip(tokens: number): void {
+    this.#prompt = tokens;
+    for (let i = 0; i < tokens; i++) this.#tokens.push({ text: '', span: h('span') });
   }
 
   readonly #see: OnSpikes = (layer, fired, at) => {

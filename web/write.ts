@@ -138,7 +138,7 @@ export async function writeView(section: HTMLElement): Promise<void> {
       figures.show({
         tokens: raster.count,
         silent: 1 - raster.fired / Math.max(1, raster.count * raster.neurons),
-        speed: speed.words(),
+        speed: speed.words(pace.rate !== Infinity),
         report,
       });
     if (usage) {
@@ -172,6 +172,7 @@ export async function writeView(section: HTMLElement): Promise<void> {
     another.textContent = model.chats ? 'New chat' : 'Another';
     if (model.chats) prompt.value = '';
     dense.hidden = layers.length > 0;
+    story.canvas.hidden = layers.length === 0;
     layerChoice.replaceChildren(
       h('option', { value: '' }, 'all layers'),
       ...layers.map(({ name }, i) => h('option', { value: String(i) }, name)),

@@ -22,6 +22,7 @@ import { UsageError, type Values } from './args.ts';
 import { checkValue, number } from '../options.ts';
 import { readText } from './files.ts';
 import { bytesText, oneLine, rounded } from './output.ts';
+import { localModel, STORE_OPTIONS } from './stored.ts';
 
 const OPTIONS = {
   teacher: { kind: 'text', value: 'FILE', help: 'model to learn from; with --task, a BERT classifier' },
@@ -133,6 +134,7 @@ const OPTIONS = {
     help: "default sampling of the student, such as temp=0.8,penalty_repeat=1.1; default: the architecture's",
   },
   seed: { kind: 'integer', least: 0, help: 'random seed for weights, data order and generated text; default: 1' },
+  ...STORE_OPTIONS,
 } as const;
 
 type Given = Values<typeof OPTIONS>;
@@ -158,8 +160,9 @@ export const distillCommand: Command = command(
     if (values.resume !== undefined && values.init !== undefined) {
       throw new UsageError('--resume continues a run, --init starts another; give one of them');
     }
-    const given = values.resume === undefined ? values : await resumed(values.resume, values);
-    checkKind(given);
+    const asked = values.resume === undefined ? values : await resumed(values.resume, values);
+    checkKind(asked);
+    const given = asked.teacher === undefined ? asked : { ...asked, teacher: await localModel(asked.teacher, context) };
     if (given.finetune) return await finetuning(given, values.resume !== undefined, context);
     if (given.task !== undefined) return await classifier(given, values.resume !== undefined, context);
     trainSettings(settingsOf(given)); // out of range: refused before any file is read

@@ -23,7 +23,7 @@ export const SHARD_OPTIONS = {
     repeatable: true,
     help: 'put together what shards printed; runs nothing',
   },
-} as const satisfies OptionTable;
+} as const;
 
 /** The shard that is asked for. @throws {OptionError}; {UsageError} where both are */
 export function shardOf(

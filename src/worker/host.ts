@@ -35,8 +35,17 @@ function hasTemplate(model: Model): boolean {
   }
 }
 
-/** Answers what is asked, until the worker is ended. The whole of a worker's script. */
-export function serveModel(): void {
+/** What is opened for a source that was sent; it may take a while, and say so. */
+export type Resolve = (
+  source: ModelSource,
+  options: { readonly signal: AbortSignal; readonly onProgress: (loaded: number, total: number) => void },
+) => ModelSource | Promise<ModelSource>;
+
+/**
+ * Answers what is asked, until the worker is ended. The whole of a worker's script.
+ * @param resolve for workers that know more kinds of sources than `open`
+ */
+export function serveModel(resolve: Resolve = (source) => source): void {
   const port = ownerPort();
   const say = (message: Say): void => port.postMessage(message);
   const running = new Map<number, Running>();
@@ -52,6 +61,9 @@ export function serveModel(): void {
     if (session) return session;
     throw new SessionError('DISPOSED', 'this session was disposed of');
   };
+
+  const loading = (id: number) => (loaded: number, total: number): void =>
+    say({ id, progress: { phase: 'header', loaded, total, fraction: total > 0 ? loaded / total : 0 } });
 
   async function stream(
     id: number,
@@ -74,7 +86,7 @@ export function serveModel(): void {
     const { id } = ask;
     switch (ask.call) {
       case 'open':
-        model = await open(received(ask.source), {
+        model = await open(await resolve(received(ask.source), { signal, onProgress: loading(id) }), {
           ...ask.options,
           signal,
           onProgress: (progress) => say({ id, progress }),

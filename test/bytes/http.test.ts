@@ -207,6 +207,7 @@ const hostile: Array<[string, Overrides, 'HTTP_RANGE' | 'CHANGED' | 'HTTP', ...s
   ['an encoding nobody knows', { headers: { 'content-encoding': 'x-mine' } }, 'HTTP_RANGE', 'x-mine'],
 ];
 for (const [name, overrides, code, ...words] of hostile) {
+  // case: B7
   http(`${name} is refused when opening, and when it comes later`, async () => {
     answer = serve(overrides);
     const opening = httpSource(`${origin}/model.gguf?token=secret`, { ...SMALL, headBytes: 1024 });
@@ -253,6 +254,7 @@ const changes: Array<[string, Overrides, ...string[]]> = [
   ['a whole new file', { status: 200, headers: { etag: '"v2"' } }, '"v2"'],
 ];
 for (const [name, overrides, ...words] of changes) {
+  // case: B7
   http(`${name} after opening is refused as a change`, async () => {
     answer = serve({ ...overrides, from: 2 });
     await refuses(readMiddle(), 'CHANGED', ...words);
@@ -296,6 +298,7 @@ http('an empty file is refused as such', async () => {
   await refuses(httpSource(`${origin}/model.gguf`, SMALL), 'HTTP_RANGE', 'empty');
 });
 
+// case: B7
 http('a redirect to another origin is refused unless allowed; within the origin it is followed', async () => {
   const front = createServer((_, response) => response.writeHead(302, { location: `${origin}/to` }).end());
   await new Promise<void>((resolve) => front.listen(0, '127.0.0.1', resolve));
@@ -496,6 +499,7 @@ const whole: Array<[string, Answer]> = [
   ],
 ];
 for (const [name, server] of whole) {
+  // case: B7
   http(`a server that ${name} is read as it is`, async () => {
     answer = server;
     const source = await httpSource(`${origin}/model.gguf`, SMALL);

@@ -98,6 +98,7 @@ test('a context is chosen that has room for what was kept; one that is too small
   assert.is(slid.ids.length, 400);
 });
 
+// case: Z9
 test('files that are no session of this model are refused, and nothing is written over', async () => {
   const other = files.file('other.gguf', speakingModel({ shape: { layers: 1 } }));
   await jsonHere(run('--ids', '1,9,17', '-n', '2', '--save-session', path('f')));

@@ -86,6 +86,7 @@ pickles('globals, calls, ordered dictionaries and persistent ids are noted as da
   assert.equal(run(versions), new Map());
 });
 
+// case: P1
 pickles('any other global is refused by name, and nothing is called', async () => {
   const names = [
     'os system',
@@ -117,6 +118,7 @@ pickles('any other global is refused by name, and nothing is called', async () =
   value(pickleGlobal('torch', 'float32'));
 });
 
+// case: P2
 pickles('only the instructions on the list are carried out', async () => {
   const allowed = new Set([...'(.BCGJKMNQRX]abc}ehjqrst)u'].map((op) => op.charCodeAt(0)));
   for (const op of [0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8b, 0x8c, 0x8d, 0x8e, 0x8f]) allowed.add(op);
@@ -169,6 +171,7 @@ pickles('so is a pickle of these protocols that Python would not read', async ()
   await refused(() => run(0x8c, 2, 'os', 0x8c, 6, 'system', 0x93), 'PICKLE_GLOBAL', '"os.system"');
 });
 
+// case: P3
 pickles('a pickle that Python would not read is refused', async () => {
   const cases: Array<[parts: Array<number | string | Uint8Array>, word: string]> = [
     [[], 'one value'],
@@ -211,6 +214,7 @@ pickles('a pickle that Python would not read is refused', async () => {
   assert.is(run('N'), null);
 });
 
+// case: P4
 pickles('depth and items have budgets, and sharing is not expansion', async () => {
   // tuples in tuples take no mark, and are not walked
   assert.instance(run(')', new Uint8Array(100_000).fill(0x85)), PickleTuple);
@@ -241,6 +245,7 @@ pickles('depth and items have budgets, and sharing is not expansion', async () =
   assert.instance(many, PickleTuple);
 });
 
+// case: B2 B3 P3
 pickles('a pickle cut at any byte is refused, and with any bit flipped it is read or refused', () => {
   const whole = pickleBytes({
     a: [1, 2.5, 'text', null, true, 2n ** 60n],

@@ -121,6 +121,7 @@ export const checks: Check[] = [
     },
   },
   {
+    // case: N2
     name: 'golden text: greedy stories are those of the reference, in every build and with any number of threads',
     async run(env) {
       const { cases } = JSON.parse(new TextDecoder().decode(await fixture(env, ANSWERS))) as {
@@ -154,6 +155,7 @@ export const checks: Check[] = [
     },
   },
   {
+    // case: N2
     name: 'golden spikes: a spiking BERT fires as the public definition, in every build and with any number of threads',
     async run(env, facts) {
       for (const name of SPIKING_BERTS) {

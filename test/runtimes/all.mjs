@@ -17,6 +17,7 @@ import { launch as launchPuppeteer } from './puppeteer.mjs';
 import { absent, count, finish, suite, total } from './report.mjs';
 import { serve } from './server.mjs';
 import { launch as launchWebKit } from './webkit.mjs';
+import { webpage } from './webpage.mjs';
 import { launch as launchWorkerd } from './workerd.mjs';
 
 const UNIT_SECONDS = 1200;
@@ -117,6 +118,7 @@ async function browser(runtime, programs, launch) {
     await suite(runtime, opened.version, 'isolated page', () => page(runtime, opened, true));
     await suite(runtime, opened.version, 'plain page', () => page(runtime, opened, false));
     if (opened.page) await suite(runtime, opened.version, 'dashboard', () => dashboard(opened, runtime));
+    await suite(runtime, opened.version, 'web page', () => webpage(opened, runtime));
   } finally {
     await opened.close();
   }

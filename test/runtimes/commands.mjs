@@ -1,5 +1,4 @@
 // Suites of CI that are commands of their own: each prints `N passed, N failed` as its last line.
-import { join } from 'node:path';
 import process from 'node:process';
 import { root } from './find.mjs';
 import { run } from './process.mjs';
@@ -8,6 +7,9 @@ import { suite } from './report.mjs';
 /** Name → what it is called in the table, and its command. */
 const COMMANDS = {
   bundlers: ['package and bundlers', ['test/bundlers/all.mjs']],
+  fuzz: ['changed files', ['build/test/fuzz/main.js', '--seed', '1', '--minutes', '0.5']],
+  lives: ['lives', ['--expose-gc', 'build/test/lives.js', '--rounds', '30']],
+  locks: ['lock files', ['test/locks.mjs']],
   tokenizers: ['tokenizers of Hugging Face', ['test/tokenizer/oracle/run.mjs']],
 };
 const SECONDS = 600;
@@ -15,7 +17,7 @@ const SECONDS = 600;
 /** One command of Node; the end of what it printed where it fails. */
 function command(name, args) {
   return suite(name, '', 'whole', async () => {
-    const { code, output } = await run(process.execPath, [join(root, args[0]), ...args.slice(1)], {
+    const { code, output } = await run(process.execPath, args, {
       cwd: root,
       seconds: SECONDS,
     });

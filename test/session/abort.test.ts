@@ -47,6 +47,7 @@ const slowModel = (): Promise<
 const test = suite('abort');
 test.after(async () => (await shared)?.dispose());
 
+// case: X1
 test('a signal that is aborted before the start: nothing is read, nothing changes', async () => {
   const signal = AbortSignal.abort(REASON);
   const source = countingSource(memorySource(llamaFile().bytes()));
@@ -63,6 +64,7 @@ test('a signal that is aborted before the start: nothing is read, nothing change
   session.dispose();
 });
 
+// case: X1 X7
 test('during open over a slow source: rejects soon, and the next open works', async () => {
   const file = llamaFile().bytes();
   let reads = 0;
@@ -82,6 +84,7 @@ test('during open over a slow source: rejects soon, and the next open works', as
   (await open(file)).dispose();
 });
 
+// case: X1
 test('during open over bytes in memory, which never wait: events are let in, the abort is seen', async () => {
   const source = await randomModel('tinyllama', 'q8_0', 4);
   const progress: number[] = [];
@@ -106,6 +109,7 @@ test('progress ends at 1, also with tensors whose scale lies behind them', async
   }
 });
 
+// case: X1 X2 X9
 test('during prefill: rejects soon, the session is as it was, and goes on as if nothing had been', async () => {
   const model = await slowModel();
   const session = model.session();
@@ -124,6 +128,7 @@ test('during prefill: rejects soon, the session is as it was, and goes on as if 
   control.dispose();
 });
 
+// case: X1 X2 X6
 test('between the tokens of a generation: rejects at the next one; a session that was given goes on from there', async () => {
   const model = await slowModel();
   const controller = new AbortController();
@@ -150,6 +155,7 @@ test('between the tokens of a generation: rejects at the next one; a session tha
   session.dispose();
 });
 
+// case: X4
 test('break out of a generation: its session is given back, one that was given stays at the last whole token', async () => {
   const model = await slowModel();
   const before = model.stats().memoryBytes;
@@ -168,6 +174,7 @@ test('break out of a generation: its session is given back, one that was given s
   session.dispose();
 });
 
+// case: X5
 test('abort after the end is a no-op', async () => {
   const model = await slowModel();
   const controller = new AbortController();
@@ -219,6 +226,7 @@ test('ids outside the vocabulary are refused before anything is read', async () 
 
 const FILE = llamaFile({ shape: { layers: 1, vocab: 20, width: 20, hidden: 24 } }).bytes();
 
+// case: B5
 test('a source that fails at any read: IO with the cause, the source is not closed for its owner, the next open works', async () => {
   const whole = countingSource(trickle(memorySource(FILE), 700));
   (await open(whole)).dispose();
@@ -232,6 +240,7 @@ test('a source that fails at any read: IO with the cause, the source is not clos
   (await open(memorySource(FILE))).dispose();
 });
 
+// case: B6
 test('a source that shrinks at any read is TRUNCATED; one that delivers less at any read is not disturbed', async () => {
   const whole = countingSource(memorySource(FILE));
   (await open(whole)).dispose();
@@ -242,6 +251,7 @@ test('a source that shrinks at any read is TRUNCATED; one that delivers less at 
   }
 });
 
+// case: X7
 test('what open opened it closes, whether it succeeds, fails or is aborted', async () => {
   const { mkdtempSync, readdirSync, rmSync, writeFileSync, existsSync } = await import('node:fs');
   const { tmpdir } = await import('node:os');
@@ -295,6 +305,7 @@ function withValue(name: string, value: number): Uint8Array {
   return file.bytes();
 }
 
+// case: N3
 test('weights that overflow are refused with the layer at fault, and the session stays where it was', async () => {
   for (
     const [name, words] of [

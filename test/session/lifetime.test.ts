@@ -10,6 +10,7 @@ import { refuses } from '../refusal.ts';
 
 const test = suite('lifetime');
 
+// case: M9
 test('a disposed session refuses every call; disposing again is harmless', async () => {
   const model = await open(llamaFile().bytes());
   const session = model.session();
@@ -30,6 +31,7 @@ test('a disposed session refuses every call; disposing again is harmless', async
   assert.is((await model.session().prefill([1])).length, 51, 'the model goes on');
 });
 
+// case: M9
 test('a disposed model refuses every call and ends its sessions and forks; disposing again is harmless', async () => {
   const model = await open(llamaFile().bytes());
   const session = model.session();
@@ -73,6 +75,7 @@ test('a session disposed of during a call refuses that call, and its memory serv
   model.dispose();
 });
 
+// case: M10
 test('two models at once, used in turn and disposed of in turn, each give what they give alone', async () => {
   const files = [llamaFile({ seed: 1 }).bytes(), llamaFile({ seed: 2, architecture: 'qwen3', qkNorms: true }).bytes()];
   const alone = [];
@@ -98,6 +101,7 @@ async function collector(): Promise<(() => void) | null> {
   return vm.runInNewContext('gc') as () => void;
 }
 
+// case: M8
 test('a thousand times open, five tokens, dispose: memory does not grow', async () => {
   const collect = await collector();
   if (!collect) return; // other hosts neither count wasm memory alike nor let it be collected at will

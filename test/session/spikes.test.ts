@@ -99,6 +99,14 @@ test('what the watcher throws ends the generation, and the model serves the next
   assert.is((await dense.complete([1, 2], { maxTokens: 2 })).ids.length, 2);
 });
 
+test('several completions have no watcher', async () => {
+  await using model = await open(defaultModel, { contextLength: 128, parallel: 2 });
+  const options = { maxTokens: 2, n: 2 };
+  const watched = model.generate(PROMPT, { ...options, onSpikes: () => {} });
+  await refuses(watched.next(), 'OPTION', 'onSpikes', 'one completion');
+  for await (const { index } of model.generate(PROMPT, options)) assert.ok(index === 0 || index === 1);
+});
+
 test('of a classifier the bits of all steps add up to spikeCounts, and those of a step to its rates', async () => {
   const source = checkpointBytes(randomWeights());
   const ids = [2, 5, 6, 7, 3];

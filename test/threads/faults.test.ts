@@ -29,6 +29,7 @@ for (const waits of [true, false]) {
   const where = waits ? 'on a server' : 'in a window';
   for (const [name, fault] of Object.entries(FAULTS)) {
     if (name === 'delay' || (name === 'hang' && onBun) || (name === 'trap' && !waits)) continue;
+    // case: W2 W3
     test(`${where}, a thread that does this in a step is replaced: ${name}`, async () => {
       const m = await threaded(source, { threads: 2, waits, start: faulty });
       try {
@@ -70,6 +71,7 @@ test('in a window, the thread that reports the end of steps fails', async () => 
   m.executor.dispose();
 });
 
+// case: W2
 test('a thread that ends while nothing runs is replaced without a refusal', async () => {
   const workers: Worker[] = [];
   const m = await threaded(source, {
@@ -88,6 +90,7 @@ test('a thread that ends while nothing runs is replaced without a refusal', asyn
   m.executor.dispose();
 });
 
+// case: W9
 test('a script that cannot be loaded, or threads that cannot be made: one thread is left', async () => {
   const starts: StartThread[] = [
     (hear, gone) => nodeThread(new Worker(new URL('./no-such-thread.js', import.meta.url)), hear, gone),
@@ -104,6 +107,7 @@ test('a script that cannot be loaded, or threads that cannot be made: one thread
   }
 });
 
+// case: W2
 test('a state that cannot be rewound is as it was: SymbolicLight goes on from there', async () => {
   const spiking = await randomModel('symboliclight-tiny', 'i8', 2);
   const one = await threaded(spiking, { threads: 1 });

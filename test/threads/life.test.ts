@@ -78,6 +78,7 @@ test('of the numbers that are tried the fastest is kept, the smallest of those a
   for (const each of [executor, failing]) each.dispose();
 });
 
+// case: Z7
 test('a session that was kept on several threads goes on on one', async () => {
   const models = [await open(source, { threads: 2 }), await open(source, { threads: 1 })];
   const session = models[0].session();
@@ -117,6 +118,7 @@ test('an idle pool takes no time', async () => {
   m.executor.dispose();
 });
 
+// case: W6
 test('a process whose model is never disposed of ends when its own work is done', async () => {
   const script = fileURLToPath(new URL('./forgotten.js', import.meta.url));
   const args = 'deno' in process.versions ? ['run', '-A', script] : [script];
@@ -132,6 +134,7 @@ test('a process whose model is never disposed of ends when its own work is done'
 
 for (const waits of [true, false]) {
   const where = waits ? 'on a server' : 'in a window';
+  // case: W5
   test(`${where}, sessions that run at the same time each give what they give alone`, async () => {
     const m = await threaded(source, { threads: 2, waits });
     const other = await threaded(source, { threads: 2, waits });
@@ -142,6 +145,7 @@ for (const waits of [true, false]) {
     other.executor.dispose();
   });
 
+  // case: W4
   test(`${where}, thousands of steps: nobody misses a barrier`, async () => {
     const m = await threaded(await randomModel('tiny', 'q8_0', 1), { threads: 3, waits, start: faulty });
     const session = m.session({ overflow: 'slide' });

@@ -60,6 +60,7 @@ function letters(length: number): string {
 }
 
 for (const file of FILES) {
+  // case: T6
   sharedTest(test, `${file}: a million of one character, and random letters`, `tokenizers/${file}`, async (path) => {
     const tokenizer = await open(path);
     const length = LONG.includes(file) ? 1_000_000 : 100_000;
@@ -72,6 +73,7 @@ for (const file of FILES) {
     if (LONG.includes(file)) assert.ok(exponent(tokenizer, letters, 50_000) < NEARLY_LINEAR, 'about n log n');
   });
 
+  // case: T2
   sharedTest(test, `${file}: every id has bytes and comes back alone`, `tokenizers/${file}`, async (path) => {
     const tokenizer = await open(path);
     const wrong: number[] = [];
@@ -92,6 +94,7 @@ for (const file of FILES) {
 }
 
 for (const file of ['symboliclight-0.8b.model', 'ggml-vocab-gpt-2.gguf']) {
+  // case: T2
   sharedTest(test, `${file}: every code point comes back`, `tokenizers/${file}`, async (path) => {
     const tokenizer = await open(path);
     for (let from = 0; from < 0x110000; from += 0x800) {
@@ -105,6 +108,7 @@ for (const file of ['symboliclight-0.8b.model', 'ggml-vocab-gpt-2.gguf']) {
   });
 }
 
+// case: T6
 test('small vocabularies: a million of one character', () => {
   for (
     const tokenizer of [
@@ -118,6 +122,7 @@ test('small vocabularies: a million of one character', () => {
   }
 });
 
+// case: T19
 test('a hundred thousand different words leave no memory behind', () => {
   const tokenizer = tokenizerOf(byteLevelMetadata());
   const collect = (globalThis as { gc?: () => void }).gc;

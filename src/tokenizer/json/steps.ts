@@ -51,7 +51,7 @@ export function readSteps<T>(
     const next = open.shift();
     if (next === null || next === undefined) continue;
     const its = object(next, name, `a step of the ${what}s`);
-    let type = String(its.type);
+    let type = typeof its.type === 'string' ? its.type : shown(its.type);
     const known = (): boolean => type === 'Sequence' || Object.hasOwn(makers, type);
     if (!known()) type = guesses.find(([, ...fields]) => fields.every((field) => field in its))?.[0] ?? type;
     if (!known()) {
