@@ -5,7 +5,7 @@
 import { hostname } from 'node:os';
 import { mergeShards, type ShardKey, shardResult, type ShardRow } from '../eval/shard-results.ts';
 import { readShard, type Shard } from '../eval/shard.ts';
-import { type OptionTable, UsageError } from './args.ts';
+import { UsageError } from './args.ts';
 import type { Context } from './command.ts';
 import { version } from './package-folder.ts';
 import { readJson } from './result-files.ts';

@@ -25,8 +25,7 @@ export interface WorkerSession {
 
 /** Options of `generate`, with a session of the worker. Functions cannot be sent: neither `mask` nor `onPrefill`, and a format is
  *  plain data, prepared by the worker. */
-export interface WorkerGenerateOptions
-  extends Omit<GenerateOptions, 'session' | 'stretchMs' | 'mask' | 'onPrefill' | 'format'> {
+export interface WorkerGenerateOptions extends Omit<GenerateOptions, 'session' | 'stretchMs' | 'mask' | 'format'> {
   readonly format?: Exclude<FormatOption, Format>;
   /** Continue this session instead of a new one, as `GenerateOptions.session`. */
   readonly session?: WorkerSession;
