@@ -172,7 +172,7 @@ function checkRoom(session: Session, prompt: number, tokens: number): void {
   if (overflow === 'slide' || position + prompt + tokens <= contextLength) return;
   throw new SessionError(
     'CONTEXT_OVERFLOW',
-    `${position + prompt} tokens of prompt and ${tokens} to generate and to keep do not fit into a context of ` +
+    `${position + prompt} tokens of prompt and ${tokens} to generate and save do not fit into a context of ` +
       `${contextLength}; give a larger --ctx, or --overflow slide`,
   );
 }
@@ -188,7 +188,7 @@ async function save(
   out: Output,
 ): Promise<number | null> {
   if (!read) {
-    out.note('the prompt was not read to its end; no session is saved');
+    out.note('the prompt was not read completely; no session is saved');
     return null;
   }
   if (unread !== null) await session.read([unread], {}, 1, () => {});
@@ -201,7 +201,7 @@ function noteTrained(model: Model, prompt: number, tokens: number, out: Output):
   const { trainedContext } = model.describe();
   if (prompt + tokens <= trainedContext) return;
   out.note(
-    `${prompt} tokens of prompt and ${tokens} to generate pass the ${trainedContext} positions ` +
+    `${prompt} tokens of prompt and ${tokens} to generate exceed the ${trainedContext} positions ` +
       'that the model was trained for; text beyond them may be worse',
   );
 }

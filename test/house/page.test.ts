@@ -19,13 +19,15 @@ const zipped = (paths: Iterable<string>): number =>
 const STATIC = /(?:\bfrom|\bimport)\s*["'](\.[^"']+)["']/g;
 const DYNAMIC = /\bimport\(\s*["'](\.[^"']+)["']\s*\)/g;
 
-/** A script and what it imports; with `later`, what it may import later too. */
+/** A script and what it imports; with `later`, what it may import later too, but for the store of models, a part of the engine. */
 function closure(entry: string, later: boolean, into: Set<string> = new Set()): Set<string> {
   if (into.has(entry)) return into;
   into.add(entry);
   const source = read(entry);
   for (const pattern of later ? [STATIC, DYNAMIC] : [STATIC]) {
-    for (const [, path] of source.matchAll(pattern)) closure(posix.join(dirname(entry), path), later, into);
+    for (const [, path] of source.matchAll(pattern)) {
+      if (!/\/store-\w+\.js$/.test(path)) closure(posix.join(dirname(entry), path), later, into);
+    }
   }
   return into;
 }
