@@ -29,7 +29,7 @@ const root = checkout();
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
 const KERNELS = /^dist\/chunks\/kernels\.generated-/;
-const TEMPLATE = /^dist\/chunks\/template-/;
+const TEMPLATE = /^dist\/chunks\/chat-/;
 /** Loaded by conversions and benchmarks, for folders and checkpoints, by threads, and one for each architecture. */
 const APART =
   /^dist\/chunks\/(http|template|chat|many|format|convert|requantise|translate|torch|other-floats|random|forward|architecture|embedder|script\.generated)-/;
