@@ -27,7 +27,8 @@ export async function chatTask(
   options: ChatCallOptions,
   { maxTokens: wanted, cached, signal }: { maxTokens?: number; cached: boolean; signal: AbortSignal },
 ): Promise<ChatTask> {
-  const { ids, answer } = await served.model.prepareChat(messages, { ...options, signal });
+  const date = served.date && { date: served.date };
+  const { ids, answer } = await served.model.prepareChat(messages, { ...date, ...options, signal });
   const maxTokens = room(served, ids, wanted ?? DEFAULT_TOKENS, 'messages');
   const keeps = cached && served.cache.enabled && !served.rewinds;
   const inner = keeps ? await boundaries(served, messages, options, ids) : [];

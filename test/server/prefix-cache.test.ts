@@ -62,6 +62,7 @@ test('where sessions go back, a longer state takes the place of the shorter ones
   assert.is(cache.size, 2);
 });
 
+// case: S21
 test('an answer has the same bits with and without, and says how much was not read again', async () => {
   const path = '/v1/completions';
   const begin = 'Once upon a time, there was a little girl named Lily. She had a dog.';
