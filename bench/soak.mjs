@@ -25,7 +25,6 @@ function random() {
   t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
   return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
 }
-const pick = (list) => list[Math.floor(random() * list.length)];
 
 const model = await open(defaultModel, { threads: 1, parallel: 8 });
 const app = createApp({ model }, { queue: 24, cacheBytes: 8 << 20 });

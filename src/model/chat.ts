@@ -28,9 +28,14 @@ function idsOf(tokenizer: Tokenizer, text: string): number[] {
   return bos !== undefined && ids[0] === bos && ids[1] === bos ? ids.slice(1) : ids;
 }
 
+/** The text of messages as the model's chat template writes them. */
+export function chatText(tokenizer: Tokenizer, messages: readonly ChatMessage[], options: ChatOptions): string {
+  return renderChat(tokenizer, templateMessages(messages), options);
+}
+
 /** Ids of messages as the model's chat template writes them. */
 export function chatIds(tokenizer: Tokenizer, messages: readonly ChatMessage[], options: ChatOptions): number[] {
-  return idsOf(tokenizer, renderChat(tokenizer, templateMessages(messages), options));
+  return idsOf(tokenizer, chatText(tokenizer, messages, options));
 }
 
 /** What a chat becomes. */

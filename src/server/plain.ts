@@ -141,8 +141,8 @@ export async function applyTemplate(call: Call): Promise<Response> {
   const messages = readMessages(fields.messages);
   const tools = readTools(fields.tools);
   const { tokenizer } = call.model(fields.model).model;
-  const { renderChat } = await import('../tokenizer/template.ts');
-  const prompt = renderChat(tokenizer, messages, {
+  const { chatText } = await import('../model/chat.ts');
+  const prompt = chatText(tokenizer, messages, {
     ...(tools.length > 0 && { tools }),
     variables: fields.chat_template_kwargs,
     signal: call.signal,

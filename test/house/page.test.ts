@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { checkout } from './checkout.ts';
 
 /** What a browser loads until the bundled model writes, after gzip. */
-const MAX_START_BYTES = 122_000;
+const MAX_START_BYTES = 123_000;
 /** The page's own code, all views together, without the engine. */
 const MAX_PAGE_BYTES = 60_000;
 
