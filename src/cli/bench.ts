@@ -26,12 +26,12 @@ const OPTIONS = {
     kind: 'text',
     short: 't',
     value: 'N,…',
-    help: 'threads, each number measured in turn; default what is fastest',
+    help: 'thread counts, measured one after the other; default: the fastest',
   },
   shape: {
     kind: 'text',
     value: 'SHAPE',
-    help: `a random model of this shape, made in memory: ${RANDOM_SHAPES.join(', ')}`,
+    help: `a random model of this shape, created in memory: ${RANDOM_SHAPES.join(', ')}`,
   },
   type: {
     kind: 'text',
@@ -43,28 +43,28 @@ const OPTIONS = {
     kind: 'text',
     value: 'TYPE',
     help:
-      'symboliclight shapes: type of head and prior, default the usual with --type; with -m: to load embedding and head in',
+      'symboliclight shapes: type of head and prior, default: the usual one for --type; with -m: type to load embedding and head in',
   },
   embedding: TYPE_OPTIONS.embedding,
   sparsity: {
     kind: 'number',
-    help: 'share of neurons forced to be silent, at random; the output means nothing',
+    help: 'fraction of neurons to silence at random; the output is meaningless',
   },
-  layers: { kind: 'integer', least: 1, help: 'fewer layers of the same shape' },
-  prompt: { kind: 'integer', short: 'p', least: 1, help: `tokens of the prompt; default ${DEFAULT_PROMPT}` },
+  layers: { kind: 'integer', least: 1, help: 'number of layers, instead of the number of the shape' },
+  prompt: { kind: 'integer', short: 'p', least: 1, help: `prompt tokens; default ${DEFAULT_PROMPT}` },
   tokens: { kind: 'integer', short: 'n', least: 1, help: `tokens to generate; default ${DEFAULT_TOKENS}` },
-  rounds: { kind: 'integer', least: 1, help: `rounds, of which the median counts; default ${DEFAULT_ROUNDS}` },
+  rounds: { kind: 'integer', least: 1, help: `number of rounds; the median is reported; default ${DEFAULT_ROUNDS}` },
   ...CONTEXT_OPTIONS,
 } as const satisfies OptionTable;
 
 export const bench: Command = command(
   {
     name: 'bench',
-    summary: 'Measures prefill and decode speed.',
+    summary: 'Measure prefill and decode speed.',
     positionals: [],
     options: OPTIONS,
     notes: [
-      'Sampling is left out: fixed ids are fed. bytesPerToken counts the weights, keys and values that a token reads.',
+      'Sampling is not included: fixed ids are used. bytesPerToken counts the weights, keys and values that a token reads.',
     ],
     examples: [
       'ternspike bench -p 128 -n 32',

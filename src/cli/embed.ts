@@ -12,29 +12,29 @@ import { withModel } from './stored.ts';
 export const embed: Command = command(
   {
     name: 'embed',
-    summary: 'Print a vector for each text, by a BERT or a decoder.',
+    summary: 'Embed texts with a BERT or a decoder: print a vector for each.',
     positionals: [{ name: 'TEXT', optional: true, repeated: true }],
     options: {
       ...MODEL_OPTIONS,
       ...TYPE_OPTIONS,
-      lines: { kind: 'text', value: 'FILE', help: 'a text on each line, instead of TEXT; - reads stdin' },
+      lines: { kind: 'text', value: 'FILE', help: 'one text per line, instead of TEXT; - reads stdin' },
       pooling: {
         kind: 'text',
         value: 'mean|cls|last|max',
-        help: "of the tokens of a text; default: the model's own, else mean, of a decoder last",
+        help: "how to combine the tokens of a text; default: the model's own, else mean; for a decoder, last",
       },
       'no-normalise': {
         kind: 'flag',
-        help: "leave vectors at the length they have; default: the model's own, else length 1",
+        help: "do not scale vectors to length 1; default: the model's own, else length 1",
       },
       'max-length': {
         kind: 'integer',
         least: 1,
-        help: 'cut texts to this many tokens; default: longer ones are refused',
+        help: 'truncate texts to N tokens; default: refuse longer ones',
       },
     } as const,
     notes: [
-      'TEXT of - reads one text from stdin, --lines - a text a line. Without --json each line of the output is the vector of a text, as a JSON array.',
+      'If TEXT is -, one text is read from stdin; --lines - reads one text per line. Without --json, each output line is the vector of a text, as a JSON array.',
     ],
     examples: [
       'ternspike embed -m bert/ "a cat sits outside" "a dog runs"',

@@ -43,30 +43,30 @@ const OPTIONS = {
   ...MODEL_OPTIONS,
   model: CLASSIFIER_MODEL,
   task: { kind: 'text', value: 'TASK', help: 'cola, sst2, mrpc, qqp, stsb, mnli, qnli, rte or wnli' },
-  data: { kind: 'text', value: 'DIR', help: "folder of the task's files, or the folder of GLUE that holds its folder" },
-  split: { kind: 'text', help: 'train, dev, or of mnli dev-matched and dev-mismatched; default dev' },
-  limit: { kind: 'integer', least: 1, help: 'samples at most; default all' },
+  data: { kind: 'text', value: 'DIR', help: "folder with the task's files, or the GLUE folder that contains it" },
+  split: { kind: 'text', help: 'train, dev, or for mnli dev-matched and dev-mismatched; default: dev' },
+  limit: { kind: 'integer', least: 1, help: 'maximum number of samples; default: all' },
   malformed: {
     kind: 'choice',
     choices: ['skip', 'refuse'],
-    help: 'lines that are no samples: leave them out and name them, or end; default skip',
+    help: 'malformed lines: skip and report them, or stop; default: skip',
   },
-  log: { kind: 'text', value: 'FILE', help: 'a line of JSON for each sample' },
-  resume: { kind: 'flag', help: 'go on from what --log holds' },
+  log: { kind: 'text', value: 'FILE', help: 'write one line of JSON per sample' },
+  resume: { kind: 'flag', help: 'resume from --log' },
   ...STEP_OPTIONS,
   ...SHARD_OPTIONS,
-  'max-length': { kind: 'integer', least: 4, help: `cut texts to N tokens; default ${GLUE_MAX_LENGTH}` },
+  'max-length': { kind: 'integer', least: 4, help: `truncate texts to N tokens; default: ${GLUE_MAX_LENGTH}` },
 } as const satisfies OptionTable;
 
 export const evalGlue: Command = command(
   {
     name: 'eval glue',
-    summary: 'Evaluates a classifier on a task of GLUE.',
+    summary: 'Evaluate a classifier on a GLUE task.',
     positionals: [],
     options: OPTIONS,
     notes: [
-      'Files as GLUE has them: SST-2/dev.tsv and so on. Metrics are those that GLUE reports; correlations of a constant are null.',
-      'An interrupted run goes on with the same command and --resume. A log of another model, task or options is refused.',
+      'Reads files as GLUE publishes them: SST-2/dev.tsv and so on. Reports the metrics of GLUE; a correlation with a constant is null.',
+      'To resume an interrupted run, repeat the command with --resume. A log of another model, task or options is refused.',
     ],
     examples: [
       'ternspike eval glue --task sst2 --data GLUE/SST-2 -m spikingbert/',
@@ -238,7 +238,7 @@ function progressLine(
     const done = records.length;
     const each = (now - begin) / 1000 / (done - before);
     const full = Math.min(BAR, Math.floor((BAR * done) / total));
-    const share = labels.length > 0 ? `  ${((100 * correct) / done).toFixed(2)} % right` : '';
+    const share = labels.length > 0 ? `  ${((100 * correct) / done).toFixed(2)} % correct` : '';
     out.progress(
       `[${'#'.repeat(full)}${'-'.repeat(BAR - full)}] ${done} of ${total}${share}  ` +
         `${each.toPrecision(3)} s each, ${clock(each * Math.max(total - done, 0))} left`,
@@ -248,7 +248,7 @@ function progressLine(
 
 function interrupted(done: number, log: LogFile | undefined): string {
   return `interrupted after ${done} samples: ` +
-    (log ? 'the same command with --resume goes on' : 'with --log FILE a run can be gone on with');
+    (log ? 'repeat the command with --resume to continue' : '--log FILE lets you resume the run');
 }
 
 function lineText({ title, metrics: names }: GlueTask, split: string, file: string, result: GlueResult): string[] {

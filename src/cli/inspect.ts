@@ -25,10 +25,10 @@ type Shown = MetadataValue | { readonly length: number; readonly first: readonly
 export const inspect: Command = command(
   {
     name: 'inspect',
-    summary: 'What a model file holds: metadata, description, tensors, memory needed.',
+    summary: "Show a model file's metadata, description, tensors and memory needs.",
     positionals: [{ name: 'FILE' }],
     options: { ...CONTEXT_OPTIONS, ...STORE_OPTIONS },
-    notes: ['Weights are not loaded. Files that hold only a vocabulary have no description and no plan.'],
+    notes: ['Weights are not loaded. Files that contain only a vocabulary have no description and no memory plan.'],
     examples: [
       'ternspike inspect model.gguf',
       'ternspike inspect model.gguf --ctx 4096 --json',

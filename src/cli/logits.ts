@@ -16,22 +16,22 @@ const TOP = 5;
 export const logits: Command = command(
   {
     name: 'logits',
-    summary: 'Logits behind every id of a sequence.',
+    summary: 'Print the logits after each token of a sequence.',
     positionals: [],
     options: {
       ...MODEL_OPTIONS,
       ...TYPE_OPTIONS,
-      ids: { kind: 'ids', value: '1,2,3', help: 'the sequence' },
+      ids: { kind: 'ids', value: '1,2,3', help: 'token ids of the sequence' },
       prefill: {
         kind: 'integer',
         value: 'K',
         least: 1,
-        help: 'the first K ids in one batch, the rest one by one; rows from K-1 on',
+        help: 'run the first K ids as one batch, the rest one by one; print rows from K-1 on',
       },
       'entropy-exit': {
         kind: 'number',
         least: 0,
-        help: 'SymbolicLight: end behind the block after which the last position is below X nats',
+        help: 'SymbolicLight: stop at the first block where the entropy of the last position is below X nats',
       },
       ...CONTEXT_OPTIONS,
     } as const,

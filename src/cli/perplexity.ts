@@ -21,21 +21,21 @@ const DEFAULT_WINDOW = 512;
 export const perplexityCommand: Command = command(
   {
     name: 'perplexity',
-    summary: "Perplexity of a text, by llama.cpp's protocol.",
+    summary: "Measure the perplexity of a text, by llama.cpp's protocol.",
     positionals: [],
     options: {
       ...MODEL_OPTIONS,
       ...TYPE_OPTIONS,
-      file: { kind: 'text', short: 'f', value: 'TEXT', help: 'the text file' },
+      file: { kind: 'text', short: 'f', value: 'TEXT', help: 'text file to measure' },
       ...CONTEXT_OPTIONS,
-      ctx: { kind: 'integer', least: 4, help: `tokens of a window; default ${DEFAULT_WINDOW}` },
-      chunks: { kind: 'integer', least: 1, help: 'windows at most; default all' },
-      bytes: { kind: 'integer', least: 1, help: 'only the first N bytes of the file' },
-      tokenizer: { kind: 'text', value: 'FILE', help: "a tokenizer instead of the model's" },
+      ctx: { kind: 'integer', least: 4, help: `tokens per window; default ${DEFAULT_WINDOW}` },
+      chunks: { kind: 'integer', least: 1, help: 'maximum number of windows; default: all' },
+      bytes: { kind: 'integer', least: 1, help: 'read only the first N bytes of the file' },
+      tokenizer: { kind: 'text', value: 'FILE', help: "use this tokenizer instead of the model's" },
       ...SHARD_OPTIONS,
     } as const,
     notes: [
-      'Windows of --ctx tokens, bos first; the second half of each is scored.',
+      'The text is split into windows of --ctx tokens, each starting with bos; the second half of each window is scored.',
       'A shard prints its windows as JSON; --merge has the figures that one machine has, to the last bit.',
     ],
     examples: [

@@ -9,6 +9,7 @@ import { randomSeed } from '../sample/rng.ts';
 import { type OptionTable, UsageError, type Values } from './args.ts';
 import { type Command, command, type Context } from './command.ts';
 import { readText, textArgument } from './files.ts';
+import { FORMAT_OPTIONS, formatOption } from './format-options.ts';
 import { generate } from './generation.ts';
 import { CONTEXT_OPTIONS, load, MODEL_OPTIONS, modelPath, TYPE_OPTIONS } from './load.ts';
 import { contextFor, type Prompt } from './prompt.ts';
@@ -25,25 +26,26 @@ const OPTIONS = {
   ...TYPE_OPTIONS,
   tokens: { kind: 'integer', short: 'n', least: 0, help: `tokens to generate at most; default ${DEFAULT_TOKENS}` },
   ...SAMPLING_OPTIONS,
+  ...FORMAT_OPTIONS,
   ...CONTEXT_OPTIONS,
   overflow: {
     kind: 'choice',
     choices: ['refuse', 'slide'],
-    help: 'what happens when the context is full; default refuse',
+    help: 'when the context is full; default refuse',
   },
-  'load-session': { kind: 'text', value: 'FILE', help: 'go on from what this session has read' },
-  'save-session': { kind: 'text', value: 'FILE', help: 'keep prompt and answer as a session to go on from' },
-  tokenizer: { kind: 'text', value: 'FILE', help: "a tokenizer instead of the model's" },
-  chat: { kind: 'flag', help: "take PROMPT as a user's message, by the model's chat template" },
+  'load-session': { kind: 'text', value: 'FILE', help: 'resume from a saved session' },
+  'save-session': { kind: 'text', value: 'FILE', help: 'save the session for later' },
+  tokenizer: { kind: 'text', value: 'FILE', help: "use this tokenizer instead of the model's" },
+  chat: { kind: 'flag', help: "treat PROMPT as a user message, using the model's chat template" },
   system: { kind: 'text', help: 'system message; with --chat' },
   template: {
     kind: 'text',
     value: 'FILE',
-    help: "a chat template (Jinja) instead of the model's, or the name of one of the model's; with --chat",
+    help: "chat template (Jinja) to use, or the name of one of the model's templates; with --chat",
   },
-  ids: { kind: 'ids', value: '1,2,3', help: 'the prompt as ids, instead of PROMPT' },
-  verbose: { kind: 'flag', help: 'all statistics: what every block spiked, where the model spikes' },
-  quiet: { kind: 'flag', short: 'q', help: 'no statistics, no warnings' },
+  ids: { kind: 'ids', value: '1,2,3', help: 'prompt as token ids, instead of PROMPT' },
+  verbose: { kind: 'flag', help: 'print all statistics; for spiking models, the spikes of every block' },
+  quiet: { kind: 'flag', short: 'q', help: 'print neither statistics nor warnings' },
 } as const satisfies OptionTable;
 
 type RunValues = Values<typeof OPTIONS>;
@@ -51,19 +53,22 @@ type RunValues = Values<typeof OPTIONS>;
 export const run: Command = command(
   {
     name: 'run',
-    summary: 'Generates text from a prompt.',
+    summary: 'Generate text from a prompt.',
     positionals: [{ name: 'PROMPT', optional: true }],
     options: OPTIONS,
     notes: [
-      'PROMPT of - reads stdin, and so does a pipe without PROMPT; one line break at its end is left out. Text is streamed ' +
-      'to stdout, statistics go to stderr. A terminal shows the prompt before the text, and control characters as ^[.',
-      'A session keeps what the model has read, not how it draws: options and seed are those of each run. A prompt goes on ' +
-      'where the session ended, without bos. -n 0 --save-session only reads. FILE appears when it is whole.',
+      'If PROMPT is -, or if stdin is a pipe and PROMPT is missing, the prompt is read from stdin without its final newline. ' +
+      'Text is streamed to stdout; statistics go to stderr. On a terminal, the prompt is printed before the text, and control ' +
+      'characters are shown as ^[.',
+      'A saved session contains the tokens read, not the sampling options or the seed: give these in each run. PROMPT continues ' +
+      'the loaded session, without bos. -n 0 --save-session only reads the prompt. The file appears once it is complete.',
     ],
     examples: [
       'ternspike run "Once upon a time"',
       'ternspike run "Once upon a time" -n 160 --temp 0 --json',
       'echo "One day, Tom" | ternspike run --seed 1 --stop "The end"',
+      'ternspike run "Is a cat an animal?" --choice yes --choice no',
+      'ternspike run "Today is " --regex "[0-9]{4}-[0-9]{2}-[0-9]{2}" --logprobs 3 --json',
       'ternspike run "Lily had a dog." -n 40 --save-session lily.session',
       'ternspike run "Then" --load-session lily.session --overflow slide',
       'ternspike run -m chat.gguf --chat "Why is the sky blue?" --system "Be brief."',
@@ -72,6 +77,7 @@ export const run: Command = command(
   async ({ values, positionals }, context) => {
     if (values.verbose && values.quiet) throw new UsageError('give --verbose or --quiet, not both');
     const prompt = await promptOf(values, positionals[0], context.signal);
+    const format = await formatOption(values, context.signal);
     const sampler: SamplerOptions = { ...samplerOptions(values), seed: values.seed ?? randomSeed() };
     checkSamplerOptions(sampler);
     const path = modelPath(values.model);
@@ -82,9 +88,10 @@ export const run: Command = command(
     try {
       using model = await openFor(path, prompt, loaded, values, context);
       using session = loaded || sink ? await openSession(model, loaded, values.overflow, context.signal) : undefined;
-      const { tokens: maxTokens = DEFAULT_TOKENS, overflow, stop } = values;
+      const { tokens: maxTokens = DEFAULT_TOKENS, overflow, stop, logprobs } = values;
       const statistics = values.quiet ? 'none' : values.verbose ? 'all' : 'short';
-      await generate(model, { path, prompt, sampler, maxTokens, overflow, stop, session, sink, statistics }, context);
+      const answer = { maxTokens, overflow, stop, format, logprobs };
+      await generate(model, { path, prompt, sampler, ...answer, session, sink, statistics }, context);
     } finally {
       await sink?.discard();
     }

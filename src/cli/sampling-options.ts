@@ -42,35 +42,41 @@ export const SAMPLING_OPTIONS: {
   readonly stop: Of<'text'> & { readonly repeatable: true };
   readonly seed: Of<'integer'>;
 } = {
-  temp: { kind: 'number', help: `temperature; 0 takes the likeliest token; ${byDefault('temperature')}` },
+  temp: { kind: 'number', help: `temperature; 0 = always the most likely token; ${byDefault('temperature')}` },
   'temperature-first': {
     kind: 'switch',
-    help: `temperature before top-p and min-p; ${byDefault('temperatureFirst')}`,
+    help: `apply the temperature before top-p and min-p; ${byDefault('temperatureFirst')}`,
   },
   'adaptive-temperature': {
     kind: 'choice',
     choices: ['off', 'cool', 'warm'],
-    help: `temperature by entropy; ${byDefault('adaptiveTemperature')}`,
+    help: `adapt the temperature to the entropy; ${byDefault('adaptiveTemperature')}`,
   },
-  'top-k': { kind: 'integer', help: `only the N likeliest tokens; 0 = all; ${byDefault('topK')}` },
-  'top-p': { kind: 'number', help: `the likeliest that sum to X; 1 = all; ${byDefault('topP')}` },
-  'min-p': { kind: 'number', help: `those at least X times as likely as the likeliest; ${byDefault('minP')}` },
-  'repeat-penalty': { kind: 'number', help: `penalty of recent tokens; 1 = none; ${byDefault('repeatPenalty')}` },
-  'repeat-last-n': { kind: 'integer', help: `how many tokens are recent; -1 = all; ${byDefault('repeatLastN')}` },
+  'top-k': { kind: 'integer', help: `sample from the N most likely tokens; 0 = all; ${byDefault('topK')}` },
+  'top-p': { kind: 'number', help: `sample from the most likely tokens that sum to X; 1 = all; ${byDefault('topP')}` },
+  'min-p': { kind: 'number', help: `sample from tokens at least X times as likely as the best; ${byDefault('minP')}` },
+  'repeat-penalty': { kind: 'number', help: `penalty for recent tokens; 1 = none; ${byDefault('repeatPenalty')}` },
+  'repeat-last-n': {
+    kind: 'integer',
+    help: `number of tokens that count as recent; -1 = all; ${byDefault('repeatLastN')}`,
+  },
   'frequency-penalty': {
     kind: 'number',
-    help: `penalty for every time a recent token came; ${byDefault('frequencyPenalty')}`,
+    help: `penalty per occurrence of a recent token; ${byDefault('frequencyPenalty')}`,
   },
-  'presence-penalty': { kind: 'number', help: `penalty of tokens that came at all; ${byDefault('presencePenalty')}` },
+  'presence-penalty': {
+    kind: 'number',
+    help: `penalty for tokens that occurred at all; ${byDefault('presencePenalty')}`,
+  },
   'logit-bias': {
     kind: 'text',
     value: 'ID=BIAS',
     repeatable: true,
-    help: 'added to the logit of a token; -inf bans it',
+    help: 'add BIAS to the logit of a token; -inf bans it',
   },
-  'vocab-limit': { kind: 'integer', least: 1, help: "ids from N on are never drawn; default the vocabulary's size" },
-  stop: { kind: 'text', repeatable: true, help: 'end before this text' },
-  seed: { kind: 'integer', least: 0, help: 'start of the random draws; default random' },
+  'vocab-limit': { kind: 'integer', least: 1, help: 'never draw ids from N on; default: size of the vocabulary' },
+  stop: { kind: 'text', repeatable: true, help: 'stop before this text' },
+  seed: { kind: 'integer', least: 0, help: 'random seed; default: random' },
 };
 
 /** @throws {UsageError} for a bias that is none */

@@ -42,7 +42,7 @@ async function tokenizerOfModel(source: ByteSource, signal: AbortSignal): Promis
   if (tokenizer) return tokenizer;
   throw new TokenizerError(
     'TOKENIZER_MISSING',
-    `${source.name} has no vocabulary; give one with --tokenizer FILE, or use --ids`,
+    `${source.name} contains no vocabulary; give one with --tokenizer FILE, or use --ids`,
   );
 }
 

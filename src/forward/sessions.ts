@@ -333,7 +333,7 @@ export class SessionDecoder implements Decoder {
     });
   }
 
-  /** The first of n tokens from row `from` on whose residual stream holds a NaN or infinity, counted from there; or −1. */
+  /** The first of n tokens from row `from` on whose residual stream contains a NaN or infinity, counted from there; or −1. */
   #notFinite(from: number, n: number): number {
     const { streamWidth } = this.#body;
     for (let t = 0; t < n; t++) if (this.#k.not_finite_f32(this.#body.streamAt(from + t), streamWidth) >= 0) return t;
@@ -344,7 +344,7 @@ export class SessionDecoder implements Decoder {
   #blame(share: Share<SessionMemory>, slot: number, describe: (some: readonly Share<SessionMemory>[]) => Step): void {
     const { pass: { state }, n } = share;
     const { layerName } = this.#body;
-    let why = `the embedding of position ${state.length} holds a NaN or infinity`;
+    let why = `the embedding of position ${state.length} contains a NaN or infinity`;
     let found = false;
     const look = (layer: number): void => {
       const t = found ? -1 : this.#notFinite(0, n);

@@ -112,6 +112,12 @@ export const CHAT_RULES: Rules<ChatOptions> = {
 /** The same of all that a chat takes. */
 export const CHAT_CALL_RULES: Rules<ChatCallOptions> = { ...GENERATE_RULES, ...CHAT_RULES, ...ANSWER_RULES };
 
+/** A chat that was rendered, to be answered any number of times. */
+export interface PreparedAnswers {
+  readonly ids: readonly number[];
+  answer(options?: GenerateOptions): AsyncGenerator<GenerateChunk, void>;
+}
+
 /** Everything that a generation said: what `complete` answers. */
 export interface Completion {
   readonly text: string;

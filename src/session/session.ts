@@ -188,7 +188,7 @@ export class Session {
     checkOptions('a session call', options, READ_RULES);
     const { decoder, state } = this.#alive();
     if (this.#busy) {
-      throw new SessionError('BUSY', 'another call on this session is under way; await it, or use a fork');
+      throw new SessionError('BUSY', 'another call on this session is running; await it, or use a fork');
     }
     const { vocab } = decoder;
     for (let i = 0; i < ids.length; i++) checkToken(ids[i], vocab, i);
@@ -309,7 +309,7 @@ export class Session {
   }
 
   #idle(): Parts {
-    if (this.#busy) throw new SessionError('BUSY', 'a call on this session is under way; await it first');
+    if (this.#busy) throw new SessionError('BUSY', 'a call on this session is running; await it first');
     return this.#alive();
   }
 }

@@ -77,7 +77,7 @@ export function templateOf(tokenizer: Tokenizer, { template, tools }: ChatOption
       ? `this model has the chat templates ${
         names.join(', ').slice(0, 200)
       } and no default; name one by the option template`
-      : 'this model came without a chat template: give it a text to continue, or a template by the option template',
+      : 'the model file contains no chat template: give it a text to continue, or pass the option template',
     { mentions: ['template'] },
   );
 }

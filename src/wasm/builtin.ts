@@ -41,7 +41,7 @@ export function builtin(wanted?: Build): Builtin {
   if (build === 'relaxed' && !hasRelaxedSimd()) {
     throw new TernspikeError(
       'WASM_UNSUPPORTED',
-      'this host has no relaxed SIMD; leave out the build option to use the base build',
+      'this host has no relaxed SIMD; omit the option build to use the base build',
     );
   }
   return {

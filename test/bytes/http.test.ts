@@ -415,7 +415,7 @@ http('a server that does not answer, or stops within a body, is given up on', as
     requests = [];
     const opening = httpSource(`${origin}/model.gguf`, { retries: 1, timeoutMs: 60 });
     const read = opening.then((source) => readFully(source, new Uint8Array(100), 0, 'x'));
-    await refuses(read, 'HTTP', 'nothing came for 0.06 s');
+    await refuses(read, 'HTTP', 'nothing arrived for 0.06 s');
   }
   // a drip is not silence: together longer than the limit, each wait a tenth of it
   answer = (_, response) => {

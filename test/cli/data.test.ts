@@ -46,7 +46,7 @@ data('tokenisers of their own are told apart by content; what is none is refused
   refused(await ternspike(['tokenize', '-m', model, '--tokenizer', vocab, 'a']), 2, 'not both');
 });
 
-data('tokenize needs no weights: the file may end behind its header', async () => {
+data('tokenize needs no weights: the file may end after its header', async () => {
   const { tensors } = await json<{ tensors: { bytes: number }[] }>(['inspect', model]);
   assert.ok(tensors.length > 0);
   const bare = files.file('vocabulary.gguf', speakingModel({ shape: { layers: 1 } }));

@@ -113,7 +113,7 @@ test('files that are no session of this model are refused, and nothing is writte
     [load(path('damaged')), 'SNAPSHOT: ', 'damaged', 'checksum'],
     [load(path('f'), other), 'SNAPSHOT_MODEL', path('f')],
     [load(path('missing')), 'IO', 'missing'],
-    [save(text), 'OPTION', 'no session', 'notes.txt'],
+    [save(text), 'OPTION', 'not a session', 'notes.txt'],
     [save(model), 'OPTION', 'same file'],
     [save(join(files.path, 'nowhere', 'a')), 'IO', 'created'],
   ];

@@ -112,7 +112,7 @@ table('tensors beyond the file, unaligned, overlapping or behind a hole are refu
   await refused(b(16), 'TENSOR_LAYOUT', 'aligned');
   await refused(b(33), 'TENSOR_LAYOUT', 'aligned');
   const hole = ggufBytes({ ...b(64), headerOnly: false });
-  await refused(new Uint8Array([...hole, ...new Uint8Array(64)]), 'TENSOR_LAYOUT', 'hole');
+  await refused(new Uint8Array([...hole, ...new Uint8Array(64)]), 'TENSOR_LAYOUT', 'gap');
   await refused({ tensors: [tensor({ offset: 32 }), tensor({ name: 'b', offset: 0 })] }, 'TENSOR_LAYOUT', '"a"');
 
   const end = ggufBytes({ tensors: [tensor(), tensor({ name: 'b' })], padEnd: false });

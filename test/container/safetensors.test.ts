@@ -193,13 +193,15 @@ files('the tensors tile the file: no overlap, no hole, nothing behind the last',
   const of = (...rows: Row[]): string => JSON.stringify(Object.fromEntries(rows.map((entry, i) => [`t${i}`, entry])));
   await read(safetensorsBytes(of(row([2], 8, 16), row([2], 0, 8)), 16));
   await refused(safetensorsBytes(of(row([2], 0, 8), row([2], 4, 12)), 12), 'ST_COVERAGE', '"t1"', 'overlaps');
-  await refused(safetensorsBytes(of(row([2], 0, 8), row([2], 12, 20)), 20), 'ST_COVERAGE', '"t1"', 'hole');
+  await refused(safetensorsBytes(of(row([2], 0, 8), row([2], 12, 20)), 20), 'ST_COVERAGE', '"t1"', 'gap');
   await refused(safetensorsBytes(of(row([2], 4, 12)), 12), 'ST_COVERAGE', 'begins at 4', 'expected 0');
   await refused(safetensorsBytes(of(row([2], 8, 0)), 8), 'ST_COVERAGE', '8, 0');
   await refused(altered('[8,32]', '[8]'), 'ST_COVERAGE', '[8]');
   await refused(altered('[8,32]', '[8,32,32]'), 'ST_HEADER', 'more than 2');
   for (const data of [35, 34, 0]) await refused(safetensorsBytes(FIXTURE, data), 'ST_COVERAGE', `${data}`, 'download');
-  for (const data of [37, 100]) await refused(safetensorsBytes(FIXTURE, data), 'ST_COVERAGE', `${data}`, 'no tensor');
+  for (const data of [37, 100]) {
+    await refused(safetensorsBytes(FIXTURE, data), 'ST_COVERAGE', `${data}`, 'other than a tensor');
+  }
   // ten tensors on one range
   const same = Array.from({ length: 10 }, () => row([2], 0, 8));
   await refused(safetensorsBytes(of(...same), 8), 'ST_COVERAGE', 'overlaps');
@@ -328,9 +330,9 @@ files('shards that contradict their index are refused with both', async () => {
   assert.equal([...good.tensors.keys()], ['a', 'b']);
   const bytes = new Uint8Array(8);
   assert.is(await good.source?.read(bytes, good.tensors.get('b')?.offset ?? 0), 8);
-  await refuses(openContainer(folder({ a: x, b: y }, { [x]: shard(['a']) })), 'ST_SHARDS', y, 'not there');
+  await refuses(openContainer(folder({ a: x, b: y }, { [x]: shard(['a']) })), 'ST_SHARDS', y, 'is missing');
   await refuses(openContainer(folder({ a: x }, { [x]: shard(['a', 'b']) })), 'ST_SHARDS', 'b', 'does not name');
-  await refuses(openContainer(folder({ a: x, b: x }, { [x]: shard(['a']) })), 'ST_SHARDS', 'b', 'does not hold');
+  await refuses(openContainer(folder({ a: x, b: x }, { [x]: shard(['a']) })), 'ST_SHARDS', 'b', 'does not contain');
   await refuses(
     openContainer(folder({ a: x, b: y }, { [x]: shard(['a', 'b']), [y]: shard(['b']) })),
     'ST_SHARDS',

@@ -139,7 +139,7 @@ test('PyTorch shards are found by their index', async () => {
   assert.is(container.format, 'torch');
   assert.equal(await bytesOf(source, container, 'a'), STORAGES[140]);
   assert.equal(await bytesOf(source, container, 'b'), floats(7));
-  await refuses(openContainer(folder({ a: 'm-1.bin', b: 'm-3.bin' })), 'ST_SHARDS', 'm-3.bin', 'not there');
+  await refuses(openContainer(folder({ a: 'm-1.bin', b: 'm-3.bin' })), 'ST_SHARDS', 'm-3.bin', 'is missing');
   for (const file of ['../m-1.bin', '/m.bin', 'a/m.pt', '.bin', 'x:m.pth']) {
     await refuses(openContainer(folder({ a: file })), 'ST_SHARDS', 'not a file of this folder');
   }

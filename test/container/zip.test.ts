@@ -98,8 +98,8 @@ archives('files that overlap, stand twice, lie beyond the directory or behind ju
     await refused([A, { ...B, listed: { size } }], {}, 'ZIP_LAYOUT', 'a/data/0', 'beyond');
     await refused([A, { ...B, listed: { header: size } }], {}, 'ZIP_LAYOUT', 'a/data/0', 'beyond');
   }
-  await refused(FILES, { prefix: utf8('junk') }, 'ZIP_LAYOUT', 'stands before');
-  await refused([{ ...A, listed: { header: 1 } }], {}, 'ZIP_LAYOUT', 'stands before');
+  await refused(FILES, { prefix: utf8('junk') }, 'ZIP_LAYOUT', 'precedes');
+  await refused([{ ...A, listed: { header: 1 } }], {}, 'ZIP_LAYOUT', 'precedes');
   await refused([{ name: bytesOf() }], {}, 'ZIP_LAYOUT', 'empty');
   await refused([{ name: 'a\0b' }], {}, 'ZIP_LAYOUT', 'NUL');
   await refused([{ name: bytesOf(0xff) }], {}, 'ZIP_LAYOUT', 'UTF-8');

@@ -138,7 +138,7 @@ for (const ranges of [true, false]) {
       await server.close();
     }
     const alone = await webServer((path) => path.endsWith(PARTS[0]) ? readFileSync(join(folder, PARTS[0])) : null);
-    await refuses(open(`${alone.origin}/${PARTS[0]}`), 'GGUF_SHARDS', PARTS[1], 'not there');
+    await refuses(open(`${alone.origin}/${PARTS[0]}`), 'GGUF_SHARDS', PARTS[1], 'is missing');
     await alone.close();
   });
 

@@ -174,7 +174,7 @@ test('a broken character map is refused', () => {
   refused(model(charsmap({ 64: 0x80000009 })), /names replacement 9 of 2 bytes/);
   refused(model(charsmap({}, 'b')), /does not end/);
   refused(model(Uint8Array.of(1, 2)), /character map has 2 bytes/);
-  refused(model(charsmap().subarray(0, 500)), /says its trie has 1024/);
+  refused(model(charsmap().subarray(0, 500)), /states that its trie has 1024/);
 });
 
 // case: T14

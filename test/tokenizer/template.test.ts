@@ -108,7 +108,7 @@ test('templates of a tokenizer, with its bos and eos', () => {
   assert.is(renderChat(tokenizer, CHAT.slice(1), { template: '{{ add_generation_prompt }}' }), 'True');
   assert.throws(
     () => renderChat(tokenizerOf(byteLevelMetadata()), CHAT),
-    /TEMPLATE: this model came without a chat template/,
+    /TEMPLATE: the model file contains no chat template/,
   );
 });
 

@@ -179,7 +179,7 @@ test('merges name two pieces whose sum is a piece, each pair once', () => {
   refused(() => tokenizerOf(changed(byteLevelMetadata(), 'merges', ['h e', 'h h'])), /merge 1 needs the piece "hh"/);
   refused(() => tokenizerOf(changed(byteLevelMetadata(), 'merges', ['he'])), /merge 0 is not two pieces/);
   refused(() => tokenizerOf(changed(byteLevelMetadata(), 'merges', ['h '])), /merge 0 is not two pieces/);
-  refused(() => tokenizerOf(changed(byteLevelMetadata(), 'merges', ['h e', 'h e'])), /merge 1 is there twice/);
+  refused(() => tokenizerOf(changed(byteLevelMetadata(), 'merges', ['h e', 'h e'])), /merge 1 occurs twice/);
   refused(() => tokenizerOf(changed(byteLevelMetadata(), 'merges', undefined)), /merges is missing/);
 });
 

@@ -200,12 +200,12 @@ export class SpikingBertClassifier implements Classifier {
     if (texts) {
       const [first, second] = texts;
       if (texts.length > 2 || typeof first !== 'string' || (texts.length === 2 && typeof second !== 'string')) {
-        throw new OptionError('OPTION', 'the input is no text and no pair of texts; classifyAll takes many');
+        throw new OptionError('OPTION', 'the input is neither a text nor a pair of texts; classifyAll takes many');
       }
       if (!this.#tokenizer) {
         throw new TokenizerError(
           'TOKENIZER_MISSING',
-          'this model came without a vocabulary; pass its vocab.txt by the option tokenizer, or pass ids',
+          'this model contains no vocabulary; pass its vocab.txt by the option tokenizer, or pass ids',
           { mentions: ['tokenizer', 'ids'] },
         );
       }

@@ -106,7 +106,7 @@ export function finder(step: Json, name: string): Finder {
   const literal = pattern.String;
   const source = literal ?? pattern.Regex;
   if (typeof source !== 'string' || source.length > MAX_PATTERN_CHARS) {
-    refuse(name, `the pattern of ${label(step)} is no String or Regex of at most ${MAX_PATTERN_CHARS} characters`);
+    refuse(name, `the pattern of ${label(step)} is not a String or Regex of at most ${MAX_PATTERN_CHARS} characters`);
   }
   if (typeof literal === 'string' && literal !== '') {
     return (text) => {
