@@ -11,7 +11,6 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const PAGE = 'docs/reliability.md';
 /** Where tests are, and folders there that hold none. */
 const FOLDERS = ['test'];
-const LEFT_OUT = /node_modules|[\\/]work[\\/]/;
 /** Cases of the server that none of its tests names. */
 const SERVER = 'no test names it yet';
 const TAG = /^\s*\/\/ case: ((?:[A-Z]\d+ ?)+)$/;
@@ -36,12 +35,19 @@ function nameAfter(lines, at) {
   return name?.replace(/\$\{[^}]*\}/g, '…');
 }
 
+/** Files below a folder, but for packages, which may link back to this checkout. */
+function files(folder, below = '') {
+  return readdirSync(join(folder, below), { withFileTypes: true }).flatMap((entry) => {
+    if (!entry.isDirectory()) return [join(below, entry.name)];
+    return entry.name === 'node_modules' || entry.name === 'work' ? [] : files(folder, join(below, entry.name));
+  });
+}
+
 /** Case → where it is tested. */
 function tags() {
   const found = new Map();
   for (const folder of FOLDERS) {
-    const paths = readdirSync(join(root, folder), { recursive: true }).map(String)
-      .filter((path) => /\.(ts|mjs)$/.test(path) && !LEFT_OUT.test(path)).sort();
+    const paths = files(join(root, folder)).filter((path) => /\.(ts|mjs)$/.test(path)).sort();
     for (const path of paths) {
       const lines = readFileSync(join(root, folder, path), 'utf8').split('\n');
       lines.forEach((line, at) => {

@@ -1,6 +1,6 @@
 /** The lists of tests that not every runtime runs name tests that exist, and leave enough. */
 import { readdirSync } from 'node:fs';
-import { join, sep } from 'node:path';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ENGINE, ONCE } from '../once.ts';
@@ -8,9 +8,16 @@ import { checkout } from './checkout.ts';
 
 const once = suite('once');
 
-const files = readdirSync(join(checkout(), 'test'), { recursive: true, encoding: 'utf8' })
-  .map((path) => path.split(sep).join('/'))
-  .filter((path) => path.endsWith('.test.ts') && !path.includes('node_modules'));
+/** Tests below a folder, but for packages, which may link back to this checkout. */
+function tests(below: string): string[] {
+  return readdirSync(join(checkout(), 'test', below), { withFileTypes: true }).flatMap((entry) => {
+    const path = below === '' ? entry.name : `${below}/${entry.name}`;
+    if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : tests(path);
+    return path.endsWith('.test.ts') ? [path] : [];
+  });
+}
+
+const files = tests('');
 
 once('every entry names a test, and says why', () => {
   for (const [start, why] of Object.entries({ ...ONCE, ...ENGINE })) {
