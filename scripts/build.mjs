@@ -243,7 +243,7 @@ async function page() {
     format: 'esm',
     splitting: true,
     chunkNames: 'chunks/[name]-[hash]',
-    entryPoints: { app: 'web/main.ts', host: 'web/host.ts' },
+    entryPoints: { app: 'web/main.ts', host: 'web/host.ts', style: 'web/static/style.css' },
     define: { BUNDLED_MODELS: JSON.stringify(models), ENGINE_VERSION: JSON.stringify(version) },
   });
   preloads(`${out}/index.html`, metafile.outputs, out);

@@ -10,6 +10,15 @@ const counted = (head) => [head, `${head}\n    spend(1);`];
 
 const CHANGES = {
   'constraint.ts': [
+    // bytes of pieces come from our own tokenizers
+    [
+      "import { extractTokenizer, type TokenizerData } from './tokenizer';",
+      "import { type TokenizerData } from './tokenizer';",
+    ],
+    [
+      'const data = extractTokenizer(source);',
+      'const data = { ...source, specialTokenIds: new Set<number>(source.specialTokenIds) };',
+    ],
     // machines of our own: choices, calls of tools, white space before an answer
     ['const machine = createMachine(responseFormat, tokenizer);', 'const machine = responseFormat.machine;'],
     [
@@ -74,6 +83,42 @@ const CHANGES = {
       `function exceedsMaxItems(frame: ArrayFrame): boolean {
     if (itemSchema(frame.schema, frame.length) === false) return true;`,
     ],
+    // names of any kind are strings as others, whose safe pieces are known
+    [
+      'function stringCapacity(state: JsonState): number | undefined {',
+      `function stringCapacity(state: JsonState): number | undefined {
+    if (state.mode === 'key-string' && state.highSurrogate === undefined && (state.stringPending ?? 0) === 0) {
+        const frame = topObject(state);
+        return typeof frame.schema === 'boolean' || openKeys(frame) === null ? Infinity : undefined;
+    }`,
+    ],
+    // what a name of any kind has said changes nothing, where no name before it begins so: one mask for all its pieces
+    [
+      '(stringLengthKey(state, stringKeyClamp) ?? bytesKey(state.bytes))',
+      '(freeNameKey(state) ?? stringLengthKey(state, stringKeyClamp) ?? bytesKey(state.bytes))',
+    ],
+    [
+      'function stringLengthKey(',
+      `const PLAIN_OBJECT = new Set(['type', 'additionalProperties', 'minProperties', 'maxProperties', 'title', 'description']);
+
+function freeNameKey(state: JsonState): string | undefined {
+    if (state.mode !== 'key-string' || state.highSurrogate !== undefined || (state.stringPending ?? 0) !== 0) return undefined;
+    const { schema, seen } = topObject(state);
+    if (schema !== true && !Object.keys(schema).every((key) => PLAIN_OBJECT.has(key) || isEmptyProperties(schema, key))) return undefined;
+    for (const frame of state.stack) {
+        if (!isContentIndependent(frame.schema, CONTENT_DEPENDENT_FRAME_KEYWORDS, contentNeutralFrames)) return undefined;
+    }
+    const name = decodeString(state.bytes ?? []) ?? '';
+    for (const known of seen) if (known.startsWith(name)) return undefined;
+    return '#name';
+}
+
+function isEmptyProperties(schema: Schema, key: string): boolean {
+    return key === 'properties' && Object.keys((schema as { properties: object }).properties).length === 0;
+}
+
+function stringLengthKey(`,
+    ],
     // names that are required keep their places where the number of properties is bounded
     [
       'function keyPrefixAllowed(',
@@ -133,6 +178,8 @@ function unicodeKeyPrefixAllowed(`,
         const fits = fixed === null ? numberPrefixValid(text) && exact(text) : true;
         if (fits && integerPrefixViable(state.schema, text)) return { ...state, text };`,
     ],
+    ['const SCALE_DIGIT_LIMIT = 3;', 'const SCALE_DIGIT_LIMIT = 2;'],
+    ['(?:[eE]\\+?(\\d{0,3}))?$/.exec(text)', '(?:[eE]\\+?(\\d{0,2}))?$/.exec(text)'],
     [
       'function integerPrefixViable(schema: Schema, text: string): boolean {',
       `function exact(text: string): boolean {

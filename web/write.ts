@@ -5,10 +5,9 @@
 import { counters } from './counters.ts';
 import { byId, bytes, h, reason, save } from './dom.ts';
 import { hashIds } from './hash.ts';
-import { bundled, BUNDLED_WRITER, fromFiles, type OpenModel, openModel } from './models.ts';
+import { bundled, BUNDLED_WRITER, type Choice, fromFiles, type OpenModel, openModel } from './models.ts';
 import { Pace } from './pace.ts';
 import { paceSlider, transport } from './player.ts';
-import { pickModel } from './picker.ts';
 import { samplingControls } from './sampling.ts';
 import { type Input, Story } from './story.ts';
 
@@ -244,8 +243,9 @@ export async function writeView(section: HTMLElement): Promise<void> {
     await run();
   }
 
-  async function change(given?: Parameters<typeof pickModel>[1]): Promise<void> {
+  async function change(given?: Choice): Promise<void> {
     pace.pause();
+    const { pickModel } = await import('./picker.ts');
     const next = await pickModel('write', given);
     if (next) {
       adopt(next);

@@ -11,8 +11,8 @@ import type { GenerateOptions } from '../model/types.ts';
 import { inOrder } from './in-order.ts';
 import { type Asked, isRequest, readLine, type Task, type Unreadable } from './line.ts';
 import { answerPlain } from './plain.ts';
-import { answerRequest, type Means } from './requests.ts';
-import { errorBody, isOfRow, lineSum, rowId } from './rows.ts';
+import { requestAnswerer } from './requests.ts';
+import { isOfRow, lineSum, rowId } from './rows.ts';
 import { inShard, type Shard } from '../eval/shard.ts';
 
 /** A line that is to be answered. */
@@ -85,6 +85,7 @@ export async function* answerItems(items: AsyncIterator<Item, void>, options: Ba
   const controller = new AbortController();
   const abort = (): void => controller.abort(outer.reason);
   outer.addEventListener('abort', abort, { once: true });
+  const request = requestAnswerer({ model, name, date, parallel });
   const answer = async ({ index, line, sum, asked }: Item): Promise<Row> => {
     outer.throwIfAborted();
     const id = rowId(run, sum);
@@ -100,22 +101,18 @@ export async function* answerItems(items: AsyncIterator<Item, void>, options: Ba
       return text({ custom_id: asked.customId, response: null, error }, true, 0);
     }
     const own = (seed + index) % Number.MAX_SAFE_INTEGER;
-    const means: Means = { model, name, id, seed: own, date, defaults, signal: controller.signal };
-    const response = (code: number, body: object): object => ({
-      custom_id: asked.customId,
-      response: { status_code: code, request_id: id, body },
-      error: null,
-    });
+    const { signal } = controller;
     try {
       if (asked.kind === 'plain') {
-        const said = await answerPlain(task, asked.row, means);
+        const said = await answerPlain(task, asked.row, { model, seed: own, date, defaults, signal });
         return text({ index, ...custom(asked.customId), ...said }, false, tokensOf(said));
       }
-      const body = await answerRequest(asked.url, asked.body, means);
-      return text(response(200, body), false, tokensOf(body));
+      const { url, body: fields, customId } = asked;
+      const { status, body } = await request({ url, body: fields, id, seed: own, signal });
+      const response = { status_code: status, request_id: id, body };
+      return text({ custom_id: customId, response, error: null }, status >= 400, tokensOf(body));
     } catch (error) {
-      if (controller.signal.aborted || !isOfRow(error)) throw error;
-      if (asked.kind === 'request') return text(response(400, errorBody(error)), true, 0);
+      if (signal.aborted || asked.kind === 'request' || !isOfRow(error)) throw error;
       const { code, reason: message } = error;
       return text({ index, ...custom(asked.customId), error: { code, message } }, true, 0);
     }

@@ -6,12 +6,23 @@ import { negativeLogLikelihood } from '../eval/perplexity.ts';
 import type { ClassifyInput } from '../forward/classifier.ts';
 import { OptionError } from '../errors.ts';
 import { GENERATE_RULES, type GenerateOptions } from '../model/types.ts';
-import { LIST, shown, TEXT } from '../options.ts';
+import { checkValue, LIST, type Rule, shown, TEXT } from '../options.ts';
+import type { Model } from '../model/model.ts';
 import { SAMPLER_RULES } from '../sample/options.ts';
 import type { ChatMessage } from '../tokenizer/template.ts';
-import { field, wrongField } from './fields.ts';
 import type { Fields, Task } from './line.ts';
-import { type Means, messagesOf } from './requests.ts';
+
+/** What a row is answered with. */
+export interface Means {
+  readonly model: Model;
+  /** For a row without one of its own. */
+  readonly seed: number;
+  /** What templates take for today. */
+  readonly date: Date;
+  /** What the command line asks of every text; the row goes first. */
+  readonly defaults: GenerateOptions;
+  readonly signal: AbortSignal;
+}
 
 /** Options that a row may state beside its text, in the spelling of the library or with underscores. */
 const ROW_OPTIONS = [...Object.keys(SAMPLER_RULES), 'maxTokens', 'stop'];
@@ -31,7 +42,7 @@ const TASK: Readonly<Record<Task, (row: Fields, means: Means) => Promise<object>
 async function generate(row: Fields, { model, seed, date, defaults, signal }: Means): Promise<object> {
   const options: GenerateOptions = { ...defaults, seed, ...rowOptions(row), signal };
   const messages = field<ChatMessage[]>(row, 'messages', LIST);
-  const prompt = messages ? await model.chatIds(messagesOf(messages), { date, signal }) : promptOf(row);
+  const prompt = messages ? await model.chatIds(messages, { date, signal }) : promptOf(row);
   const { text, finishReason, usage } = await model.complete(prompt, {
     ...options,
     ...(messages && { joined: false }),
@@ -107,3 +118,13 @@ function rowOptions(row: Fields): GenerateOptions {
   }
   return options as GenerateOptions;
 }
+
+/** A field of a row; null counts as left out. @throws {OptionError} `OPTION` */
+function field<T>(row: Fields, name: string, rule: Rule): T | undefined {
+  const value = row[name] ?? undefined;
+  checkValue(name, value, rule);
+  return value as T | undefined;
+}
+
+const wrongField = (name: string, reason: string): OptionError =>
+  new OptionError('OPTION', `${name} ${reason}`, { option: name });

@@ -4,7 +4,7 @@
  * @module
  */
 import { createHash } from 'node:crypto';
-import { OptionError, TernspikeError } from '../errors.ts';
+import { TernspikeError } from '../errors.ts';
 
 /** All that an answer depends on besides its line. Undefined entries do not count. */
 export type RunKey = Readonly<Record<string, unknown>>;
@@ -37,11 +37,4 @@ const ENVIRONMENT = ['WORKER_DIED', 'DISPOSED', 'IO', 'MEMORY', 'WASM_FORBIDDEN'
 /** Whether an error is a row's own. Everything else ends the batch. */
 export function isOfRow(error: unknown): error is TernspikeError {
   return error instanceof TernspikeError && !ENVIRONMENT.includes(error.code);
-}
-
-/** An error as OpenAI's API shows it. */
-export function errorBody(error: TernspikeError): object {
-  const param = error instanceof OptionError ? error.option ?? null : null;
-  const code = error.code === 'CONTEXT_OVERFLOW' ? 'context_length_exceeded' : error.code;
-  return { error: { message: error.reason, type: 'invalid_request_error', param, code } };
 }

@@ -54,7 +54,7 @@ const OPTIONS = {
     kind: 'integer',
     short: 'n',
     least: 0,
-    help: 'tokens of a row that states no number; default as there is room, 512 at most',
+    help: 'tokens of a plain row that states no number; default as there is room, 512 at most',
   },
   ...SAMPLING_OPTIONS,
   seed: { kind: 'integer', least: 0, help: 'a row without a seed takes this one plus its number; default 0' },

@@ -101,10 +101,10 @@ export class Conversation {
       this.#messages = [...before.messages, { role: 'user', content: user }];
       ({ ids, dropped } = plain ? this.#continued(user) : await this.#rendered(options.maxTokens));
       cached = this.#keep(ids);
-      const chunks = this.#model.generate(ids.slice(cached), {
+      const chunks = this.#model.generate(ids, {
         ...options,
         session: this.#session,
-        history: ids.slice(0, cached),
+        read: cached,
         ...(!plain && { joined: false }),
       });
       for await (const chunk of chunks) {

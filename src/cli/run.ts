@@ -9,6 +9,7 @@ import { randomSeed } from '../sample/rng.ts';
 import { type OptionTable, UsageError, type Values } from './args.ts';
 import { type Command, command, type Context } from './command.ts';
 import { readText, textArgument } from './files.ts';
+import { FORMAT_OPTIONS, formatOption } from './format-options.ts';
 import { generate } from './generation.ts';
 import { CONTEXT_OPTIONS, load, MODEL_OPTIONS, modelPath, TYPE_OPTIONS } from './load.ts';
 import { contextFor, type Prompt } from './prompt.ts';
@@ -25,6 +26,7 @@ const OPTIONS = {
   ...TYPE_OPTIONS,
   tokens: { kind: 'integer', short: 'n', least: 0, help: `tokens to generate at most; default ${DEFAULT_TOKENS}` },
   ...SAMPLING_OPTIONS,
+  ...FORMAT_OPTIONS,
   ...CONTEXT_OPTIONS,
   overflow: {
     kind: 'choice',
@@ -65,6 +67,8 @@ export const run: Command = command(
       'ternspike run "Once upon a time"',
       'ternspike run "Once upon a time" -n 160 --temp 0 --json',
       'echo "One day, Tom" | ternspike run --seed 1 --stop "The end"',
+      'ternspike run "Is a cat an animal?" --choice yes --choice no',
+      'ternspike run "Today is " --regex "[0-9]{4}-[0-9]{2}-[0-9]{2}" --logprobs 3 --json',
       'ternspike run "Lily had a dog." -n 40 --save-session lily.session',
       'ternspike run "Then" --load-session lily.session --overflow slide',
       'ternspike run -m chat.gguf --chat "Why is the sky blue?" --system "Be brief."',
@@ -73,6 +77,7 @@ export const run: Command = command(
   async ({ values, positionals }, context) => {
     if (values.verbose && values.quiet) throw new UsageError('give --verbose or --quiet, not both');
     const prompt = await promptOf(values, positionals[0], context.signal);
+    const format = await formatOption(values, context.signal);
     const sampler: SamplerOptions = { ...samplerOptions(values), seed: values.seed ?? randomSeed() };
     checkSamplerOptions(sampler);
     const path = modelPath(values.model);
@@ -83,9 +88,10 @@ export const run: Command = command(
     try {
       using model = await openFor(path, prompt, loaded, values, context);
       using session = loaded || sink ? await openSession(model, loaded, values.overflow, context.signal) : undefined;
-      const { tokens: maxTokens = DEFAULT_TOKENS, overflow, stop } = values;
+      const { tokens: maxTokens = DEFAULT_TOKENS, overflow, stop, logprobs } = values;
       const statistics = values.quiet ? 'none' : values.verbose ? 'all' : 'short';
-      await generate(model, { path, prompt, sampler, maxTokens, overflow, stop, session, sink, statistics }, context);
+      const answer = { maxTokens, overflow, stop, format, logprobs };
+      await generate(model, { path, prompt, sampler, ...answer, session, sink, statistics }, context);
     } finally {
       await sink?.discard();
     }

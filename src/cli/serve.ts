@@ -9,10 +9,10 @@ import type { Model } from '../model/model.ts';
 import type { App, LogEntry } from '../server/types.ts';
 import { type OptionTable, UsageError, type Values } from './args.ts';
 import { type Command, command, type Context } from './command.ts';
-import { withSource } from './files.ts';
 import { listen } from './listen.ts';
 import { CONTEXT_OPTIONS, load, MODEL_OPTIONS, modelPath, TYPE_OPTIONS } from './load.ts';
 import { bundledModel, DEFAULT_CLASSIFIER } from './package-folder.ts';
+import { STORE_OPTIONS, withModel } from './stored.ts';
 
 const DEFAULT_PORT = 8080;
 /** Sessions side by side unless told, and fewer where memory is short. */
@@ -61,6 +61,7 @@ const OPTIONS = {
   activations: MODEL_OPTIONS.activations,
   threads: MODEL_OPTIONS.threads,
   ...TYPE_OPTIONS,
+  ...STORE_OPTIONS,
   quiet: { kind: 'flag', short: 'q', help: 'no log' },
 } as const satisfies OptionTable;
 
@@ -110,7 +111,7 @@ export const serve: Command = command(
     // one after the other: memory is looked at for each when those before it are there
     let before: Promise<unknown> = Promise.resolve();
     const models = Object.fromEntries(named.map(([name, path]) => {
-      const model = before.then(() => openServed(name, path, values, { out, signal: opening }, say));
+      const model = before.then(() => openServed(name, path, values, { ...context, signal: opening }, say));
       before = model;
       return [name, model];
     }));
@@ -194,7 +195,7 @@ async function openServed(
   const options = { build, activations, threads, kv, type, head, embedding, contextLength: values.ctx };
   for (let parallel = Math.min(values.parallel ?? DEFAULT_PARALLEL, MAX_PARALLEL);;) {
     try {
-      const model = await withSource(path, context.signal, (source) => load(source, { ...options, parallel }, context));
+      const model = await withModel(path, context, (source) => load(source, { ...options, parallel }, context));
       const { sessions, stateBytes, totalBytes } = model.plan;
       say({
         time: new Date().toISOString(),

@@ -3,7 +3,7 @@
  * @module
  */
 import type { ToolCall } from '../chat/types.ts';
-import type { Answer, FinishReason, GenerateChunk, GenerateUsage, ScoredToken } from './types.ts';
+import type { Answer, Completion, FinishReason, GenerateChunk, GenerateUsage, ScoredToken } from './types.ts';
 
 /** What was said so far. */
 interface Growing {
@@ -41,4 +41,10 @@ export async function collect(chunks: AsyncIterable<GenerateChunk>, count: numbe
     // the last chunk of a generation that was not broken off has both
     return { ...rest, ...end!, ...(scored && { logprobs }) };
   });
+}
+
+/** The same of generations that are no chats. */
+export async function completionsOf(chunks: AsyncIterable<GenerateChunk>, count: number): Promise<Completion[]> {
+  const all = await collect(chunks, count);
+  return all.map(({ reasoning: _none, toolCalls: _no, ...completion }) => completion);
 }

@@ -83,10 +83,10 @@ export class Generation {
   /** Reads what is left of the prompt, and generates. @throws {SessionError}; the signal's reason */
   async *run(session: Session, { read, scores }: HeadStart): AsyncGenerator<GenerateChunk, void> {
     const { parts: { tokenizer, generator }, ids } = this.#made;
-    const { maxTokens, onPrefill, onSpikes, history = [], echo = false, logprobs } = this.#options;
+    const { maxTokens, onPrefill, onSpikes, echo = false, logprobs } = this.#options;
     const call = picked<CallOptions>(this.#options, CALL_RULES);
     const limit = checkMaxTokens(maxTokens, session, ids.length - read);
-    for (const id of [...history, ...ids]) this.#sampler.accept(id);
+    for (const id of ids) this.#sampler.accept(id);
     const joined = this.#options.joined ?? (this.#run === null && tokenizer !== null && endsWithText(tokenizer, ids));
     const stream = tokenizer?.stream({ continues: !echo && joined }) ?? SILENT;
     const leave = generator.decoder.join();

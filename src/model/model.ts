@@ -4,7 +4,6 @@
  */
 import {
   EMBED_RULES,
-  type Embedder,
   type EmbedOptions,
   type Encoding,
   ENCODING_RULES,
@@ -20,8 +19,6 @@ import {
 import { checkOptions, checkValue, picked, shown, whole, wrongValue } from '../options.ts';
 import type { Container } from '../container/tensor.ts';
 import { DescriptionError, OptionError, SessionError, TokenizerError } from '../errors.ts';
-import { statedPooling } from '../forward/pooling.ts';
-import { checkEntropyExit, exitBlock } from '../session/entropy-exit.ts';
 import type { ModelDescription } from '../description/description.ts';
 import type { MemoryPlan } from '../description/plan.ts';
 import {
@@ -38,17 +35,15 @@ import {
   type LogitsOptions,
   type ModelParts,
   type ModelStats,
+  type PreparedAnswers,
 } from './types.ts';
-import { collect } from './collect.ts';
 import { Generation, type GenerationParts, spikesOf } from './generation.ts';
 import { isIds } from './prompt.ts';
-import { entropyAt } from '../sample/sampler.ts';
+import { defaultPooling, embedderOf } from './vectors.ts';
 import { Session, SESSION_RULES, type SessionOptions } from '../session/session.ts';
-import { eachStream } from '../session/streams.ts';
 import type { ChatMessage, ChatOptions } from '../tokenizer/template.ts';
 import { preparedFormat } from '../structured/prepare.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import type { Ptr } from '../wasm/arena.ts';
 
 export type {
   Answer,
@@ -225,8 +220,8 @@ export class Model {
    */
   async complete(prompt: string | readonly number[], options: GenerateOptions = {}): Promise<Completion> {
     if (options.n !== undefined) throw new OptionError('OPTION', 'n is for completions and streams', { option: 'n' });
-    const [{ text, ids, finishReason, usage, logprobs }] = await collect(this.generate(prompt, options), 1);
-    return { text, ids, finishReason, usage, ...(logprobs && { logprobs }) };
+    const { completionsOf } = await import('./collect.ts');
+    return (await completionsOf(this.generate(prompt, options), 1))[0];
   }
 
   /**
@@ -240,14 +235,8 @@ export class Model {
     options: GenerateOptions & { readonly n: number },
   ): Promise<Completion[]> {
     checkOptions('completions', options, GENERATE_RULES, ['n']);
-    const all = await collect(this.generate(prompt, options), options.n);
-    return all.map(({ text, ids, finishReason, usage, logprobs }) => ({
-      text,
-      ids,
-      finishReason,
-      usage,
-      ...(logprobs && { logprobs }),
-    }));
+    const { completionsOf } = await import('./collect.ts');
+    return await completionsOf(this.generate(prompt, options), options.n);
   }
 
   /**
@@ -262,13 +251,23 @@ export class Model {
     messages: readonly ChatMessage[],
     options: ChatCallOptions = {},
   ): AsyncGenerator<GenerateChunk, void> {
+    const { answer } = await this.prepareChat(messages, options);
+    yield* answer();
+  }
+
+  /**
+   * Renders a chat once, for any number of answers.
+   * @returns the ids of the prompt, and what answers it by the same options with some others in their place
+   * @internal
+   */
+  async prepareChat(messages: readonly ChatMessage[], options: ChatCallOptions = {}): Promise<PreparedAnswers> {
     checkOptions('chat', options, CHAT_CALL_RULES);
     const parts = this.#generator();
     options.signal?.throwIfAborted();
     // the interpreter of templates is a sixth of the code, and most models are never talked to
     const { prepareChat } = await import('./chat.ts');
-    const { ids, spelled, read, ...chat } = await prepareChat(this.tokenizer, messages, options);
-    yield* read(this.#run(parts, ids, chat.options, spelled));
+    const { ids, spelled, read, options: own } = await prepareChat(this.tokenizer, messages, options);
+    return { ids, answer: (more = {}) => read(this.#run(parts, ids, { ...own, ...more }, spelled)) };
   }
 
   /**
@@ -278,6 +277,7 @@ export class Model {
    */
   async answer(messages: readonly ChatMessage[], options: ChatCallOptions = {}): Promise<Answer> {
     if (options.n !== undefined) throw new OptionError('OPTION', 'n is for streams of chats', { option: 'n' });
+    const { collect } = await import('./collect.ts');
     return (await collect(this.chat(messages, options), 1))[0];
   }
 
@@ -296,39 +296,9 @@ export class Model {
    */
   async logits(ids: readonly number[], options: LogitsOptions = {}): Promise<Float32Array[]> {
     checkOptions('logits', options, LOGITS_RULES);
-    const { decoder, arena, description } = this.#generator();
-    const { signal, from = 0, entropyExit, onHidden } = options;
-    const afterLayer = onHidden && eachStream(arena, decoder, description, onHidden);
-    const blocks = entropyExit === undefined ? undefined : await this.#exit(ids, entropyExit, signal);
-    const session = this.session();
-    try {
-      const rows: Float32Array[] = [];
-      await session.read(
-        ids,
-        { signal, blocks, afterLayer },
-        from,
-        (at) => void rows.push(arena.f32(at, decoder.vocab).slice()),
-      );
-      return rows;
-    } finally {
-      session.dispose();
-    }
-  }
-
-  /** After how many blocks the head is sure of the last of `ids`. */
-  async #exit(ids: readonly number[], threshold: number, signal?: AbortSignal): Promise<number> {
-    const { decoder, arena, sampler } = this.#generator();
-    const blocks = checkEntropyExit(threshold, decoder.blocks);
-    const entropy = (logits: Ptr): number => {
-      const best = sampler.kernels.argmax_f32(logits, decoder.vocab);
-      return entropyAt(sampler, logits, decoder.vocab, arena.f32(logits + 4 * best, 1)[0]);
-    };
-    const session = this.session();
-    try {
-      return await exitBlock(session, ids, blocks, threshold, entropy, signal);
-    } finally {
-      session.dispose();
-    }
+    const parts = this.#generator();
+    const { logitsOf } = await import('./logits.ts');
+    return await logitsOf(parts, ids, options, () => this.session());
   }
 
   /**
@@ -392,28 +362,7 @@ export class Model {
 
   /** How `embed` pools by default; null for a model that makes no vectors. */
   get defaultPooling(): Pooling | null {
-    const { embedder, generator, container } = this.#alive();
-    if (embedder) return embedder.pooling;
-    // of a decoder's tokens the last alone has seen all others
-    return generator?.decoder.states ? statedPooling(container).pooling ?? 'last' : null;
-  }
-
-  /** What makes vectors: of its own, or by the decoder. @throws {DescriptionError} `ARCHITECTURE` */
-  async #embedder(): Promise<Embedder> {
-    const { embedder, generator, arena, tokenizer, container, description } = this.#alive();
-    if (embedder) return embedder;
-    const { width, architecture } = description;
-    if (!generator?.decoder.states) {
-      throw new DescriptionError(
-        'ARCHITECTURE',
-        `${architecture} models make no vectors of texts; BERTs and decoders that do not spike do`,
-      );
-    }
-    const { decoder } = generator;
-    const { pooling = 'last', normalise = true } = statedPooling(container);
-    const session = (): Session => this.session();
-    const { DecoderEmbedder } = await import('../session/embedder.ts'); // most models make no vectors
-    return new DecoderEmbedder({ decoder, arena, tokenizer, pooling, normalise, width, session });
+    return defaultPooling(this.#alive());
   }
 
   /**
@@ -428,7 +377,7 @@ export class Model {
   embed(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array[]>;
   async embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Float32Array | Float32Array[]> {
     checkOptions('embed', options, EMBED_RULES);
-    const embedder = await this.#embedder();
+    const embedder = await embedderOf(this.#alive(), () => this.session());
     if (typeof texts === 'string') return (await embedder.embed([texts], options))[0];
     return await embedder.embed(texts, options);
   }

@@ -58,8 +58,6 @@ export interface GenerateOptions extends SamplerOptions, SessionOptions, CallOpt
   /** How many ids at the beginning of the prompt the session has read already: it goes on after them, and penalties count them as
    *  they count the rest. Less than the prompt has; with `session` only. Default 0. */
   readonly read?: number;
-  /** What `session` has read before the prompt, so that penalties of recent tokens see it too. */
-  readonly history?: readonly number[];
   /** Keep the space that joins the text to the prompt, where the vocabulary has it (SentencePiece), so that prompt + text
    *  reads right. Default: true after a prompt that ends with text; false after one that ends with a special token, and in
    *  `chat`. With false, all pieces together are `tokenizer.decode(ids)`. */
@@ -92,7 +90,6 @@ export const GENERATE_RULES: Rules<GenerateOptions> = {
   n: whole(1, MAX_COMPLETIONS),
   session: OBJECT,
   read: whole(0),
-  history: LIST,
   joined: FLAG,
   onPrefill: CALL,
   onSpikes: CALL,
@@ -114,6 +111,12 @@ export const CHAT_RULES: Rules<ChatOptions> = {
 
 /** The same of all that a chat takes. */
 export const CHAT_CALL_RULES: Rules<ChatCallOptions> = { ...GENERATE_RULES, ...CHAT_RULES, ...ANSWER_RULES };
+
+/** A chat that was rendered, to be answered any number of times. */
+export interface PreparedAnswers {
+  readonly ids: readonly number[];
+  answer(options?: GenerateOptions): AsyncGenerator<GenerateChunk, void>;
+}
 
 /** Everything that a generation said: what `complete` answers. */
 export interface Completion {

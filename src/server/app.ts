@@ -7,7 +7,7 @@ import { bearerAuth } from 'hono/bearer-auth';
 import { cors } from 'hono/cors';
 import { HTTPException } from 'hono/http-exception';
 import { MAX_REQUEST_BYTES } from '../limits.ts';
-import { CALL, checkOptions, LIST, type Rules, whole } from '../options.ts';
+import { CALL, checkOptions, LIST, OBJECT, type Rules, whole } from '../options.ts';
 import { ActivityLog } from './activity.ts';
 import { Call, type Settings } from './call.ts';
 import { chatCompletions } from './chat-completions.ts';
@@ -45,6 +45,7 @@ const RULES: Rules<ServerOptions> = {
   apiKeys: LIST,
   origins: LIST,
   hosts: { expected: 'a list of names, or any', holds: (value) => value === 'any' || Array.isArray(value) },
+  date: OBJECT,
   log: CALL,
 };
 

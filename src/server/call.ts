@@ -11,7 +11,9 @@ import { eventStream } from './sse.ts';
 import type { ServerOptions } from './types.ts';
 
 /** Options with nothing left out. */
-export type Settings = Required<Omit<ServerOptions, 'parallel' | 'log'>> & Pick<ServerOptions, 'parallel' | 'log'>;
+export type Settings =
+  & Required<Omit<ServerOptions, 'parallel' | 'log' | 'date'>>
+  & Pick<ServerOptions, 'parallel' | 'log' | 'date'>;
 
 export class Call {
   readonly request: Request;

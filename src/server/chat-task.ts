@@ -2,7 +2,7 @@
  * A conversation as work for a model: its ids, the positions at which others may go on from it, and how it is answered.
  * @module
  */
-import type { ChatCallOptions } from '../model/types.ts';
+import type { ChatCallOptions, GenerateOptions } from '../model/types.ts';
 import type { ChatMessage, ChatOptions } from '../tokenizer/template.ts';
 import { room } from './asked.ts';
 import { commonLength } from './prefix-cache.ts';
@@ -11,12 +11,9 @@ import type { Served, Task } from './served.ts';
 /** Tokens of an answer that states no number. */
 const DEFAULT_TOKENS = 512;
 
-/** Options of a template. */
-const WRITTEN = ['tools', 'variables'] as const;
-
 export interface ChatTask {
   /** One answer. @param n how many there will be */
-  answer(more: ChatCallOptions, n: number): Task;
+  answer(more: GenerateOptions, n: number): Task;
 }
 
 /**
@@ -30,26 +27,17 @@ export async function chatTask(
   options: ChatCallOptions,
   { maxTokens: wanted, cached, signal }: { maxTokens?: number; cached: boolean; signal: AbortSignal },
 ): Promise<ChatTask> {
-  const { model } = served;
-  // the text must not depend on how long a request waits
-  const written: ChatOptions = {
-    ...Object.fromEntries(WRITTEN.filter((key) => options[key] !== undefined).map((key) => [key, options[key]])),
-    ...(options.toolChoice === 'none' && { tools: undefined }),
-    date: new Date(),
-    signal,
-  };
-  const ids = await model.chatIds(messages, written);
+  const date = served.date && { date: served.date };
+  const { ids, answer } = await served.model.prepareChat(messages, { ...date, ...options, signal });
   const maxTokens = room(served, ids, wanted ?? DEFAULT_TOKENS, 'messages');
-  const inner = cached && served.cache.enabled && !served.rewinds
-    ? await boundaries(served, messages, written, ids)
-    : [];
+  const keeps = cached && served.cache.enabled && !served.rewinds;
+  const inner = keeps ? await boundaries(served, messages, options, ids) : [];
   return {
     answer: (more, n) => ({
       ids,
       boundaries: n > 1 && served.rewinds ? [ids.length - 1] : inner,
       whole: !cached,
-      start: (session, read, signal) =>
-        model.chat(messages, { ...options, ...more, date: written.date, maxTokens, session, read, signal }),
+      start: (session, read, signal) => answer({ ...more, maxTokens, session, read, signal }),
     }),
   };
 }
@@ -58,15 +46,16 @@ export async function chatTask(
 async function boundaries(
   { model }: Served,
   messages: readonly ChatMessage[],
-  options: ChatOptions,
+  { tools, toolChoice, variables }: ChatCallOptions,
   ids: readonly number[],
 ): Promise<number[]> {
+  const written: ChatOptions = { variables, ...(toolChoice !== 'none' && { tools }), addGenerationPrompt: false };
   const system = messages[0].role === 'system' ? 1 : 0;
   const found = new Set([ids.length - 1]);
   for (const count of new Set([system, messages.length - 1])) {
     if (count === 0 || count >= messages.length) continue;
     try {
-      const begun = await model.chatIds(messages.slice(0, count), { ...options, addGenerationPrompt: false });
+      const begun = await model.chatIds(messages.slice(0, count), written);
       found.add(commonLength(begun, ids, ids.length - 1));
     } catch {
       // a template that refuses a part of a conversation has no boundary there

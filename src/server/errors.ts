@@ -91,8 +91,8 @@ const OF_REQUESTS: Readonly<Record<string, string | null>> = {
   TEXT_TOO_LONG: null,
   TOKENIZER_MISSING: null,
   ARCHITECTURE: 'model',
-  SCHEMA: 'response_format',
   FORMAT: 'response_format',
+  SCHEMA_LIMIT: 'response_format',
 };
 
 /** Any error as the sender of a request may see it: what is no fault of the request says nothing of this machine. */

@@ -54,7 +54,7 @@ function contentText(content: unknown, at: string, optional: boolean): string {
   }).join('');
 }
 
-/** Calls of tools that an assistant made, with their arguments as objects, as templates write them. */
+/** Calls of tools that an assistant made. */
 function toolCalls(calls: unknown, at: string): object[] {
   if (!Array.isArray(calls)) throw badField(at, `${at} is ${shown(calls)}, expected a list`);
   return calls.map((call: unknown, i) => {
@@ -63,12 +63,6 @@ function toolCalls(calls: unknown, at: string): object[] {
     if (typeof name !== 'string' || typeof given !== 'string') {
       throw badField(`${at}[${i}]`, `${at}[${i}] needs function.name and function.arguments, both texts`);
     }
-    let parsed: unknown = given;
-    try {
-      parsed = JSON.parse(given);
-    } catch {
-      // what is no JSON stays the text that it is
-    }
-    return { ...(typeof id === 'string' && { id }), type: 'function', function: { name, arguments: parsed } };
+    return { ...(typeof id === 'string' && { id }), type: 'function', function: { name, arguments: given } };
   });
 }

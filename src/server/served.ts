@@ -144,12 +144,15 @@ export class Served {
   readonly fingerprint: string;
   /** Seconds since 1970. */
   readonly created: number;
+  /** What templates take for today; undefined for the day itself. */
+  readonly date: Date | undefined;
 
   constructor(
     name: string,
     model: Model,
-    { parallel, queue, cacheBytes }: { parallel?: number; queue: number; cacheBytes: number },
+    { parallel, queue, cacheBytes, date }: { parallel?: number; queue: number; cacheBytes: number; date?: Date },
   ) {
+    this.date = date;
     this.name = name;
     this.model = model;
     this.created = Math.floor(Date.now() / 1000);

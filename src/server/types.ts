@@ -30,6 +30,8 @@ export interface ServerOptions {
   readonly origins?: readonly string[];
   /** Names that the server answers to, besides `localhost` and addresses; `any` where something before it checks that. */
   readonly hosts?: readonly string[] | 'any';
+  /** What chat templates take for today. Default: the day of the request; a fixed one makes answers the same every day. */
+  readonly date?: Date;
   /** Is told of every request when it is over. */
   readonly log?: (entry: LogEntry) => void;
 }

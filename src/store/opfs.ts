@@ -66,13 +66,21 @@ export interface Quota {
   readonly persistent: boolean;
 }
 
+/** Milliseconds that a user has to answer whether the page may store things; the answer counts later, too. */
+const ANSWER_MS = 30_000;
+
 /**
- * Asks how much room there is, and for storage that the browser does not delete by itself. Some ask the user: call it after a click.
+ * Asks how much room there is, and for storage that the browser does not delete by itself. Firefox asks the user: call it after a click. A
+ * question that is not answered within 30 s counts as a no.
  * @param persist whether to ask for that; default true
  */
 export async function storageQuota(persist: boolean = true): Promise<Quota> {
   const { storage } = browser();
-  const kept = await (persist ? storage?.persist?.() : storage?.persisted?.())?.catch(() => false);
+  const asked = (persist ? storage?.persist?.() : storage?.persisted?.())?.catch(() => false);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<boolean>((resolve) => void (timer = setTimeout(() => resolve(false), ANSWER_MS)));
+  const kept = await Promise.race([asked, late]);
+  clearTimeout(timer);
   const { quota = null, usage = null } = await storage?.estimate?.().catch(() => null) ?? {};
   return { quota, usage, persistent: kept === true };
 }

@@ -27,7 +27,7 @@ export interface Parts {
 }
 
 /** Bytes of a part. All that a kill loses of a download, and what is in memory for each connection. */
-export const PART_BYTES: number = 16 << 20;
+export const PART_BYTES: number = 8 << 20;
 
 /** Milliseconds between two looks at a file that another page has in the making. */
 const LOOK_MS = 200;

@@ -51,7 +51,7 @@ function vocabularyOf(tokenizer: Tokenizer): Vocabulary {
   const made: Vocabulary = {
     tokens: [...tokens, new Uint8Array(0)],
     eosTokenId: vocabSize,
-    specialTokenIds: [...special],
+    specialTokenIds: [...special, vocabSize],
     stop,
     stripsSpace: spaced >= 0 && !tokenizer.stream().push(spaced).startsWith(' '),
     longest,

@@ -23,8 +23,8 @@ export interface WorkerSession {
   dispose(): Promise<void>;
 }
 
-/** Options of `generate`, with a session of the worker. Functions cannot be sent: neither `mask` nor `onPrefill`, and a format is
- *  plain data, prepared by the worker. */
+/** Options of `generate`, with a session of the worker. A mask cannot be sent, as it answers; and a format is plain data, prepared by
+ *  the worker. */
 export interface WorkerGenerateOptions extends Omit<GenerateOptions, 'session' | 'stretchMs' | 'mask' | 'format'> {
   readonly format?: Exclude<FormatOption, Format>;
   /** Continue this session instead of a new one, as `GenerateOptions.session`. */

@@ -29,6 +29,11 @@ const stories = await open(defaultModel, { parallel: 8 });
 const random = await open(speakingModel(), { parallel: 4, contextLength: 2048 });
 const story = createTernspike(stories, { parallel: 8 });
 const chat = createTernspike(random);
+/** Random weights like white space as much as anything, and JSON has room for it everywhere. */
+const { tokenizer } = random;
+const spaces = Array.from({ length: tokenizer.vocabSize }, (_, id) => id)
+  .filter((id) => /^\s+$/.test(new TextDecoder().decode(tokenizer.pieceBytes(id))));
+const dense = { ternspike: { logitBias: Object.fromEntries(spaces.map((id) => [id, -1000])) } };
 /** The random model would end at any token. */
 const endless = { ternspike: { logitBias: { 2: -1000 } } };
 
@@ -82,6 +87,7 @@ const cases = {
       output: Output.object({ schema }),
       seed: 5,
       maxOutputTokens: 400,
+      providerOptions: dense,
     });
     assert.deepEqual(Object.keys(output).sort(), ['age', 'name']);
     assert.ok(typeof output.name === 'string' && Number.isInteger(output.age));
@@ -111,7 +117,8 @@ const cases = {
         toolChoice: stepNumber === 0 ? { type: 'tool', toolName: 'weather' } : 'none',
       }),
       seed: 6,
-      maxOutputTokens: 60,
+      maxOutputTokens: 120,
+      providerOptions: dense,
     });
     assert.equal(said.steps.length, 2);
     assert.equal(said.steps[0].finishReason, 'tool-calls');
@@ -121,7 +128,12 @@ const cases = {
 
   async 'a tool call is streamed'() {
     const add = tool({
-      inputSchema: jsonSchema({ type: 'object', properties: { n: { type: 'boolean' } }, required: ['n'] }),
+      inputSchema: jsonSchema({
+        type: 'object',
+        properties: { n: { type: 'boolean' } },
+        required: ['n'],
+        additionalProperties: false,
+      }),
     });
     const result = streamText({
       model: chat(),
@@ -130,6 +142,7 @@ const cases = {
       toolChoice: 'required',
       seed: 7,
       maxOutputTokens: 200,
+      providerOptions: dense,
     });
     const types = [];
     for await (const part of result.stream) types.push(part.type);

@@ -1,6 +1,6 @@
 /** `pull`, `models` and `rm`, and names of a hub in the other commands: processes that are killed, that compete, and that may not write. */
-import { type ChildProcess } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { type ChildProcess, execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { suite } from 'uvu';
@@ -150,5 +150,56 @@ store('a cache that cannot be made is refused', () =>
       temp.remove();
     }
   }));
+
+/** A disk of 16 MB for the time of `use`; false where none can be mounted. */
+async function onSmallDisk(use: (path: string) => Promise<void>): Promise<boolean> {
+  const temp = folder();
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', temp.path], { stdio: 'ignore' });
+  } catch {
+    temp.remove();
+    return false;
+  }
+  try {
+    await use(temp.path);
+  } finally {
+    execFileSync('umount', ['-l', temp.path]);
+    temp.remove();
+  }
+  return true;
+}
+
+store(
+  'a disk that fills up leaves what was, and the pull resumes when there is room',
+  () =>
+    within(async ({ env, hub }) => {
+      const mounted = await onSmallDisk(async (path) => {
+        const own = { ...env, HF_HUB_CACHE: join(path, 'hub') };
+        await json(['pull', 'hf:org/speaks'], { env: own });
+        hub.lies.bytesPerSecond = 6e6;
+        const from = hub.bytes;
+        const filling = setInterval(() => {
+          if (hub.bytes - from < 3e6) return;
+          clearInterval(filling);
+          writeFileSync(join(path, 'filler'), noise(8_000_000));
+        }, 5);
+        const full = await ternspike(['pull', 'org/large'], { env: own });
+        clearInterval(filling);
+        refused(full, 1, 'STORE_FULL', 'HF_HUB_CACHE');
+        refused(await ternspike(['pull', 'org/large'], { env: own }), 1, 'STORE_FULL', 'room for');
+        await json(['inspect', 'hf:org/speaks', '--offline'], { env: own });
+        rmSync(join(path, 'filler'));
+        hub.lies.bytesPerSecond = undefined;
+        const { path: file, downloaded } = await json<{ path: string; downloaded: number }>(['pull', 'org/large'], {
+          env: own,
+        });
+        assert.ok(downloaded < LARGE.length, 'it resumed');
+        assert.is(sha256(readFileSync(file)), sha256(LARGE));
+      });
+      if (!mounted) {
+        console.log('    no small disk can be mounted here: full disks are tested by errors that are made up');
+      }
+    }),
+);
 
 store.run();

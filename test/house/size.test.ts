@@ -13,8 +13,8 @@ const MAX_WASM_BYTES = 80_000;
 const MAX_ENGINE_GZIP_BYTES = 80_000;
 /** What holds answers to formats, after gzip. */
 const MAX_STRUCTURED_GZIP_BYTES = 32_000;
-/** The interpreter of chat templates, which the first conversation loads: the whole of jinja2's language. */
-const MAX_TEMPLATE_GZIP_BYTES = 34_000;
+/** What the first conversation loads: the interpreter of chat templates, the whole of jinja2's language, and what reads answers. */
+const MAX_TEMPLATE_GZIP_BYTES = 40_000;
 
 /** What opens a tokenizer's own file, after gzip: an export beside the engine. A model in one GGUF file has its tokenizer in itself,
  *  and a bundler leaves this chunk out where nobody asks for it. */
@@ -29,7 +29,7 @@ const root = checkout();
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
 const KERNELS = /^dist\/chunks\/kernels\.generated-/;
-const TEMPLATE = /^dist\/chunks\/template-/;
+const TEMPLATE = /^dist\/chunks\/(template|chat)-/;
 /** Loaded by conversions and benchmarks, for folders and checkpoints, by threads, and one for each architecture. */
 const APART =
   /^dist\/chunks\/(http|template|chat|many|format|convert|requantise|translate|torch|other-floats|random|forward|architecture|embedder|script\.generated)-/;

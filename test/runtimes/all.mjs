@@ -11,6 +11,7 @@ import process from 'node:process';
 import { bundle } from './bundle.mjs';
 import { commands } from './commands.mjs';
 import { dashboard } from './dashboard.mjs';
+import { store } from './store.mjs';
 import { find, here, root } from './find.mjs';
 import { run } from './process.mjs';
 import { launch as launchPuppeteer } from './puppeteer.mjs';
@@ -46,7 +47,7 @@ function slowest(output) {
 }
 
 /** Node, Deno or Bun: `args` come before the script. @param chosen arguments of the runner: which tests, all by default */
-async function script(runtime, program, args, env = {}, chosen = [], version = undefined) {
+async function script(runtime, program, args, env = {}, chosen = [], version = undefined, seconds = PAGE_SECONDS) {
   if (program === null) return absent(runtime, 'it is not installed', strict);
   version ??= versionOf(program);
 
@@ -61,14 +62,19 @@ async function script(runtime, program, args, env = {}, chosen = [], version = u
 
   await suite(runtime, version, 'portable', async () => {
     const file = join(here, 'script.mjs');
-    const { code, output } = await run(program, [...args, file, runtime], { cwd: root, env, seconds: PAGE_SECONDS });
+    const { code, output } = await run(program, [...args, file, runtime], { cwd: root, env, seconds });
     const report = output.split('\n').findLast((line) => line.startsWith('{"runtime"'));
     if (code !== 0 || report === undefined) throw new Error(`exit code ${code}\n${output}`);
     return count(runtime, JSON.parse(report));
   });
 }
 
-/** Node 24 for 64-bit Arm, emulated: what differs where only the kernels do. */
+/** Kernels of every family that an emulator runs in a minute or two: conversions, products, functions, spikes, sums. */
+const ARM64 = ['convert', 'mathf', 'gemm', 'spike', 'norm', 'elementwise', 'select', 'window'].map((name) =>
+  `kernels/${name}.`
+);
+
+/** Node 24 for 64-bit Arm, emulated: those kernels, and the portable hashes on one thread. */
 function arm64(runtime) {
   const { qemu, nodeArm64 } = found;
   if (qemu === undefined) return; // this processor is not emulated; node24 may be it
@@ -76,7 +82,7 @@ function arm64(runtime) {
   const libraries = join(root, 'build', 'arm64', 'root');
   const emulatedVersion = execFileSync(qemu, ['-L', libraries, nodeArm64, '--version'], { encoding: 'utf8' }).trim()
     .slice(1);
-  return script(runtime, qemu, ['-L', libraries, nodeArm64], {}, ['kernels/', 'forward/'], emulatedVersion);
+  return script(runtime, qemu, ['-L', libraries, nodeArm64], { TERNSPIKE_EMULATED: '1' }, ARM64, emulatedVersion, 900);
 }
 
 async function workerd(runtime) {
@@ -118,6 +124,7 @@ async function browser(runtime, programs, launch) {
     await suite(runtime, opened.version, 'isolated page', () => page(runtime, opened, true));
     await suite(runtime, opened.version, 'plain page', () => page(runtime, opened, false));
     if (opened.page) await suite(runtime, opened.version, 'dashboard', () => dashboard(opened, runtime));
+    if (opened.page) await suite(runtime, opened.version, 'store', () => store(opened));
     await suite(runtime, opened.version, 'web page', () => webpage(opened, runtime));
   } finally {
     await opened.close();

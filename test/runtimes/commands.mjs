@@ -6,7 +6,10 @@ import { suite } from './report.mjs';
 
 /** Name → what it is called in the table, and its command. */
 const COMMANDS = {
+  'ai-sdk': ['AI SDK', ['test/ai-sdk/all.mjs']],
   bundlers: ['package and bundlers', ['test/bundlers/all.mjs']],
+  clients: ['clients of the server', ['test/clients/all.mjs']],
+  'ai-sdk': ['the AI SDK', ['test/ai-sdk/all.mjs']],
   fuzz: ['changed files', ['build/test/fuzz/main.js', '--seed', '1', '--minutes', '0.5']],
   lives: ['lives', ['--expose-gc', 'build/test/lives.js', '--rounds', '30']],
   locks: ['lock files', ['test/locks.mjs']],

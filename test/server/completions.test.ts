@@ -7,6 +7,7 @@ const test = suite('completions');
 const PATH = '/v1/completions';
 const ONCE = { prompt: 'Once upon a time', seed: 1, max_tokens: 12 };
 
+// case: S18
 test('a completion is what the library says with the same options', async () => {
   await serving(stories(), {}, async ({ json, model }) => {
     const said = await json(PATH, ONCE);
@@ -24,6 +25,7 @@ test('a completion is what the library says with the same options', async () => 
   });
 });
 
+// case: S18
 test('a stream says the same as the whole answer, token by token, and usage where it is asked for', async () => {
   await serving(stories(), {}, async ({ json, events }) => {
     const whole = await json(PATH, ONCE);
@@ -93,6 +95,7 @@ test('stop texts end an answer before they appear, whole and streamed', async ()
   });
 });
 
+// case: S5
 test('a context has room for a prompt and one token; what is asked beyond it is cut to the room', async () => {
   await serving(chatModel({ contextLength: 16 }), {}, async ({ json }) => {
     const prompt = (length: number): number[] => Array.from({ length }, (_, i) => 3 + i % 9);
@@ -108,6 +111,7 @@ test('a context has room for a prompt and one token; what is asked beyond it is 
   });
 });
 
+// case: S4
 test('banned tokens are never drawn, and a ban of all is refused', async () => {
   await serving(stories(), {}, async ({ json, model }) => {
     const { ids: [first] } = await model.complete(ONCE.prompt, { temperature: 0, maxTokens: 1 });

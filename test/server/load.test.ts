@@ -40,6 +40,7 @@ const MODELS: Readonly<Record<string, () => Promise<Model>>> = {
 };
 
 for (const [name, open] of Object.entries(MODELS)) {
+  // case: S18 S21
   test(`32 clients at once have the answers that each has alone: ${name}`, async () => {
     const alone: unknown[] = [];
     await serving(open(), { cacheBytes: 0 }, async ({ ask }) => {
@@ -73,6 +74,7 @@ async function settled(app: Server['app'], running: number): Promise<void> {
   assert.equal([found, waiting], [running, 0]);
 }
 
+// case: S14
 test('places are as many as sessions; more wait in their order, and no more than the queue takes', async () => {
   await serving(stories({ parallel: 2 }), { queue: 3 }, async ({ ask, app, json }) => {
     const controllers = Array.from({ length: 2 }, () => new AbortController());
@@ -103,6 +105,7 @@ test('places are as many as sessions; more wait in their order, and no more than
   });
 });
 
+// case: S14
 test('a thousand requests: each is answered or told to come again, and none is lost', async () => {
   await serving(stories({ parallel: 4 }), { queue: 32 }, async ({ ask, app }) => {
     const asked = Array.from({ length: 1000 }, (_, i) => ask(PATH, { prompt: 'The', seed: i % 3, max_tokens: 2 }));
@@ -115,6 +118,7 @@ test('a thousand requests: each is answered or told to come again, and none is l
   });
 });
 
+// case: S11 X3
 test('who goes away frees the place: in the queue, while a prompt is read, between tokens, in the middle of a stream', async () => {
   await serving(stories({ parallel: 1 }), {}, async ({ app, ask, json, log }) => {
     const expected = (await json(PATH, { ...LONG, max_tokens: 5 })).choices[0].text;
@@ -153,6 +157,7 @@ test('who goes away frees the place: in the queue, while a prompt is read, betwe
   });
 });
 
+// case: S12
 test('a reader that takes nothing holds back its answer, and then loses it', async () => {
   await serving(stories({ parallel: 1 }), { idleMs: 80 }, async ({ app, ask, log, json }) => {
     const response = await ask(PATH, { ...LONG, max_tokens: 100_000, stream: true });
@@ -169,6 +174,7 @@ test('a reader that takes nothing holds back its answer, and then loses it', asy
   });
 });
 
+// case: X6
 test('a request that takes too long is broken off, whole and streamed', async () => {
   await serving(stories({ parallel: 1 }), { timeoutMs: 60 }, async ({ app, json, ask }) => {
     const { error } = await json(PATH, { ...LONG, max_tokens: 100_000 }, 504);
@@ -194,6 +200,7 @@ test('a server that ends refuses what is new, finishes what it has begun, and br
   });
 });
 
+// case: S19
 test('a failure in the middle of a stream ends it with an error; the log has its stack, the client has not', async () => {
   const model = await stories();
   const generate = model.generate.bind(model);

@@ -62,6 +62,7 @@ test('where sessions go back, a longer state takes the place of the shorter ones
   assert.is(cache.size, 2);
 });
 
+// case: S21
 test('an answer has the same bits with and without, and says how much was not read again', async () => {
   const path = '/v1/completions';
   const begin = 'Once upon a time, there was a little girl named Lily. She had a dog.';
@@ -106,10 +107,10 @@ test('a conversation goes on from where it was, also with a model that cannot go
     const model = await open();
     // the stories have no template of their own
     const chatIds = model.chatIds.bind(model);
-    const chat = model.chat.bind(model);
+    const prepareChat = model.prepareChat.bind(model);
     Object.assign(model, {
       chatIds: (messages: never, options: object) => chatIds(messages, { template: CHAT_TEMPLATE, ...options }),
-      chat: (messages: never, options: object) => chat(messages, { template: CHAT_TEMPLATE, ...options }),
+      prepareChat: (messages: never, options: object) => prepareChat(messages, { template: CHAT_TEMPLATE, ...options }),
     });
     await serving(model, {}, async ({ json }) => {
       const system = { role: 'system', content: 'Lily and Tom tell a story about a dog in the park.' };

@@ -36,6 +36,7 @@ const NUMBERS: Readonly<Record<string, readonly [wrong: readonly unknown[], righ
   echo: [[1, 'yes'], [true, false, null]],
 };
 
+// case: S3 S4 S16
 test('a field out of its range is refused by its name, its neighbours are answered', async () => {
   await serving(stories(), {}, async ({ json }) => {
     for (const [field, [wrong, right]] of Object.entries(NUMBERS)) {
@@ -53,6 +54,7 @@ test('a field out of its range is refused by its name, its neighbours are answer
   });
 });
 
+// case: S2
 test('a body that is no JSON object, or is one in several ways, is refused', async () => {
   await serving(stories(), {}, async ({ json, ask }) => {
     const deep = (n: number): string => `{"prompt":"a","metadata":${'['.repeat(n)}${']'.repeat(n)}}`;
@@ -89,6 +91,7 @@ test('a body that is no JSON object, or is one in several ways, is refused', asy
   });
 });
 
+// case: S1
 test('bodies are bounded, whether they say how long they are or not', async () => {
   await serving(stories(), { bodyBytes: 1000 }, async ({ app, json }) => {
     const { error } = await json(PATH, { prompt: 'x'.repeat(1000) }, 413);
@@ -107,6 +110,7 @@ test('bodies are bounded, whether they say how long they are or not', async () =
   });
 });
 
+// case: S8
 test('only JSON is taken for a body', async () => {
   await serving(stories(), {}, async ({ ask }) => {
     const status = async (type: string): Promise<number> =>
@@ -129,6 +133,7 @@ test('only JSON is taken for a body', async () => {
   });
 });
 
+// case: S9
 test('paths and methods that there are not', async () => {
   await serving(stories(), {}, async ({ app, ask }) => {
     for (
@@ -164,6 +169,7 @@ test('paths and methods that there are not', async () => {
   });
 });
 
+// case: S10
 test('models are names that were given at the start: no path, no address', async () => {
   await serving(stories(), {}, async ({ json, ask }) => {
     for (
@@ -179,6 +185,7 @@ test('models are names that were given at the start: no path, no address', async
   });
 });
 
+// case: S6 S7
 test('names of other hosts and pages of other origins are refused', async () => {
   await serving(stories(), { origins: ['https://app.example'], hosts: ['server.example'] }, async ({ app, ask }) => {
     const status = async (url: string, headers: Record<string, string> = {}): Promise<number> =>
@@ -209,6 +216,7 @@ test('names of other hosts and pages of other origins are refused', async () => 
   });
 });
 
+// case: S15
 test('with keys, who brings none of them is refused; health is open', async () => {
   await serving(stories(), { apiKeys: ['sk-one', 'sk-two'] }, async ({ ask, log }) => {
     const status = async (path: string, authorization?: string): Promise<number> =>
@@ -230,6 +238,7 @@ test('with keys, who brings none of them is refused; health is open', async () =
   });
 });
 
+// case: S17
 test('fields that change the answer are refused where they are not supported; others are ignored and named', async () => {
   await serving(stories(), {}, async ({ ask, json }) => {
     assert.is((await json(PATH, { ...SHORT, suffix: ' end' }, 400)).error.param, 'suffix');

@@ -322,8 +322,9 @@ downloads(
 
 downloads('two versions are never joined', () =>
   within({ bytesPerSecond: 12e6 }, async ({ pull, hub, folder }) => {
+    const other = noise(LARGE.length, 99);
     const change = ({ loaded }: StoreProgress): void => {
-      if (loaded > 5e6) hub.lies.changed = noise(LARGE.length, 99);
+      if (loaded > 5e6) hub.lies.changed = other;
     };
     await refuses(pull('hf:org/large', { onProgress: change }), 'CHANGED', sha256(LARGE));
     hub.lies.changed = hub.lies.bytesPerSecond = undefined;
@@ -447,6 +448,50 @@ downloads('a full disk leaves what was, and says so', async () => {
     rmSync(folder, { recursive: true, force: true });
   }
 });
+
+/** Replaces functions of the host for the time of `use`. */
+async function withHost(
+  changes: Readonly<Record<string, (...args: never[]) => unknown>>,
+  use: () => Promise<void>,
+): Promise<void> {
+  const files = hostFiles() as unknown as Record<string, unknown>;
+  const before = Object.fromEntries(Object.keys(changes).map((name) => [name, files[name]]));
+  Object.assign(files, changes);
+  try {
+    await use();
+  } finally {
+    Object.assign(files, before);
+  }
+}
+
+const failing = (code: string) => (): Promise<never> => Promise.reject(Object.assign(new Error(code), { code }));
+
+downloads('where links cannot be made, files are hard links or copies', () =>
+  within({}, async ({ pull }) => {
+    await withHost({ symlink: failing('EPERM') }, async () => {
+      const { source } = await pull('hf:org/one');
+      assert.not(lstatSync(String(source)).isSymbolicLink());
+      assert.is(statSync(String(source)).nlink, 2);
+    });
+    await withHost({ symlink: failing('EPERM'), link: failing('ENOTSUP') }, async () => {
+      const { source } = await pull('hf:org/split:Q2_K');
+      assert.is(statSync(String(source)).nlink, 1);
+      assert.is((await pull('hf:org/split:Q2_K')).downloaded, 0);
+    });
+  }));
+
+downloads(
+  'a folder that cannot be written is refused, and what it holds is found',
+  () =>
+    within({}, async ({ pull }) => {
+      const { source } = await pull('hf:org/one');
+      const no = failing('EROFS');
+      await withHost({ mkdir: no, writeFile: no, rename: no, symlink: no, rm: no }, async () => {
+        assert.is((await pull('hf:org/one')).source, source);
+        await refuses(pull('hf:org/large'), 'IO', 'cannot be written', 'HF_HUB_CACHE');
+      });
+    }),
+);
 
 downloads(
   'a model without room is refused before anything is downloaded',
