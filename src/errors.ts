@@ -13,6 +13,13 @@ export type ErrorCode =
   | 'HTTP_RANGE'
   | 'CHANGED'
   | 'SOURCE'
+  // store: models of a hub
+  | 'HUB'
+  | 'HUB_ACCESS'
+  | 'HUB_MISSING'
+  | 'CHECKSUM'
+  | 'OFFLINE'
+  | 'STORE_FULL'
   // container: the file around the tensors
   | 'UNKNOWN_FORMAT'
   | 'GGUF_VERSION'
@@ -78,6 +85,9 @@ export type ErrorCode =
   | 'TEMPLATE'
   | 'TEMPLATE_BUDGET'
   | 'TEMPLATE_DEPTH'
+  // formats that an answer is held to
+  | 'FORMAT'
+  | 'SCHEMA_LIMIT'
   // distill: training a student
   | 'CHECKPOINT'
   | 'DISTILL'
@@ -89,6 +99,9 @@ export type ErrorCode =
   | 'EVAL_LOG'
   | 'GATE'
   | 'SUITE'
+  // batches: files of answers
+  | 'BATCH'
+  | 'BATCH_DIFFERS'
   // the caller's arguments
   | 'OPTION';
 
@@ -180,6 +193,13 @@ export class TokenizerError extends TernspikeError {
 export class TemplateError extends TernspikeError {
   static {
     named(this, 'TemplateError');
+  }
+}
+
+/** A format that an answer cannot be held to, or one that takes too much work. */
+export class FormatError extends TernspikeError {
+  static {
+    named(this, 'FormatError');
   }
 }
 

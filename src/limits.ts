@@ -18,6 +18,23 @@ export const MAX_UNSIZED_BYTES: number = 1 << 30;
 /** The longest wait that a server may ask for (`Retry-After`); who is to wait longer is told so. */
 export const MAX_RETRY_AFTER_SECONDS: number = 60;
 
+/** Characters of the name of a model on a hub, and of a path in a repository. */
+export const MAX_HUB_NAME_CHARS: number = 1024;
+/** Redirects of one request. A hub sends to its storage in one step, a mirror in two. */
+export const MAX_REDIRECTS: number = 5;
+/** One answer of a hub's API: 10 000 files take about 3 MB. */
+export const MAX_HUB_JSON_BYTES: number = 16 << 20;
+/** Pages of a list of files; a hub puts 1000 on each. */
+export const MAX_HUB_PAGES: number = 100;
+/** Files of one commit of a repository. Those of models have under 1000. */
+export const MAX_HUB_FILES: number = 100_000;
+/** One file of a hub, whose own bound is 500 GB. */
+export const MAX_DOWNLOAD_BYTES: number = 1e12;
+/** A download that is slower over the whole time-out counts as failed: a server that sends a byte now and then never ends. */
+export const MIN_DOWNLOAD_BYTES_PER_SECOND: number = 256;
+/** Files of one commit in a store. */
+export const MAX_STORED_FILES: number = 100_000;
+
 /** Metadata and tensor table of a GGUF file. Real headers with a 256 k vocabulary take about 12 MB. */
 export const MAX_HEADER_BYTES: number = 50_000_000;
 /** One GGUF string. Vocabulary pieces are under 1 KB and chat templates under 100 KB; ggml itself allows 1 GiB. */
@@ -126,6 +143,25 @@ export const MAX_STOP_STRINGS: number = 16;
 export const MAX_STOP_CHARS: number = 256;
 /** Entries of a logit bias. */
 export const MAX_LOGIT_BIAS: number = 1024;
+/** Likeliest tokens that are listed beside each token; OpenAI's bound. */
+export const MAX_LOGPROBS: number = 20;
+/** Levels of a JSON Schema, and of the values in it; those that people write have under 20. */
+export const MAX_SCHEMA_DEPTH: number = 64;
+/** Schemas in a JSON Schema, `$ref` written out where that fits, and values in its enums. The largest of tools have some hundred. */
+export const MAX_SCHEMA_NODES: number = 10_000;
+/** Values of one enum, or texts of one choice: each step of an answer looks at all that are left. */
+export const MAX_ENUM_VALUES: number = 4096;
+/** Characters of one pattern or text of a format. */
+export const MAX_FORMAT_CHARS: number = 65_536;
+/** Steps of the preparation of a format, and of each token that it is held to. A token in a vocabulary of 256 k takes at most about a
+ *  million where any text may follow; this many last about a second. */
+export const MAX_FORMAT_STEPS: number = 8_000_000;
+/** Milliseconds of the same, for steps that are long. Only a hostile schema comes near. */
+export const MAX_FORMAT_MS: number = 10_000;
+/** Tokens of white space that may follow one another in a JSON document: a model that has lost its way says nothing else. */
+export const MAX_FORMAT_SPACES: number = 4;
+/** Completions of one prompt; OpenAI's bound. Each has a session of its own, which the memory has to hold. */
+export const MAX_COMPLETIONS: number = 128;
 
 /** One line of a data set or of the log of an evaluation. The longest of GLUE, pairs with their parses, have about 20 kB. */
 export const MAX_DATA_LINE_BYTES: number = 1 << 20;
@@ -137,3 +173,14 @@ export const MAX_RESULT_BYTES: number = 64 << 20;
 export const MAX_JOURNAL_LINE_BYTES: number = 64 << 20;
 /** Comparisons of one suite. */
 export const MAX_COMPARISONS: number = 1000;
+/** One line of a batch, or of its answers. A request with a long document, or an answer of 2048 vectors, takes some megabytes. */
+export const MAX_BATCH_LINE_BYTES: number = 64 << 20;
+
+/** Bytes of one request to the server: a prompt of a million tokens is about as long. */
+export const MAX_REQUEST_BYTES: number = 4 << 20;
+/** Objects and lists within one another in a request; schemas of tools are the deepest. */
+export const MAX_REQUEST_DEPTH: number = 64;
+/** Answers that one request may ask for: prompts times `n`. OpenAI's bound of `n`. */
+export const MAX_ANSWERS: number = 128;
+/** Texts of one request for vectors or classes; OpenAI's bound. */
+export const MAX_INPUTS: number = 2048;

@@ -1,5 +1,6 @@
 /**
- * The runner of the unit tests: `node build/test/run.js [PART OF A PATH…]`; Deno and Bun run the same file.
+ * The runner of the unit tests: `node build/test/run.js [--engine | --host] [PART OF A PATH…]`; Deno and Bun run the same file.
+ * With --engine it leaves out what one runtime is enough for, with --host also what one host of each engine is: see once.ts.
  *
  * Every file runs in this process, one after another, through uvu's own queue. Beyond what uvu counts, these are
  * failures too: a file that cannot be imported, one that registers no test, one that never ends (an unsettled promise
@@ -12,6 +13,7 @@ import { dirname, join, sep } from 'node:path';
 import process from 'node:process';
 import { setTimeout } from 'node:timers';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { ENGINE, ONCE } from './once.ts';
 
 /** What uvu's queue holds: runs one suite; errors as text (or true), passed, skipped, all that should have run. */
 type SuiteRun = () => Promise<[errors: string | true, passed: number, skipped: number, total: number]>;
@@ -24,6 +26,14 @@ interface Tally {
   report: string;
 }
 
+/** The command that runs one file again, but for its name. Numbers drawn at random come from seeds in the tests. */
+const AGAIN = [
+  process.execPath,
+  ...('deno' in process.versions ? ['run', '-A'] : process.execArgv),
+  'build/test/run.js',
+]
+  .join(' ');
+
 /** No file takes longer than this; the slowest take seconds. */
 const FILE_SECONDS = Number(process.env.TERNSPIKE_TEST_SECONDS ?? 300);
 /** Idle sockets of a closed server may linger for some seconds; nothing else should. */
@@ -33,12 +43,18 @@ const here = dirname(fileURLToPath(import.meta.url));
 const queue: SuiteRun[][] = [];
 Object.assign(globalThis, { UVU_DEFER: 1, UVU_QUEUE: queue }); // read by uvu when the first test file imports it
 
+/** Whether a path begins with one of a list. */
+const listed = (path: string, list: object): boolean => Object.keys(list).some((start) => path.startsWith(start));
+
 /** Test files, sorted, as paths below `here`. Output of a source that is gone is left behind by tsc and not run. */
-function testFiles(parts: readonly string[]): string[] {
+function testFiles(args: readonly string[]): string[] {
+  const parts = args.filter((arg) => !arg.startsWith('--'));
+  const left = args.includes('--host') ? { ...ONCE, ...ENGINE } : args.includes('--engine') ? ONCE : {};
   const source = join(here, '..', '..', 'test');
   return readdirSync(here, { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.test.js') && existsSync(join(source, path.replace(/\.js$/, '.ts'))))
     .map((path) => path.split(sep).join('/'))
+    .filter((path) => !listed(path, left))
     .filter((path) => parts.length === 0 || parts.some((part) => path.includes(part)))
     .sort();
 }
@@ -128,7 +144,7 @@ async function main(): Promise<void> {
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
     const skips = tally.skipped > 0 ? `, ${tally.skipped} skipped` : '';
     console.log(`${tally.failed > 0 ? 'FAIL' : 'ok  '} ${path}  ${tally.passed} passed${skips}  ${seconds} s`);
-    if (tally.failed > 0) console.log(tally.report);
+    if (tally.failed > 0) console.log(`${tally.report}    again: ${AGAIN} ${path.replace(/\.test\.js$/, '')}\n`);
   }
   if (files.length === 0) {
     sum.failed = 1;

@@ -84,7 +84,7 @@ function unknownModel({ metadata, format = 'gguf' }: Described): string {
   const configured = [...metadata.keys()].some((key) => key.startsWith('config.'));
   return configured
     ? 'config.json has neither model_type nor architectures, which name the model'
-    : 'the weights do not say which model they are of, and no config.json beside them does; open the folder, or pass the ' +
+    : 'neither the weights nor a config.json in their folder name the model; open the folder, or pass the ' +
       'option config';
 }
 

@@ -159,7 +159,7 @@ async function sendOnce(
 export function answered<T>(work: Promise<T>, options: HttpOptions, signal: AbortSignal | undefined): Promise<T> {
   return new Promise((resolve, reject) => {
     const millis = options.timeoutMs ?? TIMEOUT_MS;
-    const timer = setTimeout(() => reject(new Error(`nothing came for ${millis / 1000} s (timeoutMs)`)), millis);
+    const timer = setTimeout(() => reject(new Error(`nothing arrived for ${millis / 1000} s (timeoutMs)`)), millis);
     const abort = (): void => reject(signal?.reason);
     signal?.addEventListener('abort', abort, { once: true });
     work.then(resolve, reject).finally(() => {

@@ -220,7 +220,7 @@ class HttpFile {
         this.#leave();
         throw new IoError(
           'HTTP_RANGE',
-          `${this.name}: the server does not say how long the file is, and more than ${MAX_UNSIZED_BYTES} bytes came; ` +
+          `${this.name}: the server does not state the length of the file, and sent more than ${MAX_UNSIZED_BYTES} bytes; ` +
             'use a server that sends Content-Length, or download the file and pass it as a Blob or Uint8Array',
         );
       }

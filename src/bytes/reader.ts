@@ -98,7 +98,7 @@ export class Reader {
     if (!(from + bytes <= this.#end)) {
       throw new ModelFileError(
         this.#limitCode,
-        `${this.#source.name}: ${what} at byte ${from} leads beyond the ${this.#limitBytes} bytes read at most`,
+        `${this.#source.name}: ${what} at byte ${from} exceeds the limit of ${this.#limitBytes} bytes`,
       );
     }
     const kept = this.#window.subarray(this.#at);

@@ -136,7 +136,7 @@ function openFiles(files: Iterable<File>): ByteSource {
   if (file) return opened(file);
   throw new OptionError(
     'OPTION',
-    `none of the ${byName.size} files holds weights; expected ${WEIGHT_FILES.join(', ')} or a .gguf file`,
+    `none of the ${byName.size} files contains weights; expected ${WEIGHT_FILES.join(', ')} or a .gguf file`,
   );
 }
 

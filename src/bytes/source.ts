@@ -6,6 +6,7 @@
  * @module
  */
 import { IoError, TernspikeError } from '../errors.ts';
+import { shown } from '../options.ts';
 
 /** Random access to a finite run of bytes that does not change while it is open. */
 export interface ByteSource {
@@ -63,7 +64,8 @@ export async function readWhole(source: ByteSource, most: number, signal?: Abort
 /**
  * Fills `into` with the bytes at `offset`.
  * @param what named in the error when the source ends early, for example `tensor "blk.0.attn_q.weight"`
- * @throws {IoError} `TRUNCATED` when the source ends before `into` is full; `IO` when it fails, with the cause
+ * @throws {IoError} `TRUNCATED` when the source ends before `into` is full; `IO` when it fails, with the cause; `SOURCE` when it
+ *  answers more than it was asked for, or no number of bytes
  */
 export async function readFully(
   source: ByteSource,
@@ -83,6 +85,16 @@ export async function readFully(
       throw new IoError('IO', `${source.name}: reading ${what} at byte ${offset + done} failed: ${String(cause)}`, {
         cause,
       });
+    }
+    // one that answers nonsense would be asked for ever, or its bytes be taken for read
+    if (!(Number.isInteger(got) && got >= 0 && got <= into.length - done)) {
+      throw new IoError(
+        'SOURCE',
+        `${source.name}: asked for ${into.length - done} bytes at byte ${offset + done}, read answered ${
+          shown(got)
+        }; ` +
+          'it has to answer how many it delivered',
+      );
     }
     if (got === 0) {
       throw new IoError(

@@ -39,7 +39,7 @@ export async function openAppended<T extends { readonly bytes: number }>(
   if (there && there.size > 0 && !resume) {
     throw new OptionError(
       'OPTION',
-      `--${option} ${path} is there already: --resume goes on from it, or choose another name`,
+      `--${option} ${path} already exists: use --resume to continue it, or choose another name`,
     );
   }
   const held = there ? await withSource(path, signal, read) : null;

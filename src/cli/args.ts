@@ -57,6 +57,8 @@ export interface CommandSpec<T extends OptionTable = OptionTable> {
   readonly notes?: readonly string[];
   /** Whole command lines. */
   readonly examples: readonly string[];
+  /** Whether interrupts are the command's own affair; otherwise the first one aborts the signal of its context. */
+  readonly ownInterrupts?: boolean;
 }
 
 /** What was on the command line. */

@@ -11,10 +11,10 @@ import type { OpenOptions } from '../model/open.ts';
 import { architectureOf } from '../architectures/index.ts';
 import { type OptionTable, UsageError } from './args.ts';
 import { type Command, command, type Context } from './command.ts';
-import { withSource } from './files.ts';
 import { CONTEXT_OPTIONS, load, memoryOf, MODEL_OPTIONS, modelPath, runtime, TYPE_OPTIONS } from './load.ts';
 import { rounded } from './output.ts';
 import { spikeLines } from './spikes.ts';
+import { withModel } from './stored.ts';
 
 const DEFAULT_PROMPT = 512;
 const DEFAULT_TOKENS = 64;
@@ -26,12 +26,12 @@ const OPTIONS = {
     kind: 'text',
     short: 't',
     value: 'N,…',
-    help: 'threads, each number measured in turn; default what is fastest',
+    help: 'thread counts, measured one after the other; default: the fastest',
   },
   shape: {
     kind: 'text',
     value: 'SHAPE',
-    help: `a random model of this shape, made in memory: ${RANDOM_SHAPES.join(', ')}`,
+    help: `a random model of this shape, created in memory: ${RANDOM_SHAPES.join(', ')}`,
   },
   type: {
     kind: 'text',
@@ -43,28 +43,28 @@ const OPTIONS = {
     kind: 'text',
     value: 'TYPE',
     help:
-      'symboliclight shapes: type of head and prior, default the usual with --type; with -m: to load embedding and head in',
+      'symboliclight shapes: type of head and prior, default: the usual one for --type; with -m: type to load embedding and head in',
   },
   embedding: TYPE_OPTIONS.embedding,
   sparsity: {
     kind: 'number',
-    help: 'share of neurons forced to be silent, at random; the output means nothing',
+    help: 'fraction of neurons to silence at random; the output is meaningless',
   },
-  layers: { kind: 'integer', least: 1, help: 'fewer layers of the same shape' },
-  prompt: { kind: 'integer', short: 'p', least: 1, help: `tokens of the prompt; default ${DEFAULT_PROMPT}` },
+  layers: { kind: 'integer', least: 1, help: 'number of layers, instead of the number of the shape' },
+  prompt: { kind: 'integer', short: 'p', least: 1, help: `prompt tokens; default ${DEFAULT_PROMPT}` },
   tokens: { kind: 'integer', short: 'n', least: 1, help: `tokens to generate; default ${DEFAULT_TOKENS}` },
-  rounds: { kind: 'integer', least: 1, help: `rounds, of which the median counts; default ${DEFAULT_ROUNDS}` },
+  rounds: { kind: 'integer', least: 1, help: `number of rounds; the median is reported; default ${DEFAULT_ROUNDS}` },
   ...CONTEXT_OPTIONS,
 } as const satisfies OptionTable;
 
 export const bench: Command = command(
   {
     name: 'bench',
-    summary: 'Measures prefill and decode speed.',
+    summary: 'Measure prefill and decode speed.',
     positionals: [],
     options: OPTIONS,
     notes: [
-      'Sampling is left out: fixed ids are fed. bytesPerToken counts the weights, keys and values that a token reads.',
+      'Sampling is not included: fixed ids are used. bytesPerToken counts the weights, keys and values that a token reads.',
     ],
     examples: [
       'ternspike bench -p 128 -n 32',
@@ -73,7 +73,7 @@ export const bench: Command = command(
     ],
   },
   async ({ values }, context) => {
-    const { out, signal } = context;
+    const { out } = context;
     const { shape, build, kv, activations, rounds = DEFAULT_ROUNDS, sparsity } = values;
     if (values.model !== undefined && shape !== undefined) {
       throw new UsageError('give -m MODEL or --shape SHAPE, not both');
@@ -98,7 +98,7 @@ export const bench: Command = command(
     });
     const type = path === undefined ? values.type ?? (await randomTypes(shape ?? ''))[0] : undefined;
     const { model, fileBytes } = type === undefined
-      ? await withSource(path ?? '', signal, open)
+      ? await withModel(path ?? '', context, open)
       : await open(await randomModel(shape ?? '', type, values.layers, values.head));
     const { speeds, done } = await measure(model, numbers ?? [model.stats().threads], counts, rounds, context);
     const complete = done === rounds;

@@ -7,26 +7,31 @@ import type { Model } from '../model/model.ts';
 import type { ActivationType } from '../wasm/load-options.ts';
 import { UsageError } from './args.ts';
 import type { Context } from './command.ts';
-import { withSource } from './files.ts';
 import { load } from './load.ts';
 import { tokenizerOfFile } from './tokenizer-file.ts';
+import { withModel } from './stored.ts';
 
 /** Options of a run over time steps. */
 export const STEP_OPTIONS = {
-  steps: { kind: 'integer', least: 1, value: 'T', help: "time steps; default the model's" },
-  'v-th': { kind: 'number', value: 'V', help: "potential from which neurons fire; default the model's" },
-  leak: { kind: 'number', least: 0, value: 'L', help: "what is left of a membrane after a step; default the model's" },
-  'v-init': { kind: 'number', value: 'V', help: "membrane before the first step; default the model's" },
+  steps: { kind: 'integer', least: 1, value: 'T', help: "number of time steps; default: the model's" },
+  'v-th': { kind: 'number', value: 'V', help: "firing threshold; default: the model's" },
+  leak: {
+    kind: 'number',
+    least: 0,
+    value: 'L',
+    help: "fraction of a membrane potential left after a step; default: the model's",
+  },
+  'v-init': { kind: 'number', value: 'V', help: "membrane potential before the first step; default: the model's" },
   'early-exit': {
     kind: 'number',
     least: 0,
     value: 'MARGIN',
-    help: 'end once the best logit leads by MARGIN at two looks; default never',
+    help: 'stop once the best logit leads by MARGIN at two checks in a row; default: never',
   },
-  'exit-every': { kind: 'integer', least: 1, help: 'steps between two looks of --early-exit; default 8' },
-  rate: { kind: 'flag', help: 'one pass of rates instead of spikes; faster, and not the same' },
-  'max-length': { kind: 'integer', least: 4, help: 'cut texts to N tokens' },
-  tokenizer: { kind: 'text', value: 'FILE', help: "a tokenizer instead of the model's, such as vocab.txt" },
+  'exit-every': { kind: 'integer', least: 1, help: 'steps between checks of --early-exit; default: 8' },
+  rate: { kind: 'flag', help: 'one pass of firing rates instead of spikes; faster, but a different function' },
+  'max-length': { kind: 'integer', least: 4, help: 'truncate texts to N tokens' },
+  tokenizer: { kind: 'text', value: 'FILE', help: "use this tokenizer instead of the model's, such as vocab.txt" },
 } as const;
 
 /** The values of `STEP_OPTIONS`. */
@@ -48,7 +53,7 @@ export function classifyOptions(values: StepValues): Omit<ClassifyOptions, 'sign
   const { 'max-length': maxLength } = values;
   if (every !== undefined && margin === undefined) throw new UsageError('--exit-every needs --early-exit');
   if (rate && (steps ?? leak ?? initial ?? margin) !== undefined) {
-    throw new UsageError('--rate has no time steps: leave --steps, --leak, --v-init and --early-exit out');
+    throw new UsageError('--rate has no time steps: omit --steps, --leak, --v-init and --early-exit');
   }
   return {
     steps,
@@ -70,8 +75,7 @@ export interface OpenValues extends StepValues {
 
 /** Opens a classifier. @throws what `open` throws */
 export async function openClassifier(path: string, values: OpenValues, context: Context): Promise<Model> {
-  const { signal } = context;
-  const tokenizer = values.tokenizer === undefined ? undefined : await tokenizerOfFile(values.tokenizer, signal);
+  const tokenizer = values.tokenizer === undefined ? undefined : await tokenizerOfFile(values.tokenizer, context);
   const { build, activations, threads } = values;
-  return await withSource(path, signal, (source) => load(source, { build, activations, threads, tokenizer }, context));
+  return await withModel(path, context, (source) => load(source, { build, activations, threads, tokenizer }, context));
 }

@@ -18,15 +18,15 @@ import { oneLine, rounded } from './output.ts';
 const OPTIONS = {
   ...MODEL_OPTIONS,
   model: CLASSIFIER_MODEL,
-  text: { kind: 'text', help: 'the text, instead of TEXT' },
-  pair: { kind: 'text', help: 'the second text of a pair; with TEXT' },
-  file: { kind: 'text', short: 'f', help: 'a text on each line, or two with a tab between them; - reads stdin' },
-  ids: { kind: 'ids', value: '1,2,3', help: 'ids instead of a text, [CLS] first' },
-  'type-ids': { kind: 'ids', value: '0,0,1', help: 'segment of each id; default 0' },
-  mask: { kind: 'ids', value: '1,1,0', help: '1 for each id, 0 for padding behind them; default 1' },
+  text: { kind: 'text', help: 'text to classify, instead of TEXT' },
+  pair: { kind: 'text', help: 'second text of a pair; with TEXT' },
+  file: { kind: 'text', short: 'f', help: 'one text per line, or two separated by a tab; - reads stdin' },
+  ids: { kind: 'ids', value: '1,2,3', help: 'token ids instead of a text, [CLS] first' },
+  'type-ids': { kind: 'ids', value: '0,0,1', help: 'segment of each id; default: 0' },
+  mask: { kind: 'ids', value: '1,1,0', help: '1 for each id, 0 for padding after them; default: 1' },
   ...STEP_OPTIONS,
-  quiet: { kind: 'flag', short: 'q', help: 'no statistics' },
-  'spike-counts': { kind: 'flag', help: 'with --json: how often each neuron fired, layers × tokens × features' },
+  quiet: { kind: 'flag', short: 'q', help: 'print no statistics' },
+  'spike-counts': { kind: 'flag', help: 'with --json: spike count of each neuron, layers × tokens × features' },
 } as const satisfies OptionTable;
 
 type ClassifyValues = Values<typeof OPTIONS>;

@@ -20,6 +20,8 @@ export interface Context {
   readonly out: Output;
   /** Aborted by an interrupt. */
   readonly signal: AbortSignal;
+  /** Whether models of a hub are used as they are stored; the option `--offline` of commands that take models. */
+  readonly offline?: boolean;
 }
 
 /** Arguments of a body. */
@@ -39,7 +41,7 @@ export function command<T extends OptionTable>(
       const parsed: Parsed<T> = parse(spec, args);
       const run = async (context: Context): Promise<number | void> => {
         try {
-          return await body(parsed, context);
+          return await body(parsed, { ...context, offline: (parsed.values as { offline?: unknown }).offline === true });
         } catch (error) {
           throw spoken(error, spec.options);
         }

@@ -2,7 +2,9 @@
  * Every command, in the order of the help, and which of them a command line means.
  * @module
  */
+import { batch } from './batch.ts';
 import { bench } from './bench.ts';
+import { chat } from './chat.ts';
 import { classify } from './classify.ts';
 import { compareCommand } from './compare.ts';
 import type { Command } from './command.ts';
@@ -16,26 +18,36 @@ import { inspect } from './inspect.ts';
 import { logits } from './logits.ts';
 import { perplexityCommand } from './perplexity.ts';
 import { run } from './run.ts';
+import { serve } from './serve.ts';
 import { dashboardCommand } from './dashboard.ts';
+import { modelsCommand, pullCommand, rmCommand } from './store.ts';
 import { detokenize, tokenize } from './tokenize.ts';
+import { webCommand } from './web.ts';
 
 export const COMMANDS: readonly Command[] = [
   run,
+  chat,
   logits,
   tokenize,
   detokenize,
   inspect,
+  pullCommand,
+  modelsCommand,
+  rmCommand,
   perplexityCommand,
   classify,
   embed,
+  batch,
   evalGlue,
   compareCommand,
   gateCommand,
   historyCommand,
   dashboardCommand,
+  webCommand,
   convert,
   distillCommand,
   bench,
+  serve,
 ];
 
 /** What a command line names: a command, or why none. */

@@ -23,17 +23,18 @@ import { announce, gatesOf, writeReport } from './result-files.ts';
 import { historyFile, noteDefects } from './history-file.ts';
 import { SIDE_KEYS, sideOptions } from './side.ts';
 import { readSuite, runSuite } from './suite.ts';
+import { STORE_OPTIONS } from './stored.ts';
 
 const OUTPUT_OPTIONS = {
-  html: { kind: 'text', value: 'FILE', help: 'write a page with charts, which needs no network' },
+  html: { kind: 'text', value: 'FILE', help: 'write a page with charts; it needs no network' },
   markdown: { kind: 'text', value: 'FILE', help: 'write the table as Markdown' },
-  csv: { kind: 'text', value: 'FILE', help: 'write the samples, or the windows of the text' },
+  csv: { kind: 'text', value: 'FILE', help: 'write the samples of a task, or the windows of a text' },
   junit: { kind: 'text', value: 'FILE', help: 'write the verdicts of --gates as JUnit XML' },
   serve: {
     kind: 'integer',
     least: 0,
     value: 'PORT',
-    help: 'show the run on http://127.0.0.1:PORT while it goes on; 0: any free port',
+    help: 'show progress at http://127.0.0.1:PORT; 0: any free port',
   },
 } as const satisfies OptionTable;
 
@@ -41,43 +42,44 @@ const OPTIONS = {
   data: {
     kind: 'text',
     value: 'TEXT|TASK',
-    help: 'a text file; or a task of GLUE: its folder, its .tsv file, or its name',
+    help: 'a text file, or a GLUE task: its folder, its .tsv file, or its name',
   },
   task: {
     kind: 'text',
     value: 'TASK',
-    help: 'the task, where --data does not say it: cola, sst2, mrpc, qqp, stsb, mnli, qnli, rte, wnli',
+    help: 'task, if --data does not name it: cola, sst2, mrpc, qqp, stsb, mnli, qnli, rte, wnli',
   },
-  folder: { kind: 'text', value: 'DIR', help: "where the task's files are, with --data TASK; default: here" },
-  split: { kind: 'text', help: 'train or dev (of mnli dev-matched, dev-mismatched); default dev' },
+  folder: { kind: 'text', value: 'DIR', help: "folder of the task's files, with --data TASK; default: current folder" },
+  split: { kind: 'text', help: 'train or dev (mnli: dev-matched, dev-mismatched); default: dev' },
   a: { kind: 'text', value: 'KEY=VALUE,…', help: `options of A: ${SIDE_KEYS}` },
   b: { kind: 'text', value: 'KEY=VALUE,…', help: 'options of B' },
   both: { kind: 'text', value: 'KEY=VALUE,…', help: 'options of both' },
-  ctx: { kind: 'integer', least: 4, help: 'tokens of a window of text; default 512' },
-  chunks: { kind: 'integer', least: 1, help: 'windows at most; default all' },
-  bytes: { kind: 'integer', least: 1, help: 'only the first N bytes of the text' },
-  limit: { kind: 'integer', least: 1, help: 'samples of a task at most; default all' },
-  rounds: { kind: 'integer', least: 0, help: 'rounds in which both are timed, in turns; default 5' },
-  prompts: { kind: 'integer', least: 0, help: 'places of the text from which both write; default 3' },
-  prompt: { kind: 'text', repeatable: true, help: 'a prompt of your own instead' },
-  tokens: { kind: 'integer', short: 'n', least: 1, help: 'tokens that are written and timed; default 64' },
-  seed: { kind: 'integer', least: 0, help: 'seed of the bootstrap; default 1' },
-  confidence: { kind: 'number', help: 'of the intervals; default 0.95' },
+  ctx: { kind: 'integer', least: 4, help: 'tokens per window of text; default: 512' },
+  chunks: { kind: 'integer', least: 1, help: 'maximum number of windows; default: all' },
+  bytes: { kind: 'integer', least: 1, help: 'read only the first N bytes of the text' },
+  limit: { kind: 'integer', least: 1, help: 'maximum number of samples; default: all' },
+  rounds: { kind: 'integer', least: 0, help: 'timed rounds, alternating between both; default: 5' },
+  prompts: { kind: 'integer', least: 0, help: 'positions in the text from which both generate; default: 3' },
+  prompt: { kind: 'text', repeatable: true, help: 'use this prompt instead' },
+  tokens: { kind: 'integer', short: 'n', least: 1, help: 'tokens to generate and time; default: 64' },
+  seed: { kind: 'integer', least: 0, help: 'seed of the bootstrap; default: 1' },
+  confidence: { kind: 'number', help: 'confidence level of the intervals; default: 0.95' },
   price: {
     kind: 'number',
     least: 0,
-    help: 'price of an hour of this machine: adds the cost of a million tokens or sentences',
+    help: 'price of one hour of this machine: adds the cost per million tokens or sentences',
   },
   gco2: {
     kind: 'number',
     least: 0,
-    help: 'grams of CO₂ for a kilowatt-hour: adds gCO₂, from measured joules or --watts',
+    help: 'grams of CO₂ per kilowatt-hour: adds gCO₂, from measured joules or --watts',
   },
-  watts: { kind: 'number', least: 0, help: 'watts that this machine draws, where joules cannot be measured' },
-  log: { kind: 'text', value: 'FILE', help: 'keep every finished part here' },
-  resume: { kind: 'flag', help: 'continue from what --log holds' },
+  watts: { kind: 'number', least: 0, help: 'power draw of this machine in watts, if joules cannot be measured' },
+  log: { kind: 'text', value: 'FILE', help: 'save every finished part here' },
+  resume: { kind: 'flag', help: 'resume from --log' },
   history: { kind: 'text', value: 'FILE', help: 'append a line for this run; see ternspike history' },
   gates: { kind: 'text', value: 'FILE', help: 'judge B against A by these rules; see ternspike gate' },
+  ...STORE_OPTIONS,
   suite: { kind: 'text', value: 'FILE', help: 'run the comparisons of this file instead; see docs/comparing.md' },
   ...OUTPUT_OPTIONS,
 } as const satisfies OptionTable;
@@ -93,6 +95,7 @@ const OF_SUITES: readonly string[] = [
   'markdown',
   'junit',
   'json',
+  'offline',
 ];
 
 type CompareValues = Values<typeof OPTIONS>;
@@ -104,9 +107,9 @@ export const compareCommand: Command = command(
     positionals: [{ name: 'A', optional: true }, { name: 'B', optional: true }],
     options: OPTIONS,
     notes: [
-      'A is the reference, B is judged. Each is a file, a folder, a URL, `default` for the bundled model, or the address of an ' +
-      'OpenAI-compatible server (http://HOST/v1) that gives logprobs. Without B both are A, with the options of --a and --b.',
-      'Exit code 3 where a gate fails, 4 where a golden item has changed.',
+      'A is the reference; B is compared with it. Each is a file, a folder, a URL, `default` for the bundled model, or the address of an ' +
+      'OpenAI-compatible server (http://HOST/v1) that returns logprobs. Without B, A is compared with itself under the options of --a and --b.',
+      'The exit code is 3 if a gate fails, and 4 if a golden item has changed.',
     ],
     examples: [
       'ternspike compare f32.gguf q8_0.gguf --data wiki.txt --html out.html',
@@ -122,12 +125,12 @@ export const compareCommand: Command = command(
     if (suite !== undefined) {
       if (positionals.length > 0) throw new UsageError('give A and B, or --suite FILE, not both');
       const other = Object.entries(values).find(([name, value]) => value !== undefined && !OF_SUITES.includes(name));
-      if (other) throw new UsageError(`--${other[0]} is for one comparison; with --suite the file says it`);
+      if (other) throw new UsageError(`--${other[0]} applies to a single comparison; with --suite, set it in the file`);
       return await runSuite(await readSuite(suite, context.signal), { ...values, log, resume }, context);
     }
     const comparison = await comparisonOf(values, positionals);
     const gates = values.gates === undefined ? undefined : await gatesOf(values.gates, context.signal);
-    if (values.junit !== undefined && !gates) throw new UsageError('--junit is of verdicts: give --gates FILE');
+    if (values.junit !== undefined && !gates) throw new UsageError('--junit writes verdicts: give --gates FILE');
     const history = values.history === undefined ? undefined : await historyFile(values.history, context.signal);
     const live = values.serve === undefined ? undefined : await startLive(values.serve, out);
     try {

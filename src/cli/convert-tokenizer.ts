@@ -14,14 +14,16 @@ import { folderTokenizer, tokenizerConfig, VOCABULARY_FILES } from '../tokenizer
 import { tokenizerJsonMetadata } from '../tokenizer/json-metadata.ts';
 import { isSentencePiece, sentencePieceMetadata } from '../tokenizer/sentencepiece.ts';
 import { isVocabTxt, markedMetadata, wordPieceMetadata } from '../tokenizer/wordpiece-metadata.ts';
-import { readBytes, withSource } from './files.ts';
+import type { Context } from './command.ts';
+import { readBytes } from './files.ts';
+import { withModel } from './stored.ts';
 
 type Entries = Map<string, GgufEntry>;
 
 /** What a GGUF file says of a vocabulary of its own file. @throws {TokenizerError} `TOKENIZER` for any other file */
-export async function tokenizerEntries(path: string, signal: AbortSignal): Promise<Entries> {
+export async function tokenizerEntries(path: string, context: Context): Promise<Entries> {
   const entries = entriesOf(
-    await withSource(path, signal, (source) => readBytes(source, MAX_TOKENIZER_BYTES, signal)),
+    await withModel(path, context, (source) => readBytes(source, MAX_TOKENIZER_BYTES, context.signal)),
     path,
   );
   if (typeof entries !== 'string') return entries;

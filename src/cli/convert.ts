@@ -9,60 +9,67 @@ import type { ConvertedTensor } from '../convert/types.ts';
 import { convertModel } from '../model/convert.ts';
 import { type Command, command, need } from './command.ts';
 import { besideEntries, tokenizerEntries } from './convert-tokenizer.ts';
-import { refuseSame, withSource } from './files.ts';
+import { refuseSame } from './files.ts';
 import { bytesText, type Output, rounded } from './output.ts';
+import { STORE_OPTIONS, withModel } from './stored.ts';
 
 const TYPES = ['f32', 'f16', 'i8', 'q8_0', 'q4_0', 'tq2_0', 'tq1_0', 'q1_0'] as const;
 
 export const convert: Command = command(
   {
     name: 'convert',
-    summary: 'Writes a model in another type.',
+    summary: 'Convert a model to another weight type.',
     positionals: [{ name: 'IN' }, { name: 'OUT' }],
     options: {
-      type: { kind: 'choice', choices: TYPES, help: 'type of the matrices; i8 and q1_0 are for models that spike' },
+      type: { kind: 'choice', choices: TYPES, help: 'type of the matrices; i8 and q1_0 only for spiking models' },
       head: {
         kind: 'choice',
         choices: TYPES,
-        help: 'type of embedding and head; default as --type, q8_0 below 8 bits',
+        help: 'type of embedding and head; default: as --type, but q8_0 if that is below 8 bits',
       },
       embedding: {
         kind: 'choice',
         choices: ['f32', 'f16', 'i8', 'q8_0', 'q4_0', 'tq2_0', 'tq1_0'],
         help:
-          'of the embedding; default as --head; SymbolicLight f32 for i8, q8_0 below 8 bits; spiking BERT f32 or f16',
+          'type of the embedding; default: as --head; SymbolicLight: f32 for i8, q8_0 below 8 bits; spiking BERT: f32 or f16',
       },
       scale: {
         kind: 'choice',
         choices: ['tensor', 'row'],
-        help: 'what shares one scale in ternary and binary matrices of models that spike; tensor',
+        help: 'what shares one scale in ternary and binary matrices of spiking models; default: tensor',
       },
       ternary: {
         kind: 'choice',
         choices: ['absmean', 'spikelm'],
-        help: 'scale of ternary weights of a spiking BERT: the mean size, or 4/3 of it (SpikeLM); absmean',
+        help: 'scale of ternary weights of a spiking BERT: mean magnitude, or 4/3 of it (SpikeLM); default: absmean',
       },
       tokenizer: {
         kind: 'text',
         value: 'FILE',
-        help: 'tokenizer.json, SentencePiece .model or vocab.txt to write into the file',
+        help: 'tokenizer.json, SentencePiece .model or vocab.txt to include in the file',
       },
-      steps: { kind: 'integer', least: 1, value: 'T', help: 'time steps of a spiking BERT, to stand in the file' },
-      'v-th': { kind: 'number', value: 'V', help: 'its threshold, likewise' },
-      leak: { kind: 'number', least: 0, value: 'L', help: 'what is left of its membranes after a step, likewise' },
-      'v-init': { kind: 'number', value: 'V', help: 'its membranes before the first step, likewise' },
-      task: { kind: 'text', value: 'NAME', help: 'its task, such as sst-2, likewise' },
-      labels: { kind: 'text', value: 'A,B', help: 'names of its classes, likewise' },
+      steps: { kind: 'integer', least: 1, value: 'T', help: 'spiking BERT: number of time steps to store in the file' },
+      'v-th': { kind: 'number', value: 'V', help: 'spiking BERT: firing threshold to store' },
+      leak: {
+        kind: 'number',
+        least: 0,
+        value: 'L',
+        help: 'spiking BERT: fraction of a potential left after a step, to store',
+      },
+      'v-init': { kind: 'number', value: 'V', help: 'spiking BERT: potential before the first step, to store' },
+      task: { kind: 'text', value: 'NAME', help: 'spiking BERT: task to store, such as sst-2' },
+      labels: { kind: 'text', value: 'A,B', help: 'spiking BERT: class names to store' },
+      ...STORE_OPTIONS,
     } as const,
     notes: [
-      'Reads GGUF files and Hugging Face folders, of models that spike also .pt, .bin and .safetensors, and writes GGUF. The ' +
-      'vocabulary and the chat template of a folder go into the file. Vectors stay f32.',
-      'A matrix whose rows are no multiple of the block takes q8_0 or f16, in SymbolicLight i8; in a spiking BERT rows are ' +
-      'filled up with zeros.',
-      'Matrices of a spiking BERT that are ternary or binary already are written as they are. Its tables of tokens and ' +
-      'positions are most of the file: --embedding i8 makes them a quarter.',
-      'A model trained in floating point loses its quality below 8 bits; distil it for them instead.',
-      'OUT appears when it is whole; until then it is OUT.part.',
+      'Reads GGUF files and Hugging Face folders, and for spiking models also .pt, .bin and .safetensors; writes GGUF. The ' +
+      'vocabulary and the chat template of a folder are included in the file. Vectors stay f32.',
+      'If the row length of a matrix is not a multiple of the block size, the matrix becomes q8_0 or f16 (SymbolicLight: i8); ' +
+      'rows of a spiking BERT are padded with zeros.',
+      'Matrices of a spiking BERT that are already ternary or binary keep their exact values. Its tables of tokens and ' +
+      'positions make up most of the file: --embedding i8 reduces them to a quarter.',
+      'A model trained in floating point loses its quality below 8 bits; distil it instead.',
+      'Until it is complete, OUT is named OUT.part.',
     ],
     examples: [
       'ternspike convert model.gguf model-q8_0.gguf --type q8_0',
@@ -72,12 +79,13 @@ export const convert: Command = command(
       'ternspike convert spikingbert/ sst2.gguf --type tq2_0 --embedding i8',
     ],
   },
-  async ({ values, positionals: [from, to] }, { out, signal }) => {
+  async ({ values, positionals: [from, to] }, context) => {
+    const { out, signal } = context;
     const type = need(values.type, `--type ${TYPES.join('|')}`);
     await refuseSame([from], to, 'OUT');
-    const given = values.tokenizer === undefined ? undefined : await tokenizerEntries(values.tokenizer, signal);
+    const given = values.tokenizer === undefined ? undefined : await tokenizerEntries(values.tokenizer, context);
     const { module } = await builtinModule();
-    const { bytes, tensors } = await withSource(from, signal, async (source) => {
+    const { bytes, tensors } = await withModel(from, context, async (source) => {
       const beside = given ?? await besideEntries(source, signal);
       if (typeof beside === 'string') {
         out.note(`the vocabulary is not written: ${beside}; name its file with --tokenizer when OUT is run`);

@@ -12,15 +12,15 @@ import { readJson, writeReport } from './result-files.ts';
 export const dashboardCommand: Command = command(
   {
     name: 'dashboard',
-    summary: 'Write one page about any number of comparisons and their history.',
+    summary: 'Write an HTML page about any number of comparisons and their history.',
     positionals: [{ name: 'RESULT', optional: true, repeated: true }],
     options: {
-      html: { kind: 'text', value: 'FILE', help: 'the page' },
-      history: { kind: 'text', value: 'FILE', help: 'a history whose trends are drawn' },
+      html: { kind: 'text', value: 'FILE', help: 'page to write' },
+      history: { kind: 'text', value: 'FILE', help: 'history whose trends to plot' },
       title: { kind: 'text', help: 'heading of the page; default: Comparisons' },
     } as const,
     notes: [
-      'A RESULT is what compare --json printed, of a pair or of a suite. Models over the same data share their charts.',
+      'RESULT is the output of compare --json, for a pair or a suite. Models compared on the same data share charts.',
     ],
     examples: [
       'ternspike dashboard a.json b.json --html out.html',

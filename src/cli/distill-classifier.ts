@@ -82,7 +82,7 @@ export function checkKind(values: Readonly<Record<string, unknown>>): void {
   if (!values.finetune) refuse(OF_FINETUNING, 'needs --finetune');
   if (values.task === undefined) return;
   if (!values.finetune) {
-    return refuse(OF_TEXT, 'is for students that write; the phases of a task stand in the file of --student');
+    return refuse(OF_TEXT, 'is for students that generate text; with --task, set the phases in the file of --student');
   }
   refuse(OF_TEXT.filter((name) => !SHARED_WITH_TEXT.includes(name)), 'is for students that write');
   refuse(NOT_FINETUNING, 'is for students; --finetune trains a dense BERT');
@@ -141,7 +141,7 @@ async function vocabulary(given: string | undefined): Promise<DistillClassifierO
   for await (const { text: line } of readLines(memorySource(new TextEncoder().encode(text), given))) {
     if (line) lines.push(line);
   }
-  if (lines.length === 0) throw new OptionError('OPTION', `${given} has no word pieces`);
+  if (lines.length === 0) throw new OptionError('OPTION', `${given} contains no word pieces`);
   return lines;
 }
 

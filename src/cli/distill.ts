@@ -22,104 +22,119 @@ import { UsageError, type Values } from './args.ts';
 import { checkValue, number } from '../options.ts';
 import { readText } from './files.ts';
 import { bytesText, oneLine, rounded } from './output.ts';
+import { localModel, STORE_OPTIONS } from './stored.ts';
 
 const OPTIONS = {
-  teacher: { kind: 'text', value: 'FILE', help: 'the model to learn from; with --task a BERT that classifies' },
+  teacher: { kind: 'text', value: 'FILE', help: 'model to learn from; with --task, a BERT classifier' },
   data: {
     kind: 'text',
     value: 'FILES',
-    help: 'texts to learn from, with commas between them; of a GLUE task its folder',
+    help: 'training texts, separated by commas; for a GLUE task, its folder',
   },
   task: {
     kind: 'choice',
     choices: [...GLUE_TASKS, CUSTOM],
-    help: 'teach a spiking BERT this task of GLUE, or one of your own',
+    help: 'train a spiking BERT on this GLUE task, or on your own data',
   },
   finetune: { kind: 'flag', help: 'train a dense BERT on the task, from the encoder --teacher, to become a teacher' },
   epochs: { kind: 'number', least: 0, help: 'of --finetune: times that every text is learnt from; default 3' },
   dropout: { kind: 'number', least: 0, help: 'of --finetune: share of the states left out; default 0.1' },
   'freeze-embeddings': { kind: 'flag', help: 'of --finetune: keep the tables of tokens and positions' },
-  labels: { kind: 'text', value: 'A,B', help: 'of --task custom: its classes, none for a number; default 0,1' },
+  labels: { kind: 'text', value: 'A,B', help: '--task custom: class names, empty for a number; default: 0,1' },
   texts: {
     kind: 'text',
     value: 'FILES',
-    help: 'of a task: further lines, with or without labels, that the teacher answers',
+    help: 'with --task: additional training lines, with or without labels',
   },
   vocab: {
     kind: 'text',
     value: 'WHICH',
-    help: 'of a task: pieces that stay: all, used, used:N times, or a file; default all',
+    help: 'with --task: pieces to keep: all, used, used:N (at least N times), or a file; default: all',
   },
-  tokens: { kind: 'integer', least: 4, help: 'of a task: tokens of a pass, at most; default 512' },
-  'max-length': { kind: 'integer', least: 4, help: 'of a task: cut texts to N tokens; default 128' },
-  'eval-samples': { kind: 'integer', least: 1, help: 'of a task: texts of a measurement; default 200' },
-  calibrate: { kind: 'integer', least: 2, help: 'of a task: texts that give the first weights; default 2048' },
-  student: { kind: 'text', value: 'FILE', help: 'shape of the student, JSON; see docs/distillation.md' },
-  out: { kind: 'text', value: 'FILE', help: 'the student, as GGUF' },
-  dir: { kind: 'text', value: 'DIR', help: 'folder of the run; default: --out with .run instead of .gguf' },
-  resume: { kind: 'text', value: 'DIR', help: 'go on with the run in this folder; options given now replace its own' },
-  init: { kind: 'text', value: 'DIR', help: 'begin with the student of the run in this folder, or with FILE.gguf' },
-  steps: { kind: 'integer', least: 1, help: 'updates; default 2000' },
-  minutes: { kind: 'number', least: 0, help: 'end after this time; the learning rate then follows the clock' },
-  batch: { kind: 'integer', least: 1, help: 'windows of a pass; default 8; of a task texts, at most; default 24' },
-  seq: { kind: 'integer', least: 2, help: 'tokens of a window; default 128' },
-  accumulate: { kind: 'integer', least: 1, help: 'passes of an update; default 1; of a task 2' },
-  threads: { kind: 'integer', short: 't', least: 1, help: 'passes worked on at once; default all, up to the cores' },
-  lr: { kind: 'number', least: 0, help: 'highest learning rate; default 0.002; of --finetune 5e-5' },
+  tokens: { kind: 'integer', least: 4, help: 'with --task: maximum number of tokens per pass; default: 512' },
+  'max-length': { kind: 'integer', least: 4, help: 'with --task: truncate texts to N tokens; default: 128' },
+  'eval-samples': { kind: 'integer', least: 1, help: 'with --task: texts per evaluation; default: 200' },
+  calibrate: { kind: 'integer', least: 2, help: 'with --task: texts used to initialise the weights; default: 2048' },
+  student: { kind: 'text', value: 'FILE', help: 'shape of the student, as JSON; see docs/distillation.md' },
+  out: { kind: 'text', value: 'FILE', help: 'write the student here, as GGUF' },
+  dir: { kind: 'text', value: 'DIR', help: 'folder of the run; default: --out with .run in place of .gguf' },
+  resume: { kind: 'text', value: 'DIR', help: 'resume the run in this folder; options given now replace its own' },
+  init: { kind: 'text', value: 'DIR', help: 'start from the student of the run in this folder, or from FILE.gguf' },
+  steps: { kind: 'integer', least: 1, help: 'number of updates; default: 2000' },
+  minutes: { kind: 'number', least: 0, help: 'stop after this time; the learning rate then follows the clock' },
+  batch: {
+    kind: 'integer',
+    least: 1,
+    help: 'windows per pass; default: 8; with --task, maximum number of texts; default: 24',
+  },
+  seq: { kind: 'integer', least: 2, help: 'tokens per window; default: 128' },
+  accumulate: { kind: 'integer', least: 1, help: 'passes per update; default: 1; with --task, 2' },
+  threads: {
+    kind: 'integer',
+    short: 't',
+    least: 1,
+    help: 'passes computed in parallel; default: all, up to one per core',
+  },
+  lr: { kind: 'number', least: 0, help: 'peak learning rate; default: 0.002; of --finetune 5e-5' },
   warmup: {
     kind: 'number',
     least: 0,
-    help: 'updates until it is reached; default 100; of --finetune a share of the run, default 0.1',
+    help: 'updates until the peak is reached; default: 100; of --finetune a share of the run, default 0.1',
   },
-  floor: { kind: 'number', least: 0, help: 'share of it that is left at the end; default 0.05' },
-  clip: { kind: 'number', least: 0, help: 'largest norm of the gradients; default 1' },
-  'weight-decay': { kind: 'number', least: 0, help: 'default 0.01' },
-  alpha: { kind: 'number', least: 0, help: "weight of the teacher's distribution against the text; default 0.9" },
-  temperature: { kind: 'number', least: 0, help: 'softens both distributions; default 1' },
-  hidden: { kind: 'number', least: 0, help: 'weight of hidden states; default 0' },
-  'alpha-end': { kind: 'number', least: 0, help: 'what --alpha comes to at the end of the run, in a line' },
-  'hidden-end': { kind: 'number', least: 0, help: 'what --hidden comes to at the end of the run, in a line' },
+  floor: { kind: 'number', least: 0, help: 'learning rate at the end, as a fraction of the peak; default: 0.05' },
+  clip: { kind: 'number', least: 0, help: 'maximum gradient norm; default: 1' },
+  'weight-decay': { kind: 'number', least: 0, help: 'weight decay; default: 0.01' },
+  alpha: { kind: 'number', least: 0, help: "weight of the teacher's distribution, relative to the text; default: 0.9" },
+  temperature: { kind: 'number', least: 0, help: 'temperature that softens both distributions; default: 1' },
+  hidden: { kind: 'number', least: 0, help: 'weight of hidden states; default: 0' },
+  'alpha-end': { kind: 'number', least: 0, help: 'value of --alpha at the end of the run (linear schedule)' },
+  'hidden-end': { kind: 'number', least: 0, help: 'value of --hidden at the end of the run (linear schedule)' },
   'hidden-pairs': {
     kind: 'text',
     value: 'PAIRS',
-    help: 'BLOCK:LAYER of student and teacher, from 0, with commas; default all by depth',
+    help: 'BLOCK:LAYER pairs of student and teacher, from 0, separated by commas; default: all, by depth',
   },
-  rate: { kind: 'number', least: 0, help: 'weight of (firing rate - target)²; default 0' },
-  'target-rate': { kind: 'number', least: 0, help: 'the target; default 0.15' },
-  generate: { kind: 'integer', least: 0, help: 'tokens that the teacher writes as further text; default 0' },
-  'generate-temp': { kind: 'number', least: 0, help: 'temperature of that text; default 1' },
-  cache: { kind: 'text', value: 'DIR', help: 'folder where that text is kept for other runs too; default --dir' },
+  rate: { kind: 'number', least: 0, help: 'weight of (firing rate - target)²; default: 0' },
+  'target-rate': { kind: 'number', least: 0, help: 'target firing rate; default: 0.15' },
+  generate: { kind: 'integer', least: 0, help: 'tokens that the teacher generates as additional text; default: 0' },
+  'generate-temp': { kind: 'number', least: 0, help: 'temperature of that text; default: 1' },
+  cache: { kind: 'text', value: 'DIR', help: 'folder for that text, to share it between runs; default: --dir' },
   documents: {
     kind: 'choice',
     choices: ['marker', 'line', 'whole'],
-    help: 'documents end at <|endoftext|>, at a line feed, or with the file; default marker if any',
+    help: 'documents end at <|endoftext|>, at a line feed, or with the file; default: marker if there is one',
   },
   'document-end': {
     kind: 'choice',
     choices: ['bos', 'eos'],
-    help: 'the token that ends a document: bos of the next, or an eos; the file names it as eos; default bos',
+    help: 'token that ends a document: bos of the next, or eos; the model file names it as eos; default: bos',
   },
   'end-bias': {
     kind: 'number',
     least: -100,
-    help: "added to the teacher's logit of that token; above 0 for shorter documents; default 0",
+    help: "bias on the teacher's logit of that token; above 0 for shorter documents; default: 0",
   },
-  'eval-data': { kind: 'text', value: 'FILES', help: 'texts to measure on instead of the end of --data' },
-  holdout: { kind: 'number', least: 0, help: 'share of each text, at its end, that is measured on; default 0.2' },
-  'eval-every': { kind: 'integer', least: 1, help: 'updates between two measurements; default 200' },
-  'eval-windows': { kind: 'integer', least: 1, help: 'windows of a measurement; default 64' },
-  'log-every': { kind: 'integer', least: 1, help: 'updates between two lines of metrics.jsonl; default 10' },
-  'save-every': { kind: 'number', least: 0, help: 'minutes between two checkpoints; default 5' },
-  ctx: { kind: 'integer', least: 4, help: 'tokens of a window of the perplexity at the end; default 256' },
-  type: { kind: 'choice', choices: ['tq2_0', 'tq1_0'], help: 'type of ternary matrices in the file; default tq2_0' },
+  'eval-data': { kind: 'text', value: 'FILES', help: 'texts to evaluate on, instead of the end of --data' },
+  holdout: {
+    kind: 'number',
+    least: 0,
+    help: 'fraction of each text, at its end, held out for evaluation; default: 0.2',
+  },
+  'eval-every': { kind: 'integer', least: 1, help: 'updates between evaluations; default: 200' },
+  'eval-windows': { kind: 'integer', least: 1, help: 'windows per evaluation; default: 64' },
+  'log-every': { kind: 'integer', least: 1, help: 'updates between lines of metrics.jsonl; default: 10' },
+  'save-every': { kind: 'number', least: 0, help: 'minutes between checkpoints; default: 5' },
+  ctx: { kind: 'integer', least: 4, help: 'tokens per window of the final perplexity; default: 256' },
+  type: { kind: 'choice', choices: ['tq2_0', 'tq1_0'], help: 'type of ternary matrices in the file; default: tq2_0' },
   name: { kind: 'text', value: 'TEXT', help: 'name of the model in the file' },
-  license: { kind: 'text', value: 'TEXT', help: 'its licence' },
+  license: { kind: 'text', value: 'TEXT', help: 'licence of the model' },
   sampling: {
     kind: 'text',
     value: 'PAIRS',
-    help: 'how it is sampled unless told, such as temp=0.8,penalty_repeat=1.1; default what the architecture has',
+    help: "default sampling of the student, such as temp=0.8,penalty_repeat=1.1; default: the architecture's",
   },
-  seed: { kind: 'integer', least: 0, help: 'of weights, order and generated text; default 1' },
+  seed: { kind: 'integer', least: 0, help: 'random seed for weights, data order and generated text; default: 1' },
+  ...STORE_OPTIONS,
 } as const;
 
 type Given = Values<typeof OPTIONS>;
@@ -127,26 +142,27 @@ type Given = Values<typeof OPTIONS>;
 export const distillCommand: Command = command(
   {
     name: 'distill',
-    summary: 'Trains a ternary spiking student to answer or to classify as a teacher does.',
+    summary: 'Train a ternary spiking student to answer or classify as a teacher does.',
     positionals: [],
     options: OPTIONS,
     notes: [
-      'Students that write need the package @jax-js/jax and Node 22 or later. The folder of the run holds checkpoints, metrics.jsonl and ' +
+      'Students that generate text need the package @jax-js/jax and Node 22 or later. The folder of the run contains checkpoints, metrics.jsonl and ' +
       'index.html with curves and samples. An interrupt saves a checkpoint; --resume DIR continues to the same numbers.',
     ],
     examples: [
       'ternspike distill --teacher model.gguf --data story.txt --out student.gguf',
       'ternspike distill --teacher bert/ --task sst2 --data SST-2/ --out sst2.gguf',
-      'ternspike distill --finetune --teacher encoder/ --task sst2 --data SST-2/ --out bert-sst2.gguf',
+      'ternspike distill --finetune --teacher b/ --task sst2 --data d/ --out t.gguf',
       'ternspike distill --resume student.run --steps 20',
     ],
   },
   async ({ values }, context) => {
     if (values.resume !== undefined && values.init !== undefined) {
-      throw new UsageError('--resume goes on with a run, --init begins another; give one of them');
+      throw new UsageError('--resume continues a run, --init starts another; give one of them');
     }
-    const given = values.resume === undefined ? values : await resumed(values.resume, values);
-    checkKind(given);
+    const asked = values.resume === undefined ? values : await resumed(values.resume, values);
+    checkKind(asked);
+    const given = asked.teacher === undefined ? asked : { ...asked, teacher: await localModel(asked.teacher, context) };
     if (given.finetune) return await finetuning(given, values.resume !== undefined, context);
     if (given.task !== undefined) return await classifier(given, values.resume !== undefined, context);
     trainSettings(settingsOf(given)); // out of range: refused before any file is read
@@ -222,7 +238,7 @@ function keeping(
   return {
     see({ kind }) {
       if (kind !== 'evaluation' && kind !== 'step') return;
-      kept ??= keep(dir, given).catch((error: Error) => out.note(`the options are not written down: ${error.message}`));
+      kept ??= keep(dir, given).catch((error: Error) => out.note(`the options were not saved: ${error.message}`));
     },
     async done() {
       await kept;
@@ -253,7 +269,7 @@ async function resumed(dir: string, values: Given): Promise<Given> {
   try {
     text = await readFile(join(dir, COMMAND_FILE), 'utf8');
   } catch (cause) {
-    throw new TernspikeError('CHECKPOINT', `${dir} holds no run that ternspike distill began: ${String(cause)}`, {
+    throw new TernspikeError('CHECKPOINT', `${dir} contains no run of ternspike distill: ${String(cause)}`, {
       cause,
     });
   }
@@ -352,7 +368,7 @@ async function studentFile(path: string, signal: AbortSignal): Promise<DistillOp
   try {
     return JSON.parse(text) as DistillOptions['student'];
   } catch (cause) {
-    throw new OptionError('OPTION', `${path} is no JSON: ${(cause as Error).message}`, { cause });
+    throw new OptionError('OPTION', `${path} is not JSON: ${(cause as Error).message}`, { cause });
   }
 }
 

@@ -5,35 +5,36 @@
 import { type Pooling, POOLINGS } from '../forward/pooling.ts';
 import { UsageError } from './args.ts';
 import { type Command, command } from './command.ts';
-import { readStdin, readText, textArgument, withSource } from './files.ts';
+import { readStdin, readText, textArgument } from './files.ts';
 import { load, MODEL_OPTIONS, TYPE_OPTIONS } from './load.ts';
+import { withModel } from './stored.ts';
 
 export const embed: Command = command(
   {
     name: 'embed',
-    summary: 'Print a vector for each text, by a BERT or a decoder.',
+    summary: 'Embed texts with a BERT or a decoder: print a vector for each.',
     positionals: [{ name: 'TEXT', optional: true, repeated: true }],
     options: {
       ...MODEL_OPTIONS,
       ...TYPE_OPTIONS,
-      lines: { kind: 'text', value: 'FILE', help: 'a text on each line, instead of TEXT; - reads stdin' },
+      lines: { kind: 'text', value: 'FILE', help: 'one text per line, instead of TEXT; - reads stdin' },
       pooling: {
         kind: 'text',
         value: 'mean|cls|last|max',
-        help: "of the tokens of a text; default: the model's own, else mean, of a decoder last",
+        help: "how to combine the tokens of a text; default: the model's own, else mean; for a decoder, last",
       },
       'no-normalise': {
         kind: 'flag',
-        help: "leave vectors at the length they have; default: the model's own, else length 1",
+        help: "do not scale vectors to length 1; default: the model's own, else length 1",
       },
       'max-length': {
         kind: 'integer',
         least: 1,
-        help: 'cut texts to this many tokens; default: longer ones are refused',
+        help: 'truncate texts to N tokens; default: refuse longer ones',
       },
     } as const,
     notes: [
-      'TEXT of - reads one text from stdin, --lines - a text a line. Without --json each line of the output is the vector of a text, as a JSON array.',
+      'If TEXT is -, one text is read from stdin; --lines - reads one text per line. Without --json, each output line is the vector of a text, as a JSON array.',
     ],
     examples: [
       'ternspike embed -m bert/ "a cat sits outside" "a dog runs"',
@@ -53,7 +54,7 @@ export const embed: Command = command(
     }
     const { type, head, embedding, build, threads, activations } = values;
     const options = { type, head, embedding, build, threads, activations };
-    using model = await withSource(values.model, signal, (source) => load(source, options, context));
+    using model = await withModel(values.model, context, (source) => load(source, options, context));
     const texts = lines !== undefined
       ? (lines === '-' ? await readStdin(signal) : await readText(lines, undefined, signal)).replace(/\r?\n$/, '')
         .split(/\r?\n/)

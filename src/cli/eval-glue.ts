@@ -26,8 +26,11 @@ import { glueFile } from './compare-data.ts';
 import { withSource } from './files.ts';
 import { modelSum, sampleFile, surveyText } from './fingerprint.ts';
 import { type LogFile, openLog } from './glue-log-file.ts';
+import { mergeGlue, runShard } from './glue-shard.ts';
 import { CLASSIFIER_MODEL, classifierPath, memoryOf, MODEL_OPTIONS, runtime } from './load.ts';
 import { clock, rounded } from './output.ts';
+import { SHARD_OPTIONS, shardOf } from './shards.ts';
+import { withModel } from './stored.ts';
 
 /** Malformed lines that are named; the others are counted. */
 const NAMED = 10;
@@ -40,29 +43,30 @@ const OPTIONS = {
   ...MODEL_OPTIONS,
   model: CLASSIFIER_MODEL,
   task: { kind: 'text', value: 'TASK', help: 'cola, sst2, mrpc, qqp, stsb, mnli, qnli, rte or wnli' },
-  data: { kind: 'text', value: 'DIR', help: "folder of the task's files, or the folder of GLUE that holds its folder" },
-  split: { kind: 'text', help: 'train, dev, or of mnli dev-matched and dev-mismatched; default dev' },
-  limit: { kind: 'integer', least: 1, help: 'samples at most; default all' },
+  data: { kind: 'text', value: 'DIR', help: "folder with the task's files, or the GLUE folder that contains it" },
+  split: { kind: 'text', help: 'train, dev, or for mnli dev-matched and dev-mismatched; default: dev' },
+  limit: { kind: 'integer', least: 1, help: 'maximum number of samples; default: all' },
   malformed: {
     kind: 'choice',
     choices: ['skip', 'refuse'],
-    help: 'lines that are no samples: leave them out and name them, or end; default skip',
+    help: 'malformed lines: skip and report them, or stop; default: skip',
   },
-  log: { kind: 'text', value: 'FILE', help: 'a line of JSON for each sample' },
-  resume: { kind: 'flag', help: 'go on from what --log holds' },
+  log: { kind: 'text', value: 'FILE', help: 'write one line of JSON per sample' },
+  resume: { kind: 'flag', help: 'resume from --log' },
   ...STEP_OPTIONS,
-  'max-length': { kind: 'integer', least: 4, help: `cut texts to N tokens; default ${GLUE_MAX_LENGTH}` },
+  ...SHARD_OPTIONS,
+  'max-length': { kind: 'integer', least: 4, help: `truncate texts to N tokens; default: ${GLUE_MAX_LENGTH}` },
 } as const satisfies OptionTable;
 
 export const evalGlue: Command = command(
   {
     name: 'eval glue',
-    summary: 'Evaluates a classifier on a task of GLUE.',
+    summary: 'Evaluate a classifier on a GLUE task.',
     positionals: [],
     options: OPTIONS,
     notes: [
-      'Files as GLUE has them: SST-2/dev.tsv and so on. Metrics are those that GLUE reports; correlations of a constant are null.',
-      'An interrupted run goes on with the same command and --resume. A log of another model, task or options is refused.',
+      'Reads files as GLUE publishes them: SST-2/dev.tsv and so on. Reports the metrics of GLUE; a correlation with a constant is null.',
+      'To resume an interrupted run, repeat the command with --resume. A log of another model, task or options is refused.',
     ],
     examples: [
       'ternspike eval glue --task sst2 --data GLUE/SST-2 -m spikingbert/',
@@ -72,6 +76,9 @@ export const evalGlue: Command = command(
   },
   async ({ values }, context) => {
     const { out, signal } = context;
+    const shard = shardOf(values);
+    if (values.merge) return await printMerged(values.merge, context);
+    if (shard && values.log !== undefined) throw new UsageError('a shard has no --log; cut the work into more shards');
     const task = glueTask(need(values.task, '--task TASK'));
     const { split, file } = glueSplit(task, values.split ?? 'dev');
     const folder = need(values.data, '--data DIR');
@@ -91,11 +98,20 @@ export const evalGlue: Command = command(
       task: task.name,
       split,
       data: sum,
-      model: await withSource(path, signal, (source) => sampleFile(source, signal)),
+      model: await withModel(path, context, (source) => sampleFile(source, signal)),
       numbers: modelSum(model),
       ...effective(model, values),
       maxLength,
     };
+    if (shard) {
+      const { malformed, limit } = values;
+      return await withSource(
+        data,
+        signal,
+        (source) =>
+          runShard(classify, readGlue(source, task, { malformed, signal }), { task, shard, limit, key: run }, context),
+      );
+    }
     const log = values.log === undefined
       ? undefined
       : await openLog(values.log, run, task, { resume: values.resume === true, signal });
@@ -176,6 +192,20 @@ export const evalGlue: Command = command(
   },
 );
 
+/** Prints the whole that shards are. */
+async function printMerged(paths: readonly string[], context: Context): Promise<void> {
+  const { task, key, records, result } = await mergeGlue(paths, context);
+  const split = String(key.split);
+  const intervals = Object.fromEntries(
+    task.metrics.map((name) => [name, metricInterval(task, records, name)] as const),
+  );
+  const parts = `${paths.length} shards`;
+  await context.out.result(
+    { ...result, intervals, title: task.title, split, complete: true, options: key },
+    () => lineText(task, split, parts, result),
+  );
+}
+
 /** What a run depends on, by option or by model. */
 function effective(model: Model, values: StepValues & { readonly activations?: string }): GlueRun {
   const d = model.describe() as SpikingBertDescription; // there would be no classifier of any other
@@ -208,7 +238,7 @@ function progressLine(
     const done = records.length;
     const each = (now - begin) / 1000 / (done - before);
     const full = Math.min(BAR, Math.floor((BAR * done) / total));
-    const share = labels.length > 0 ? `  ${((100 * correct) / done).toFixed(2)} % right` : '';
+    const share = labels.length > 0 ? `  ${((100 * correct) / done).toFixed(2)} % correct` : '';
     out.progress(
       `[${'#'.repeat(full)}${'-'.repeat(BAR - full)}] ${done} of ${total}${share}  ` +
         `${each.toPrecision(3)} s each, ${clock(each * Math.max(total - done, 0))} left`,
@@ -218,7 +248,7 @@ function progressLine(
 
 function interrupted(done: number, log: LogFile | undefined): string {
   return `interrupted after ${done} samples: ` +
-    (log ? 'the same command with --resume goes on' : 'with --log FILE a run can be gone on with');
+    (log ? 'repeat the command with --resume to continue' : '--log FILE lets you resume the run');
 }
 
 function lineText({ title, metrics: names }: GlueTask, split: string, file: string, result: GlueResult): string[] {

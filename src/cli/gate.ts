@@ -15,19 +15,19 @@ export const gateCommand: Command = command(
       baseline: {
         kind: 'text',
         value: 'FILE',
-        help: 'the JSON of an earlier run of compare, perplexity, eval glue or bench',
+        help: 'JSON of an earlier run of compare, perplexity, eval glue or bench',
       },
-      current: { kind: 'text', value: 'FILE', help: 'the JSON of the same command now' },
+      current: { kind: 'text', value: 'FILE', help: 'JSON of the same command now' },
       gates: {
         kind: 'text',
         value: 'FILE',
-        help: 'the rules; default: a hundredth of quality, a twentieth of size, speed as a warning',
+        help: 'rules; default: quality may worsen by 1 %, size by 5 %, speed only warns',
       },
       junit: { kind: 'text', value: 'FILE', help: 'write the verdicts as JUnit XML' },
     } as const,
     notes: [
-      'A rule: {"metric": "perplexity", "maxWorsening": 0.01, "relative": true, "confidence": 0.95, "leastEffect": 0.002}. ' +
-      'A file: {"rules": [RULE, …], "golden": ["texts.0", …]}; golden items may not change at all.',
+      'Example of a rule: {"metric": "perplexity", "maxWorsening": 0.01, "relative": true, "confidence": 0.95, "leastEffect": 0.002}. ' +
+      'Example of a file: {"rules": [RULE, …], "golden": ["texts.0", …]}; golden items must not change at all.',
       'Rules that could not fail are refused. Exit code 0 pass or warn, 1 refusal, 2 wrong usage, 3 regression, 4 golden item changed.',
     ],
     examples: [

@@ -5,9 +5,10 @@
 import type { FileSink } from '../bytes/sink.ts';
 import { SessionError } from '../errors.ts';
 import type { SpikeReport } from '../forward/spike-report.ts';
-import type { FinishReason, Model } from '../model/model.ts';
+import type { FinishReason, Model, ScoredToken } from '../model/model.ts';
 import type { SamplerOptions } from '../sample/options.ts';
 import type { Overflow, Session } from '../session/session.ts';
+import type { FormatOption } from '../structured/types.ts';
 import type { Context } from './command.ts';
 import { memoryOf } from './load.ts';
 import { clock, type Output, rounded } from './output.ts';
@@ -27,6 +28,9 @@ export interface Task {
   readonly maxTokens: number;
   readonly overflow?: Overflow;
   readonly stop?: readonly string[];
+  readonly format?: FormatOption;
+  /** How likely each token was, and so many others: into the JSON. */
+  readonly logprobs?: number;
   /** Continued, or to be kept; else a session of the generation alone serves. */
   readonly session?: Session;
   readonly sink?: FileSink;
@@ -36,12 +40,13 @@ export interface Task {
 
 /** Generates to stdout, and keeps the session where that was asked for. @throws what `Model.generate` throws */
 export async function generate(model: Model, task: Task, { out, signal }: Context): Promise<void> {
-  const { path, prompt, sampler, maxTokens, overflow, stop, session, sink, statistics } = task;
+  const { path, prompt, sampler, maxTokens, overflow, stop, format, logprobs, session, sink, statistics } = task;
   const held = session?.position ?? 0;
   const ids = prompt.ids ?? promptIds(prompt, model.tokenizer, held);
   const keeps = session !== undefined && sink !== undefined;
   if (keeps) checkRoom(session, ids.length, maxTokens);
   const answer: number[] = [];
+  const scores: ScoredToken[] = [];
   // a user reads text after the prompt; in a pipe it is what was generated, and nothing else
   const before = out.terminal && !out.json ? prompt.text ?? '' : '';
   let text = '';
@@ -67,7 +72,9 @@ export async function generate(model: Model, task: Task, { out, signal }: Contex
       maxTokens,
       stop,
       signal,
-      joined: before !== '',
+      format,
+      logprobs,
+      joined: before !== '' && !format,
       onPrefill: ({ read }) => onRead(read),
     });
     // a generation of no tokens reads nothing
@@ -82,6 +89,9 @@ export async function generate(model: Model, task: Task, { out, signal }: Contex
         if (maxTokens > 0) await out.text(before);
       }
       if (chunk.id !== null) answer.push(chunk.id);
+      if (chunk.id !== null && chunk.topLogprobs) {
+        scores.push({ id: chunk.id, logprob: chunk.logprob ?? null, topLogprobs: chunk.topLogprobs });
+      }
       unread = chunk.usage ? chunk.usage.unread : chunk.id;
       text += chunk.text;
       if (!out.json) await out.text(chunk.text);
@@ -113,6 +123,7 @@ export async function generate(model: Model, task: Task, { out, signal }: Contex
     await out.result({
       text,
       ids: answer,
+      logprobs: logprobs === undefined ? undefined : scores,
       promptTokens: ids.length,
       completionTokens: answer.length,
       finishReason,
@@ -161,7 +172,7 @@ function checkRoom(session: Session, prompt: number, tokens: number): void {
   if (overflow === 'slide' || position + prompt + tokens <= contextLength) return;
   throw new SessionError(
     'CONTEXT_OVERFLOW',
-    `${position + prompt} tokens of prompt and ${tokens} to generate and to keep do not fit into a context of ` +
+    `${position + prompt} tokens of prompt and ${tokens} to generate and save do not fit into a context of ` +
       `${contextLength}; give a larger --ctx, or --overflow slide`,
   );
 }
@@ -177,7 +188,7 @@ async function save(
   out: Output,
 ): Promise<number | null> {
   if (!read) {
-    out.note('the prompt was not read to its end; no session is saved');
+    out.note('the prompt was not read completely; no session is saved');
     return null;
   }
   if (unread !== null) await session.read([unread], {}, 1, () => {});
@@ -190,7 +201,7 @@ function noteTrained(model: Model, prompt: number, tokens: number, out: Output):
   const { trainedContext } = model.describe();
   if (prompt + tokens <= trainedContext) return;
   out.note(
-    `${prompt} tokens of prompt and ${tokens} to generate pass the ${trainedContext} positions ` +
+    `${prompt} tokens of prompt and ${tokens} to generate exceed the ${trainedContext} positions ` +
       'that the model was trained for; text beyond them may be worse',
   );
 }

@@ -22,12 +22,12 @@ export const historyCommand: Command = command(
       metric: {
         kind: 'text',
         repeatable: true,
-        help: 'only figures whose name contains this, such as perplexity or speed',
+        help: 'show only figures whose name contains this, such as perplexity or speed',
       },
       html: { kind: 'text', value: 'FILE', help: 'write a page with the trends' },
     } as const,
     notes: [
-      'compare --history FILE and suites append to it. Runs of equal models, data, options and version have to give equal ' +
+      'compare --history FILE and suites append to it. Runs with the same models, data, options and version must give the same ' +
       'quality: a difference is a defect, and the exit code is 3.',
     ],
     examples: ['ternspike history runs.jsonl', 'ternspike history runs.jsonl --metric kl.mean --json'],

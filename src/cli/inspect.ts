@@ -12,9 +12,9 @@ import { statedSampling } from '../sample/defaults.ts';
 import { samplerBytes } from '../sample/sampler.ts';
 import { ARENA_BASE } from '../wasm/arena.ts';
 import { type Command, command } from './command.ts';
-import { withSource } from './files.ts';
 import { CONTEXT_OPTIONS } from './load.ts';
 import { bytesText, oneLine } from './output.ts';
+import { STORE_OPTIONS, withModel } from './stored.ts';
 
 /** Elements of an array that are shown. */
 const SHOWN = 8;
@@ -25,18 +25,19 @@ type Shown = MetadataValue | { readonly length: number; readonly first: readonly
 export const inspect: Command = command(
   {
     name: 'inspect',
-    summary: 'What a model file holds: metadata, description, tensors, memory needed.',
+    summary: "Show a model file's metadata, description, tensors and memory needs.",
     positionals: [{ name: 'FILE' }],
-    options: CONTEXT_OPTIONS,
-    notes: ['Weights are not loaded. Files that hold only a vocabulary have no description and no plan.'],
+    options: { ...CONTEXT_OPTIONS, ...STORE_OPTIONS },
+    notes: ['Weights are not loaded. Files that contain only a vocabulary have no description and no memory plan.'],
     examples: [
       'ternspike inspect model.gguf',
       'ternspike inspect model.gguf --ctx 4096 --json',
       'ternspike inspect spikingbert/',
     ],
   },
-  async ({ values, positionals: [path] }, { out, signal }) => {
-    const container = await withSource(path, signal, async (source) => {
+  async ({ values, positionals: [path] }, context) => {
+    const { out, signal } = context;
+    const container = await withModel(path, context, async (source) => {
       const opened = await openModelContainer(source, { signal });
       await opened.source?.close?.();
       return opened;

@@ -15,6 +15,7 @@ import type { ActivationType } from '../wasm/load-options.ts';
 import type { Context } from './command.ts';
 import { bytesText } from './output.ts';
 import { bundledModel, DEFAULT_CLASSIFIER } from './package-folder.ts';
+import { MODEL_HELP } from './stored.ts';
 
 /** Options of every command that loads a model. */
 export const MODEL_OPTIONS = {
@@ -22,8 +23,7 @@ export const MODEL_OPTIONS = {
     kind: 'text',
     short: 'm',
     value: 'FILE',
-    help:
-      'model: a path or a URL of a GGUF, safetensors or PyTorch file, or a folder; default: the bundled story model',
+    help: `model: ${MODEL_HELP}; default: the bundled story model` as string,
   },
   build: { kind: 'choice', choices: ['base', 'relaxed'], help: 'kernels to use; default the best this host has' },
   activations: {
@@ -31,6 +31,7 @@ export const MODEL_OPTIONS = {
     choices: ['int8', 'int16', 'f32'],
     help: 'inputs of int8 rows: quantised, or as they are; default int8, int16 for SymbolicLight',
   },
+  offline: { kind: 'flag', help: 'use models of a hub only as they are stored, without any request' },
   threads: { kind: 'integer', short: 't', least: 1, help: 'threads; default what is fastest, 1 for small models' },
 } as const;
 
@@ -50,7 +51,7 @@ export const CLASSIFIER_MODEL: {
   kind: 'text',
   short: 'm',
   value: 'FILE',
-  help: 'classifier: the folder, file or URL of a spiking or a dense BERT; default: the bundled one, for sentiment',
+  help: 'classifier: the folder, file, URL or hf: name of a spiking or a dense BERT; default: the bundled one',
 };
 
 /** Options of commands that run decoders: types to load matrices in. */
@@ -89,6 +90,7 @@ export interface LoadOptions {
   readonly tokenizer?: Tokenizer;
   readonly forcedSparsity?: number;
   readonly threads?: number;
+  readonly parallel?: number;
 }
 
 /** The model's path; without one, that of the bundled model. @throws {TernspikeError} `OPTION` */

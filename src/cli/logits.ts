@@ -5,9 +5,9 @@
 import type { Model } from '../model/model.ts';
 import { UsageError } from './args.ts';
 import { type Command, command, need } from './command.ts';
-import { withSource } from './files.ts';
 import { CONTEXT_OPTIONS, load, MODEL_OPTIONS, modelPath, TYPE_OPTIONS } from './load.ts';
 import { oneLine } from './output.ts';
+import { withModel } from './stored.ts';
 import { defaultContext } from '../description/plan.ts';
 
 /** Candidates that are printed for a position. */
@@ -16,22 +16,22 @@ const TOP = 5;
 export const logits: Command = command(
   {
     name: 'logits',
-    summary: 'Logits behind every id of a sequence.',
+    summary: 'Print the logits after each token of a sequence.',
     positionals: [],
     options: {
       ...MODEL_OPTIONS,
       ...TYPE_OPTIONS,
-      ids: { kind: 'ids', value: '1,2,3', help: 'the sequence' },
+      ids: { kind: 'ids', value: '1,2,3', help: 'token ids of the sequence' },
       prefill: {
         kind: 'integer',
         value: 'K',
         least: 1,
-        help: 'the first K ids in one batch, the rest one by one; rows from K-1 on',
+        help: 'run the first K ids as one batch, the rest one by one; print rows from K-1 on',
       },
       'entropy-exit': {
         kind: 'number',
         least: 0,
-        help: 'SymbolicLight: end behind the block after which the last position is below X nats',
+        help: 'SymbolicLight: stop at the first block where the entropy of the last position is below X nats',
       },
       ...CONTEXT_OPTIONS,
     } as const,
@@ -57,9 +57,9 @@ export const logits: Command = command(
     // a context of any length gives the same logits; more ids than the default holds need a longer one
     const contextLength = ctx ?? (ids.length > defaultContext(0) ? ids.length : undefined);
     const path = modelPath(values.model);
-    using model = await withSource(
+    using model = await withModel(
       path,
-      signal,
+      context,
       (source) => load(source, { type, head, embedding, build, kv, activations, threads, contextLength }, context),
     );
     const from = prefill === undefined ? 0 : prefill - 1;

@@ -50,7 +50,7 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   const out = processOutput(prepared.json);
-  return await interruptible(async (signal) => {
+  return await (command.spec.ownInterrupts ? uninterrupted : interruptible)(async (signal) => {
     try {
       return await prepared.run({ out, signal });
     } catch (error) {
@@ -60,6 +60,11 @@ async function main(args: readonly string[]): Promise<number> {
       out.progress('');
     }
   });
+}
+
+/** Runs a command that looks after interrupts itself. */
+async function uninterrupted(body: (signal: AbortSignal) => Promise<number | void>): Promise<number> {
+  return await body(new AbortController().signal) ?? 0;
 }
 
 /** Runs with a signal that the first interrupt aborts; the second one ends the process at once. */

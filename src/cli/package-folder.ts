@@ -42,6 +42,6 @@ export function bundledModel(name: string = DEFAULT_MODEL): string {
   if (existsSync(path)) return path;
   throw new TernspikeError(
     'OPTION',
-    `no model is given, and ${name} of the package is not there; pass a GGUF file or its URL with -m`,
+    `no model is given, and ${name} is missing from the package; pass a GGUF file or its URL with -m`,
   );
 }

@@ -70,8 +70,8 @@ export async function contextFor(
   if (ids.length > MOST_TIMES_TRAINED * trained) {
     throw new SessionError(
       'CONTEXT_OVERFLOW',
-      `the prompt has ${ids.length} tokens, the model was trained on ${trained} positions: what it says after such a prompt ` +
-        `means little; shorten it, or read it all the same with --ctx ${contextLength}`,
+      `the prompt has ${ids.length} tokens, the model was trained on ${trained} positions: its answer to such a prompt ` +
+        `would mean little; shorten it, or read it anyway with --ctx ${contextLength}`,
     );
   }
   if (!architecture.grows) return undefined; // its sessions take any length

@@ -4,88 +4,48 @@
  */
 import { existsSync } from 'node:fs';
 import type { Model } from '../model/model.ts';
-import { symbolicLightSampling } from '../architectures/symboliclight/sampling.ts';
 import { checkSamplerOptions, type SamplerOptions } from '../sample/options.ts';
 import { randomSeed } from '../sample/rng.ts';
 import { type OptionTable, UsageError, type Values } from './args.ts';
 import { type Command, command, type Context } from './command.ts';
-import { readText, textArgument, withSource } from './files.ts';
+import { readText, textArgument } from './files.ts';
+import { FORMAT_OPTIONS, formatOption } from './format-options.ts';
 import { generate } from './generation.ts';
 import { CONTEXT_OPTIONS, load, MODEL_OPTIONS, modelPath, TYPE_OPTIONS } from './load.ts';
 import { contextFor, type Prompt } from './prompt.ts';
+import { samplerOptions, SAMPLING_OPTIONS } from './sampling-options.ts';
 import { beginSessionFile, lookAtSession, openSession, type SessionFile } from './session-file.ts';
 import { tokenizerOfFile } from './tokenizer-file.ts';
+import { withModel } from './stored.ts';
 
 /** Tokens that are generated unless told. */
 const DEFAULT_TOKENS = 128;
-
-/** What a sampler does that is told nothing: of most models, and of both variants of SymbolicLight. */
-const DEFAULTS: Readonly<Record<'any' | '0.8b' | '194m', Required<Omit<SamplerOptions, 'seed'>>>> = {
-  any: checkSamplerOptions(),
-  '0.8b': checkSamplerOptions(symbolicLightSampling({ variant: '0.8b' })),
-  '194m': checkSamplerOptions(symbolicLightSampling({ variant: '194m' })),
-};
-
-/** `default 40; SymbolicLight 50`: of every kind of model whose default is its own. */
-function byDefault(name: Exclude<keyof SamplerOptions, 'seed' | 'logitBias'>): string {
-  const [any, larger, smaller] = [DEFAULTS.any[name], DEFAULTS['0.8b'][name], DEFAULTS['194m'][name]]
-    .map((value) => (typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value)));
-  if (larger === any && smaller === any) return `default ${any}`;
-  return `default ${any}; SymbolicLight ${larger === smaller ? larger : `${larger} (0.8B), ${smaller} (194M)`}`;
-}
 
 const OPTIONS = {
   ...MODEL_OPTIONS,
   ...TYPE_OPTIONS,
   tokens: { kind: 'integer', short: 'n', least: 0, help: `tokens to generate at most; default ${DEFAULT_TOKENS}` },
-  temp: { kind: 'number', help: `temperature; 0 takes the likeliest token; ${byDefault('temperature')}` },
-  'temperature-first': {
-    kind: 'switch',
-    help: `temperature before top-p and min-p; ${byDefault('temperatureFirst')}`,
-  },
-  'adaptive-temperature': {
-    kind: 'choice',
-    choices: ['off', 'cool', 'warm'],
-    help: `temperature by entropy; ${byDefault('adaptiveTemperature')}`,
-  },
-  'top-k': { kind: 'integer', help: `only the N likeliest tokens; 0 = all; ${byDefault('topK')}` },
-  'top-p': { kind: 'number', help: `the likeliest that sum to X; 1 = all; ${byDefault('topP')}` },
-  'min-p': { kind: 'number', help: `those at least X times as likely as the likeliest; ${byDefault('minP')}` },
-  'repeat-penalty': { kind: 'number', help: `penalty of recent tokens; 1 = none; ${byDefault('repeatPenalty')}` },
-  'repeat-last-n': { kind: 'integer', help: `how many tokens are recent; -1 = all; ${byDefault('repeatLastN')}` },
-  'frequency-penalty': {
-    kind: 'number',
-    help: `penalty for every time a recent token came; ${byDefault('frequencyPenalty')}`,
-  },
-  'presence-penalty': { kind: 'number', help: `penalty of tokens that came at all; ${byDefault('presencePenalty')}` },
-  'logit-bias': {
-    kind: 'text',
-    value: 'ID=BIAS',
-    repeatable: true,
-    help: 'added to the logit of a token; -inf bans it',
-  },
-  'vocab-limit': { kind: 'integer', least: 1, help: "ids from N on are never drawn; default the vocabulary's size" },
-  stop: { kind: 'text', repeatable: true, help: 'end before this text' },
-  seed: { kind: 'integer', least: 0, help: 'start of the random draws; default random' },
+  ...SAMPLING_OPTIONS,
+  ...FORMAT_OPTIONS,
   ...CONTEXT_OPTIONS,
   overflow: {
     kind: 'choice',
     choices: ['refuse', 'slide'],
-    help: 'what happens when the context is full; default refuse',
+    help: 'when the context is full; default refuse',
   },
-  'load-session': { kind: 'text', value: 'FILE', help: 'go on from what this session has read' },
-  'save-session': { kind: 'text', value: 'FILE', help: 'keep prompt and answer as a session to go on from' },
-  tokenizer: { kind: 'text', value: 'FILE', help: "a tokenizer instead of the model's" },
-  chat: { kind: 'flag', help: "take PROMPT as a user's message, by the model's chat template" },
+  'load-session': { kind: 'text', value: 'FILE', help: 'resume from a saved session' },
+  'save-session': { kind: 'text', value: 'FILE', help: 'save the session for later' },
+  tokenizer: { kind: 'text', value: 'FILE', help: "use this tokenizer instead of the model's" },
+  chat: { kind: 'flag', help: "treat PROMPT as a user message, using the model's chat template" },
   system: { kind: 'text', help: 'system message; with --chat' },
   template: {
     kind: 'text',
     value: 'FILE',
-    help: "a chat template (Jinja) instead of the model's, or the name of one of the model's; with --chat",
+    help: "chat template (Jinja) to use, or the name of one of the model's templates; with --chat",
   },
-  ids: { kind: 'ids', value: '1,2,3', help: 'the prompt as ids, instead of PROMPT' },
-  verbose: { kind: 'flag', help: 'all statistics: what every block spiked, where the model spikes' },
-  quiet: { kind: 'flag', short: 'q', help: 'no statistics, no warnings' },
+  ids: { kind: 'ids', value: '1,2,3', help: 'prompt as token ids, instead of PROMPT' },
+  verbose: { kind: 'flag', help: 'print all statistics; for spiking models, the spikes of every block' },
+  quiet: { kind: 'flag', short: 'q', help: 'print neither statistics nor warnings' },
 } as const satisfies OptionTable;
 
 type RunValues = Values<typeof OPTIONS>;
@@ -93,19 +53,22 @@ type RunValues = Values<typeof OPTIONS>;
 export const run: Command = command(
   {
     name: 'run',
-    summary: 'Generates text from a prompt.',
+    summary: 'Generate text from a prompt.',
     positionals: [{ name: 'PROMPT', optional: true }],
     options: OPTIONS,
     notes: [
-      'PROMPT of - reads stdin, and so does a pipe without PROMPT; one line break at its end is left out. Text is streamed ' +
-      'to stdout, statistics go to stderr. A terminal shows the prompt before the text, and control characters as ^[.',
-      'A session keeps what the model has read, not how it draws: options and seed are those of each run. A prompt goes on ' +
-      'where the session ended, without bos. -n 0 --save-session only reads. FILE appears when it is whole.',
+      'If PROMPT is -, or if stdin is a pipe and PROMPT is missing, the prompt is read from stdin without its final newline. ' +
+      'Text is streamed to stdout; statistics go to stderr. On a terminal, the prompt is printed before the text, and control ' +
+      'characters are shown as ^[.',
+      'A saved session contains the tokens read, not the sampling options or the seed: give these in each run. PROMPT continues ' +
+      'the loaded session, without bos. -n 0 --save-session only reads the prompt. The file appears once it is complete.',
     ],
     examples: [
       'ternspike run "Once upon a time"',
       'ternspike run "Once upon a time" -n 160 --temp 0 --json',
       'echo "One day, Tom" | ternspike run --seed 1 --stop "The end"',
+      'ternspike run "Is a cat an animal?" --choice yes --choice no',
+      'ternspike run "Today is " --regex "[0-9]{4}-[0-9]{2}-[0-9]{2}" --logprobs 3 --json',
       'ternspike run "Lily had a dog." -n 40 --save-session lily.session',
       'ternspike run "Then" --load-session lily.session --overflow slide',
       'ternspike run -m chat.gguf --chat "Why is the sky blue?" --system "Be brief."',
@@ -114,6 +77,7 @@ export const run: Command = command(
   async ({ values, positionals }, context) => {
     if (values.verbose && values.quiet) throw new UsageError('give --verbose or --quiet, not both');
     const prompt = await promptOf(values, positionals[0], context.signal);
+    const format = await formatOption(values, context.signal);
     const sampler: SamplerOptions = { ...samplerOptions(values), seed: values.seed ?? randomSeed() };
     checkSamplerOptions(sampler);
     const path = modelPath(values.model);
@@ -124,9 +88,10 @@ export const run: Command = command(
     try {
       using model = await openFor(path, prompt, loaded, values, context);
       using session = loaded || sink ? await openSession(model, loaded, values.overflow, context.signal) : undefined;
-      const { tokens: maxTokens = DEFAULT_TOKENS, overflow, stop } = values;
+      const { tokens: maxTokens = DEFAULT_TOKENS, overflow, stop, logprobs } = values;
       const statistics = values.quiet ? 'none' : values.verbose ? 'all' : 'short';
-      await generate(model, { path, prompt, sampler, maxTokens, overflow, stop, session, sink, statistics }, context);
+      const answer = { maxTokens, overflow, stop, format, logprobs };
+      await generate(model, { path, prompt, sampler, ...answer, session, sink, statistics }, context);
     } finally {
       await sink?.discard();
     }
@@ -163,8 +128,8 @@ async function openFor(
 ): Promise<Model> {
   const { signal } = context;
   const held = loaded?.positions ?? 0;
-  const tokenizer = values.tokenizer === undefined ? undefined : await tokenizerOfFile(values.tokenizer, signal);
-  return await withSource(path, signal, async (source) => {
+  const tokenizer = values.tokenizer === undefined ? undefined : await tokenizerOfFile(values.tokenizer, context);
+  return await withModel(path, context, async (source) => {
     let contextLength = values.ctx;
     if (contextLength === undefined && values.overflow !== 'slide') {
       contextLength = await contextFor(source, prompt, held, values.tokens ?? DEFAULT_TOKENS, tokenizer, signal);
@@ -175,35 +140,4 @@ async function openFor(
     const types = { type, head, embedding };
     return await load(source, { ...types, build, kv, activations, threads, contextLength, tokenizer }, context);
   });
-}
-
-/** @throws {UsageError} for a bias that is none */
-function samplerOptions(values: RunValues): SamplerOptions {
-  return {
-    temperature: values.temp,
-    temperatureFirst: values['temperature-first'],
-    adaptiveTemperature: values['adaptive-temperature'],
-    topK: values['top-k'],
-    topP: values['top-p'],
-    minP: values['min-p'],
-    repeatPenalty: values['repeat-penalty'],
-    repeatLastN: values['repeat-last-n'],
-    frequencyPenalty: values['frequency-penalty'],
-    presencePenalty: values['presence-penalty'],
-    logitBias: biasOf(values['logit-bias'] ?? []),
-    vocabLimit: values['vocab-limit'],
-  };
-}
-
-function biasOf(entries: readonly string[]): Map<number, number> {
-  return new Map(entries.map((entry) => {
-    const [, id, bias] = /^(\d{1,10})=(\S+)$/.exec(entry) ?? [];
-    const value = bias === '-inf' ? -Infinity : Number(bias);
-    if (id === undefined || Number.isNaN(value)) {
-      throw new UsageError(
-        `--logit-bias is ${JSON.stringify(entry.slice(0, 60))}, expected ID=BIAS such as 13=-2.5 or 13=-inf`,
-      );
-    }
-    return [Number(id), value];
-  }));
 }

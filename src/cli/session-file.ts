@@ -49,7 +49,7 @@ export async function openSession(
     if (positions > session.contextLength) {
       throw new SessionError(
         'CONTEXT_OVERFLOW',
-        `it holds ${positions} positions, the context ${session.contextLength}; give a larger --ctx`,
+        `it has ${positions} positions, the context only ${session.contextLength}; give a larger --ctx`,
       );
     }
     // what no session of this model could hold is not read
@@ -81,7 +81,7 @@ export async function beginSessionFile(
     } catch (cause) {
       throw new OptionError(
         'OPTION',
-        `--save-session ${path}: this file is there and is no session; choose another name`,
+        `--save-session ${path}: this file exists and is not a session; choose another name`,
         {
           cause,
         },

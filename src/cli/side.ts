@@ -11,11 +11,11 @@ import { ACTIVATION_TYPES } from '../wasm/load-options.ts';
 import { UsageError } from './args.ts';
 import { classifyOptions } from './classify-options.ts';
 import type { Context } from './command.ts';
-import { withSource } from './files.ts';
 import { modelSum, sampleFile } from './fingerprint.ts';
 import { load, type LoadOptions } from './load.ts';
 import { bundledModel } from './package-folder.ts';
 import { tokenizerOfFile } from './tokenizer-file.ts';
+import { withModel } from './stored.ts';
 
 type Kind = 'integer' | 'number' | 'flag' | 'text' | readonly string[];
 
@@ -126,11 +126,11 @@ export async function openSide(
   }
   const file = path === 'default' ? bundledModel() : path;
   const { signal } = context;
-  const tokenizer = own.tokenizer === undefined ? undefined : await tokenizerOfFile(String(own.tokenizer), signal);
+  const tokenizer = own.tokenizer === undefined ? undefined : await tokenizerOfFile(String(own.tokenizer), context);
   const classify = classifyOptions(own as Parameters<typeof classifyOptions>[0]);
   const { kv, activations, build, threads } = own as LoadOptions;
   const { type, head, embedding } = own as { type?: GgufType; head?: GgufType; embedding?: GgufType };
-  const found = await withSource(file, signal, async (source) => ({
+  const found = await withModel(file, context, async (source) => ({
     bytes: source.size,
     digest: await sampleFile(source, signal),
     model: await load(

@@ -133,7 +133,7 @@ async function comparisonOf(
   folder: string,
 ): Promise<Comparison> {
   const below = (path: string): string =>
-    path === 'default' || isServer(path) || /^https?:/.test(path) || isAbsolute(path) ? path : join(folder, path);
+    path === 'default' || isServer(path) || /^(https?|hf):/i.test(path) || isAbsolute(path) ? path : join(folder, path);
   const side = (model: typeof a, what: string): Comparison['a'] => {
     const options = checkSideOptions(model.options, `${name}, ${what}`);
     const { tokenizer } = options;

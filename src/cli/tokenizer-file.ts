@@ -12,8 +12,10 @@ import { folderTokenizer } from '../tokenizer/folder.ts';
 import { openTokenizer, tokenizerFromMetadata } from '../tokenizer/open.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { UsageError } from './args.ts';
+import type { Context } from './command.ts';
 import { readBytes, withSource } from './files.ts';
 import { modelPath } from './load.ts';
+import { localModel, withModel } from './stored.ts';
 
 /** Options of every command that needs a tokenizer and no weights. */
 export const TOKENIZER_OPTIONS = {
@@ -28,6 +30,7 @@ export const TOKENIZER_OPTIONS = {
     value: 'FILE',
     help: 'tokenizer.json, SentencePiece .model, tiktoken ranks, vocab.txt, or a GGUF vocabulary',
   },
+  offline: { kind: 'flag', help: 'use models of a hub only as they are stored, without any request' },
 } as const;
 
 /** The tokenizer of a GGUF file, or of the folder of a checkpoint. @throws {TokenizerError} `TOKENIZER_MISSING` */
@@ -39,13 +42,15 @@ async function tokenizerOfModel(source: ByteSource, signal: AbortSignal): Promis
   if (tokenizer) return tokenizer;
   throw new TokenizerError(
     'TOKENIZER_MISSING',
-    `${source.name} has no vocabulary; give one with --tokenizer FILE, or use --ids`,
+    `${source.name} contains no vocabulary; give one with --tokenizer FILE, or use --ids`,
   );
 }
 
 /** A tokenizer's own file, told apart by content. @throws {TokenizerError} {IoError} */
-export function tokenizerOfFile(path: string, signal: AbortSignal): Promise<Tokenizer> {
-  return withSource(path, signal, async (source) => {
+export async function tokenizerOfFile(name: string, context: Context): Promise<Tokenizer> {
+  const { signal } = context;
+  const path = await localModel(name, context);
+  return await withSource(path, signal, async (source) => {
     const magic = new Uint8Array(4);
     const got = await source.read(magic, 0, signal);
     if (got === 4 && String.fromCharCode(...magic) === 'GGUF') return tokenizerOfModel(source, signal);
@@ -68,11 +73,11 @@ async function configBeside(path: string): Promise<string | undefined> {
 /** The tokenizer that a command line asks for; the default model's when it names none. @throws {UsageError} for two */
 export function chosenTokenizer(
   { model, tokenizer }: { readonly model?: string; readonly tokenizer?: string },
-  signal: AbortSignal,
+  context: Context,
 ): Promise<Tokenizer> {
   if (model !== undefined && tokenizer !== undefined) {
     throw new UsageError('give -m MODEL or --tokenizer FILE, not both');
   }
-  if (tokenizer !== undefined) return tokenizerOfFile(tokenizer, signal);
-  return withSource(modelPath(model), signal, (source) => tokenizerOfModel(source, signal));
+  if (tokenizer !== undefined) return tokenizerOfFile(tokenizer, context);
+  return withModel(modelPath(model), context, (source) => tokenizerOfModel(source, context.signal));
 }

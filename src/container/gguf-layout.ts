@@ -73,12 +73,12 @@ function walk(
     const rest = (i + 1 < entries.length ? start + Number(entries[i + 1].offset) : fileBytes) - at;
     const byteLength = layout === null ? Math.max(0, rest) : layoutBytes(elements, layout);
     if (byteLength === 0 && elements > 0) {
-      return refuse('TENSOR_LAYOUT', 'has elements and no bytes: the next overlaps it');
+      return refuse('TENSOR_LAYOUT', 'has elements but no bytes: the next one overlaps it');
     }
     if (byteLength > 0 && !(at + byteLength <= fileBytes)) {
       return refuse(
         'TENSOR_OUT_OF_FILE',
-        `takes ${byteLength} bytes from ${at} on and ends at ${at + byteLength}, the file has ${fileBytes} bytes; ` +
+        `takes ${byteLength} bytes from ${at} and ends at ${at + byteLength}, the file has ${fileBytes} bytes; ` +
           'is the download complete?',
       );
     }
@@ -86,8 +86,8 @@ function walk(
       const why = Number(offset) % alignment !== 0
         ? `is not aligned to ${alignment}`
         : Number(offset) < expected
-        ? 'overlaps the one before'
-        : 'leaves a hole behind the one before';
+        ? 'overlaps the previous one'
+        : 'leaves a gap after the previous one';
       return refuse('TENSOR_LAYOUT', `has offset ${offset}, expected ${expected}: it ${why}`);
     }
     const blockElements = type === 'I2_S' ? 0 : layout?.blockElements ?? 1;

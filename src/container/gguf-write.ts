@@ -178,7 +178,7 @@ function encodeHeader({ metadata, tensors }: GgufHeader, alignment: number): Uin
   const names = new Set<string>();
   let offset = 0;
   for (const tensor of tensors) {
-    if (names.has(tensor.name)) throw refusal(`tensor ${quote(tensor.name)} is there twice`);
+    if (names.has(tensor.name)) throw refusal(`tensor ${quote(tensor.name)} occurs twice`);
     names.add(tensor.name);
     offset = alignUp(offset, alignment);
     putTensor(out, tensor, offset);
@@ -210,7 +210,7 @@ function putTensor(out: Bytes, { name, type, shape }: GgufTensor, offset: number
 function putEntry(out: Bytes, what: string, { type, value }: GgufEntry): void {
   if (type.endsWith('[]')) {
     const element = type.slice(0, -2) as GgufScalarType;
-    if (!Array.isArray(value)) throw refusal(`${what} of type ${type} is no array`);
+    if (!Array.isArray(value)) throw refusal(`${what} of type ${type} is not an array`);
     if (value.length > MAX_ARRAY_ELEMENTS) {
       throw refusal(`${what} has ${value.length} elements, at most ${MAX_ARRAY_ELEMENTS}`);
     }
@@ -231,7 +231,7 @@ function idOf(type: GgufScalarType, what: string): number {
 }
 
 function putValue(out: Bytes, what: string, type: GgufScalarType, value: MetadataValue): void {
-  const wrong = (): ModelFileError => refusal(`${what}: ${quote(String(value))} is no ${type}`);
+  const wrong = (): ModelFileError => refusal(`${what}: ${quote(String(value))} is not a ${type}`);
   switch (type) {
     case 'string':
       if (typeof value !== 'string') throw wrong();

@@ -152,7 +152,7 @@ class Header {
     const reader = this.#reader;
     const label = `metadata key ${index}`;
     const key = await this.#identifier(label, 'GGUF_KEY', MAX_KEY_BYTES);
-    if (known.has(key)) throw this.#error('GGUF_KEY', `${label}, ${quote(key)}, is there twice`);
+    if (known.has(key)) throw this.#error('GGUF_KEY', `${label}, ${quote(key)}, occurs twice`);
     const what = `metadata ${quote(key)}`;
     await reader.ensure(4, `the type of ${what}`);
     const id = reader.u32();
@@ -268,7 +268,7 @@ class Header {
     const reader = this.#reader;
     const label = `the name of tensor ${index}`;
     const name = await this.#identifier(label, 'TENSOR_NAME', MAX_NAME_BYTES);
-    if (known.has(name)) throw this.#error('TENSOR_NAME', `${label}, ${quote(name)}, is there twice`);
+    if (known.has(name)) throw this.#error('TENSOR_NAME', `${label}, ${quote(name)}, occurs twice`);
     const what = `tensor ${quote(name)}`;
     await reader.ensure(4, what);
     const dims = reader.u32();

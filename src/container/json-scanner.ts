@@ -30,7 +30,7 @@ export class JsonScanner {
     const keys = new Set<string>();
     this.#list('{', '}', () => {
       const key = this.string();
-      if (keys.has(key)) this.refuse(`the key ${quote(key)} is there twice`);
+      if (keys.has(key)) this.refuse(`the key ${quote(key)} occurs twice`);
       keys.add(key);
       if (!this.#take(':')) this.refuse('":" is missing');
       value(key);
@@ -74,7 +74,7 @@ export class JsonScanner {
   /** Nothing but white space is left. */
   end(): void {
     this.#skip();
-    if (this.#at < this.#text.length) this.refuse('something follows behind the end');
+    if (this.#at < this.#text.length) this.refuse('something follows the end');
   }
 
   #unescaped(raw: string): string {
@@ -82,7 +82,7 @@ export class JsonScanner {
     try {
       value = JSON.parse(`"${raw}"`) as string;
     } catch {
-      this.refuse(`${quote(raw)} is no JSON string`);
+      this.refuse(`${quote(raw)} is not a JSON string`);
     }
     if (/\p{Surrogate}/u.test(value)) this.refuse('a string has half a surrogate pair');
     return value;

@@ -47,7 +47,7 @@ function joinTables<T extends TensorInfo>(
   for (const { tensors, source } of parts) {
     for (const [name, info] of tensors) {
       if (all.has(name)) {
-        throw new ModelFileError('TENSOR_NAME', `${source.name}: tensor ${quote(name)} is in another part too`);
+        throw new ModelFileError('TENSOR_NAME', `${source.name}: tensor ${quote(name)} occurs in two parts`);
       }
       all.set(name, { ...info, offset: info.offset + start });
     }
@@ -89,7 +89,7 @@ export async function readGguf(source: ByteSource, options: { signal?: AbortSign
       const name = `${before}${String(no + 1).padStart(5, '0')}${after}`;
       const own = name === fileName(source.name);
       const part = own ? { ...source, close: undefined } : await source.sibling?.(name, signal);
-      if (!part) return refuse(`${name} is not there`);
+      if (!part) return refuse(`${name} is missing`);
       joined.push(part);
       const container = own ? opened : await readGgufPart(part, options);
       const numbers = ['split.no', 'split.count'].map((key) => Number(container.metadata.get(key)));
@@ -100,7 +100,7 @@ export async function readGguf(source: ByteSource, options: { signal?: AbortSign
     }
     const tensors = joinTables(parts);
     const stated = Number(parts[0].container.metadata.get('split.tensors.count') ?? tensors.size);
-    if (tensors.size !== stated) refuse(`they hold ${tensors.size} tensors, split.tensors.count says ${stated}`);
+    if (tensors.size !== stated) refuse(`they contain ${tensors.size} tensors, split.tensors.count is ${stated}`);
     const whole = joinSources(joined, source.name);
     return { ...parts[0].container, tensors, size: whole.size, source: whole };
   } catch (error) {
@@ -123,7 +123,7 @@ async function readIndex(source: ByteSource, signal?: AbortSignal): Promise<Map<
   } catch (cause) {
     refuse(`the index is not JSON: ${String(cause)}`);
   }
-  if (typeof map !== 'object' || map === null) return refuse('the index has no weight_map');
+  if (typeof map !== 'object' || map === null) return refuse('the index contains no weight_map');
   const files = new Map(
     Object.entries(map as Record<string, unknown>).map(([tensor, file]) => {
       if (
@@ -167,7 +167,7 @@ export async function readShards(
         throw new ModelFileError(
           'ST_SHARDS',
           `${source.name} names ${file}, which ${
-            source.sibling ? 'is not there' : 'cannot be found: open the folder, or a set of Files'
+            source.sibling ? 'is missing' : 'cannot be found: open the folder, or a set of Files'
           }`,
         );
       }
@@ -178,7 +178,9 @@ export async function readShards(
         const stated = files.get(tensor);
         throw new ModelFileError(
           'ST_SHARDS',
-          `${file} holds tensor ${quote(tensor)}, which the index ${stated ? `has in ${stated}` : 'does not name'}`,
+          `${file} contains tensor ${quote(tensor)}, which the index ${
+            stated ? `places in ${stated}` : 'does not name'
+          }`,
         );
       }
       parts.push({ tensors, source: part });
@@ -188,7 +190,7 @@ export async function readShards(
     if (missing !== undefined) {
       throw new ModelFileError(
         'ST_SHARDS',
-        `${files.get(missing)} does not hold tensor ${quote(missing)} of the index`,
+        `${files.get(missing)} does not contain tensor ${quote(missing)} of the index`,
       );
     }
     const whole = joinSources(joined, source.name);

@@ -132,7 +132,7 @@ class Unpickler {
       if (op === OP.STOP) break;
       this.#step(op);
     }
-    if (this.#marks.length > 0 || this.#stack.length !== 1) this.#corrupt('it ends with other than one value');
+    if (this.#marks.length > 0 || this.#stack.length !== 1) this.#corrupt('it does not end with exactly one value');
     return { value: this.#pop(), references: this.#references, end: this.#at };
   }
 
@@ -226,7 +226,7 @@ class Unpickler {
       case OP.BUILD:
         // attributes of a dictionary, such as the versions of a state dict's modules
         this.#pop();
-        if (!(this.#top() instanceof Map)) this.#corrupt('attributes are set on something that is no OrderedDict');
+        if (!(this.#top() instanceof Map)) this.#corrupt('attributes are set on something that is not an OrderedDict');
         return;
       case OP.BINPERSID: {
         const reference = new PickleReference(this.#pop());
@@ -273,7 +273,7 @@ class Unpickler {
     if (name !== ORDERED_DICT && !this.#isAllowed(name)) {
       const advice = name.startsWith('__main__.')
         ? 'classes of configurations are not supported: save the configuration as a plain dict'
-        : 'nothing but tensors and plain values is read: save a state dict and a plain dict of its configuration';
+        : 'only tensors and plain values are read: save a state dict and a plain dict of its configuration';
       this.#refuse('PICKLE_GLOBAL', `${quote(name)} is asked for; ${advice}`);
     }
     this.#push(new PickleGlobal(name));
@@ -301,18 +301,18 @@ class Unpickler {
 
   #append(values: PickleValue[]): void {
     const list = this.#top();
-    if (!Array.isArray(list)) return this.#corrupt('values are appended to something that is no list');
+    if (!Array.isArray(list)) return this.#corrupt('values are appended to something that is not a list');
     for (const value of values) list.push(value);
   }
 
   #setItems(pairs: PickleValue[]): void {
     const dict = this.#top();
-    if (!(dict instanceof Map)) return this.#corrupt('items are set on something that is no dictionary');
+    if (!(dict instanceof Map)) return this.#corrupt('items are set on something that is not a dictionary');
     if (pairs.length % 2 !== 0) this.#corrupt('the last key has no value');
     for (let i = 0; i < pairs.length; i += 2) {
       const key = pairs[i];
       if (typeof key === 'object' && key !== null) return this.#corrupt('a key is neither a string nor a number');
-      if (dict.has(key)) this.#corrupt(`the key ${quote(String(key))} is there twice`);
+      if (dict.has(key)) this.#corrupt(`the key ${quote(String(key))} occurs twice`);
       dict.set(key, pairs[i + 1]);
     }
   }
@@ -324,7 +324,7 @@ class Unpickler {
 
   #get(index: number): void {
     const value = this.#memo.get(index);
-    if (value === undefined) return this.#corrupt(`value ${index} is asked for and was never remembered`);
+    if (value === undefined) return this.#corrupt(`value ${index} was never stored`);
     this.#push(value);
   }
 

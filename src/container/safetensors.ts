@@ -146,7 +146,7 @@ function checkTiling(entries: Entry[], fileName: string, dataBytes: number): voi
   let at = 0;
   for (const { name, begin, end } of entries) {
     if (begin !== at) {
-      const why = begin < at ? 'it overlaps the one before' : 'it leaves a hole behind the one before';
+      const why = begin < at ? 'it overlaps the one before' : 'it leaves a gap after the previous one';
       throw new ModelFileError(
         'ST_COVERAGE',
         `${tensorLabel(fileName, name)} begins at ${begin}, expected ${at}: ${why}`,
@@ -157,8 +157,8 @@ function checkTiling(entries: Entry[], fileName: string, dataBytes: number): voi
   if (at !== dataBytes) {
     throw new ModelFileError(
       'ST_COVERAGE',
-      `${fileName}: the tensors take ${at} bytes, ${dataBytes} lie behind the header; ` +
-        (at > dataBytes ? 'is the download complete?' : 'something that is no tensor was added'),
+      `${fileName}: the tensors take ${at} bytes, ${dataBytes} follow the header; ` +
+        (at > dataBytes ? 'is the download complete?' : 'something other than a tensor was added'),
     );
   }
 }

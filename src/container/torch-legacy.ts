@@ -31,10 +31,10 @@ export async function readLegacy(
   };
   const [magic, protocol, system, root, keys] = await pickles(source, signal);
   if (magic.value !== MAGIC || protocol.value !== PROTOCOL) {
-    refuse('TORCH_LEGACY', 'a Python pickle that is no PyTorch checkpoint; save a state dict with torch.save');
+    refuse('TORCH_LEGACY', 'a Python pickle, not a PyTorch checkpoint; save a state dict with torch.save');
   }
   if (!(system.value instanceof Map) || system.value.get('little_endian') !== true) {
-    refuse('BYTE_ORDER', 'the checkpoint does not say that it is little-endian; only such can be read');
+    refuse('BYTE_ORDER', 'the checkpoint does not state that it is little-endian; only little-endian ones can be read');
   }
   const known = new Map<string, Storage>();
   for (const { id } of root.references) {
@@ -42,19 +42,19 @@ export async function readLegacy(
     if (storage === null) return refuse('STORAGE_RANGE', 'a storage has no known type, no name or no size');
     const before = known.get(storage.key);
     if (before && (before.bytes !== storage.bytes || before.type !== storage.type)) {
-      refuse('STORAGE_RANGE', `storage ${quote(storage.key)} is there with two types or sizes`);
+      refuse('STORAGE_RANGE', `storage ${quote(storage.key)} occurs with two types or sizes`);
     }
     known.set(storage.key, storage);
   }
   const list = keys.value;
   if (!Array.isArray(list) || list.length > MAX_PICKLE_ITEMS || new Set(list).size !== list.length) {
-    return refuse('PICKLE_CORRUPT', 'the names of the storages are no list of different ones');
+    return refuse('PICKLE_CORRUPT', 'the names of the storages are not a list of distinct names');
   }
   const places = new Map<string, number>();
   let at = root.end + keys.end;
   for (const key of list) {
     const storage = typeof key === 'string' ? known.get(key) : undefined;
-    if (!storage) return refuse('STORAGE_RANGE', `storage ${quote(String(key))} is listed, and nothing is in it`);
+    if (!storage) return refuse('STORAGE_RANGE', `storage ${quote(String(key))} is listed but never used`);
     places.set(storage.key, at + 8);
     at += 8 + storage.bytes;
     if (at > source.size) {

@@ -234,7 +234,7 @@ class Checkpoint {
     const type = dtype ?? storage?.type;
     if (storage === null || !type) return refuse('has no storage of a known type, with digits for its name and a size');
     const place = this.#storages(storage.key);
-    if (place === null) return refuse(`is in storage ${quote(storage.key)}, and the file has none of this name`);
+    if (place === null) return refuse(`is in storage ${quote(storage.key)}, which the file does not contain`);
     if (storage.bytes !== place.byteLength) {
       refuse(
         `is in a storage of ${storage.elements} × ${storage.type ?? 'bytes'}, which takes ${storage.bytes} bytes; ` +
@@ -277,9 +277,9 @@ class Checkpoint {
           `the key ${quote(key)} has ${key.length} characters, at most ${MAX_NAME_BYTES} are read`,
         );
       }
-      if (metadata.has(key)) throw this.#error('METADATA', `two values are both called ${quote(key)}`);
+      if (metadata.has(key)) throw this.#error('METADATA', `two values are called ${quote(key)}`);
       if (metadata.size === MAX_METADATA_ENTRIES) {
-        throw this.#error('PICKLE_LIMIT', `there are more than ${MAX_METADATA_ENTRIES} values that are no tensors`);
+        throw this.#error('PICKLE_LIMIT', `there are more than ${MAX_METADATA_ENTRIES} values that are not tensors`);
       }
       metadata.set(key, plain);
     };

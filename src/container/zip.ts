@@ -92,7 +92,7 @@ class Archive {
     let end = 0;
     for await (const [file, view] of this.#headers(listed)) {
       if (file.header < end || (end === 0 && file.header !== 0)) {
-        const why = end === 0 ? 'something stands before it' : 'it overlaps the one before';
+        const why = end === 0 ? 'something precedes it' : 'it overlaps the one before';
         throw this.#error('ZIP_LAYOUT', `file ${quote(file.name)} begins at ${file.header}, expected ${end}: ${why}`);
       }
       const offset = await this.#local(file, view);
@@ -119,7 +119,7 @@ class Archive {
     if (found.length === 0) {
       throw new IoError(
         'TRUNCATED',
-        `${this.#source.name}: a zip archive ends with a directory, and there is none; is the download complete?`,
+        `${this.#source.name}: a zip archive ends with a directory, and this one does not; is the download complete?`,
       );
     }
     if (found.length > 1) throw this.#error('ZIP_LAYOUT', `there are ${found.length} end records`);
@@ -193,14 +193,14 @@ class Archive {
         throw this.#error('ZIP_LAYOUT', `${what} has a name that is empty, not UTF-8, or has a NUL character`);
       }
       const label = `file ${quote(name)}`;
-      if (listed.has(name)) throw this.#error('ZIP_LAYOUT', `${label} is there twice`);
+      if (listed.has(name)) throw this.#error('ZIP_LAYOUT', `${label} occurs twice`);
       this.#checkMethod(label, method, flags);
       const wide = this.#wide(label, reader.bytes(extraBytes), [plain, packed, header]);
       reader.bytes(commentBytes);
       if (wide[0] !== wide[1]) {
         throw this.#error('ZIP_LAYOUT', `${label} is stored, and takes ${wide[1]} bytes instead of ${wide[0]}`);
       }
-      if (disk !== 0) throw this.#error('ZIP_LAYOUT', `${label} lies in another part of the archive`);
+      if (disk !== 0) throw this.#error('ZIP_LAYOUT', `${label} is in another part of the archive`);
       if (wide[2] + LOCAL_BYTES + nameBytes + wide[0] > start) {
         throw this.#error('ZIP_LAYOUT', `${label} of ${wide[0]} bytes at ${wide[2]} reaches beyond ${start}`);
       }

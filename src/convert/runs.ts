@@ -248,7 +248,7 @@ function refuseDamaged(info: TensorInfo, element: number, kind: 'not-finite' | '
   if (kind === 'not-finite') {
     throw new ModelFileError('WEIGHT_NOT_FINITE', `${where}: NaN or infinity; the file is damaged`);
   }
-  throw new ModelFileError('TERNARY_CODE', `${where}: code 3 stands for no ternary weight; the file is damaged`);
+  throw new ModelFileError('TERNARY_CODE', `${where}: code 3 is not a ternary weight; the file is damaged`);
 }
 
 function refuseRange(info: TensorInfo, element: number, to: EncodedType): never {

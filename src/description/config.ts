@@ -35,13 +35,13 @@ export function parseConfig(config: ModelConfig): Readonly<Record<string, unknow
         typeof config === 'string' ? config : new TextDecoder('utf-8', { fatal: true }).decode(config),
       );
     } catch (cause) {
-      refuse(`is no JSON: ${String(cause)}`);
+      refuse(`is not JSON: ${String(cause)}`);
     }
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     return value as Readonly<Record<string, unknown>>;
   }
-  return refuse('is no JSON object');
+  return refuse('is not a JSON object');
 }
 
 function refuse(why: string): never {

@@ -105,7 +105,7 @@ export function checkKeys(meta: Metadata, architecture: string, { neutral, idle 
   return [
     `metadata ${names}${more} ${
       unknown.length === 1 ? 'is' : 'are'
-    } not read: no rule here says whether the model changes by it`,
+    } not read: it is not known whether it changes the model`,
   ];
 }
 

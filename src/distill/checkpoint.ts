@@ -96,7 +96,7 @@ async function parse(bytes: Uint8Array, name: string): Promise<Checkpoint> {
   const { metadata, tensors } = await readSafetensors(memorySource(bytes, name));
   const [version, text, sum] = ['version', 'run', 'xxh32'].map((key) => metadata.get(key));
   if (metadata.get('format') !== 'ternspike-distill' || version !== VERSION || typeof text !== 'string') {
-    throw new DistillError('CHECKPOINT', `this is no checkpoint of a distillation of version ${VERSION}`);
+    throw new DistillError('CHECKPOINT', `this is not a checkpoint of a distillation of version ${VERSION}`);
   }
   const state = new Map<string, { shape: readonly number[]; data: Float32Array }>();
   for (const { name, type, shape, offset, byteLength } of tensors.values()) {

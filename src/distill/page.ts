@@ -54,7 +54,7 @@ export function pageOf(records: readonly MetricsRecord[], facts: PageFacts): str
     }),
     scores
       ? chart({
-        title: 'Score of what is held out',
+        title: 'Score on held-out data',
         lines: [
           { label: 'by spikes', points: held((e) => e.score) },
           { label: 'by rates', points: held((e) => e.rateScore) },
@@ -86,7 +86,7 @@ export function pageOf(records: readonly MetricsRecord[], facts: PageFacts): str
     `<h1>${escapeHtml(facts.name)}</h1>`,
     `<dl>${summary.map(([key, value]) => `<div><dt>${key}</dt><dd>${escapeHtml(value)}</dd></div>`).join('')}</dl>`,
     `<main>${charts.join('')}</main>`,
-    scores ? '' : '<h2>What it writes</h2>',
+    scores ? '' : '<h2>Samples</h2>',
     ...measured.filter(({ sample }) => sample !== undefined).slice(-MOST_SAMPLES).reverse().map((record) =>
       `<section><h3>step ${record.step}, perplexity ${number(record.perplexity ?? NaN)}</h3>` +
       `<p>${escapeHtml(record.sample ?? '')}</p></section>`

@@ -238,7 +238,7 @@ class Run<B, L> {
     if (!Number.isFinite(measured.loss)) {
       throw new DistillError(
         'NOT_FINITE',
-        `step ${this.#step}: the loss of what is kept apart is ${measured.loss}`,
+        `step ${this.#step}: the loss on the held-out data is ${measured.loss}`,
       );
     }
     const record: EvaluationRecord = {

@@ -156,7 +156,7 @@ export class StudentTrainer<C, B, L, F, O> implements AnyTrainer<C, B, L> {
   }
 
   async #alone<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#busy) throw new DistillError('TRAINER', 'the trainer is at work; wait for the call before');
+    if (this.#busy) throw new DistillError('TRAINER', 'the trainer is busy; await the previous call');
     this.#busy = true;
     try {
       return await work();
@@ -208,7 +208,7 @@ export class StudentTrainer<C, B, L, F, O> implements AnyTrainer<C, B, L> {
       'NOT_FINITE',
       `step ${
         this.#step + 1
-      }: ${where} is not finite; take a smaller learning rate or clip gradients, and go on from the last checkpoint`,
+      }: ${where} is not finite; use a smaller learning rate or clip gradients, and resume from the last checkpoint`,
     );
   }
 
@@ -218,7 +218,7 @@ export class StudentTrainer<C, B, L, F, O> implements AnyTrainer<C, B, L> {
       'NOT_FINITE',
       `step ${this.#step + 1}: the gradient of ${
         bad?.key ?? 'all tensors together'
-      } is not finite; take a smaller learning rate, and go on from the last checkpoint`,
+      } is not finite; use a smaller learning rate, and resume from the last checkpoint`,
     );
   }
 }

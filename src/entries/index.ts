@@ -37,6 +37,8 @@ export type { SymbolicLightDescription } from '../architectures/symboliclight/de
 export type { ModelConfig } from '../description/config.ts';
 export type { KvType, MemoryPlan } from '../description/plan.ts';
 export {
+  type Answer,
+  type ChatCallOptions,
   type Completion,
   type FinishReason,
   type GenerateChunk,
@@ -46,7 +48,12 @@ export {
   Model,
   type ModelStats,
   type PrefillProgress,
+  type ScoredToken,
 } from '../model/model.ts';
+export type { AnswerOptions, ToolCall, ToolChoice, ToolStyle } from '../chat/types.ts';
+export type { TokenLogprob, TokenScore } from '../sample/logprobs.ts';
+export type { MaskContext, MaskHook } from '../sample/mask.ts';
+export type { Format, FormatOption, FormatRun, JsonSchema } from '../structured/types.ts';
 export type { OpenOptions, OpenProgress } from '../model/open.ts';
 export type { SamplerOptions } from '../sample/options.ts';
 export type { CallOptions } from '../bytes/pace.ts';
@@ -55,6 +62,7 @@ export { openTokenizer, tokenizerFromMetadata } from '../tokenizer/open.ts';
 export type { ChatMessage, ChatOptions } from '../tokenizer/template.ts';
 export type { DecodeOptions, EncodeOptions, SpecialIds, Tokenizer, TokenStream } from '../tokenizer/tokenizer.ts';
 export { perplexity, type PerplexityOptions, type PerplexityResult, type WindowScore } from '../eval/perplexity.ts';
+export type { OnSpikes } from '../forward/spike-record.ts';
 export type { ClassifyLayerReport, ClassifySpikes } from '../forward/classify-report.ts';
 export {
   ENERGY_PICOJOULES,

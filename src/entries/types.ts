@@ -19,6 +19,7 @@ export type { ConvertedTensor, ConvertResult, ConvertType, WrittenType } from '.
 export type { RopeDescription, RopePairing, YarnDescription } from '../description/description.ts';
 export type { Interval } from '../eval/clusters.ts';
 export type { Scorer } from '../eval/perplexity.ts';
+export type { Shard } from '../eval/shard.ts';
 export type { AdaptiveTemperature } from '../sample/adaptive.ts';
 export type { Metadata, OpenTokenizerOptions } from '../tokenizer/open.ts';
 export type { KernelModules } from '../wasm/instantiate.ts';

@@ -68,7 +68,7 @@ function checkHeader({ text, whole }: Line, run: GlueRun, name: string): void {
   const begun = text !== null && (text.startsWith(BEGINNING) || (!whole && BEGINNING.startsWith(text)));
   const header = whole ? parsed(text) : {};
   if (!begun || !header) {
-    throw new DatasetError('EVAL_LOG', `${name} is no log of an evaluation; choose another name`);
+    throw new DatasetError('EVAL_LOG', `${name} is not a log of an evaluation; choose another name`);
   }
   if (!whole) return;
   if (header.version !== VERSION) {
@@ -106,7 +106,7 @@ function recordOf(line: Line, records: readonly GlueRecord[], { labels }: GlueTa
   if (wrong === undefined) return found as unknown as GlueRecord;
   throw new DatasetError(
     'EVAL_LOG',
-    `${name}: line ${line.number} is no record ${records.length} of this task (${wrong}); mend it or begin a new log`,
+    `${name}: line ${line.number} is not record ${records.length} of this task (${wrong}); correct it or start a new log`,
   );
 }
 

@@ -72,7 +72,7 @@ export async function* readGlue(
   let blanks = { from: 0, to: 0 };
   const skip = (bad: MalformedLine): void => {
     if (malformed === 'refuse') {
-      throw new DatasetError('DATASET_LINE', `${name}: line ${bad.line} ${bad.reason}; skip such lines, or mend it`);
+      throw new DatasetError('DATASET_LINE', `${name}: line ${bad.line} ${bad.reason}; skip such lines, or correct it`);
     }
     if (skipped++ === 0) first = `line ${bad.line} ${bad.reason}`;
     onMalformed?.(bad);
@@ -97,7 +97,7 @@ export async function* readGlue(
   throw new DatasetError(
     'DATASET',
     skipped === 0
-      ? `${name} has no samples${task.columns.count === undefined ? ' behind its header' : ''}`
+      ? `${name} has no samples${task.columns.count === undefined ? ' after its header' : ''}`
       : `${name} has no sample of ${task.title}: all ${skipped} lines are malformed, ${first}`,
   );
 }

@@ -188,5 +188,8 @@ function checkSame(record: GlueRecord, { index, line, label }: GlueSample): void
 }
 
 function notThese({ index, line }: GlueRecord): DatasetError {
-  return new DatasetError('EVAL_LOG', `record ${index}, of line ${line}, is not of these samples; begin a new log`);
+  return new DatasetError(
+    'EVAL_LOG',
+    `record ${index}, of line ${line}, does not belong to these samples; start a new log`,
+  );
 }

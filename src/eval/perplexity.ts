@@ -6,7 +6,8 @@
  */
 import { OptionError } from '../errors.ts';
 import { clusteredError, type Interval, Z95 } from './clusters.ts';
-import { CALL, checkOptions, type Rules, SIGNAL, whole } from '../options.ts';
+import { CALL, checkOptions, OBJECT, type Rules, SIGNAL, whole } from '../options.ts';
+import { inShard, type Shard } from './shard.ts';
 
 /** What perplexity needs of a model. */
 export interface Scorer {
@@ -24,6 +25,8 @@ export interface PerplexityOptions {
   readonly contextLength: number;
   /** Most windows; default all. */
   readonly chunks?: number;
+  /** Only the windows of this shard; for `scoreWindows`. */
+  readonly shard?: Shard;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: { chunk: number; chunks: number; ppl: number }) => void;
 }
@@ -32,6 +35,7 @@ export interface PerplexityOptions {
 const PERPLEXITY_RULES: Rules<PerplexityOptions> = {
   contextLength: whole(4),
   chunks: whole(1),
+  shard: OBJECT,
   signal: SIGNAL,
   onProgress: CALL,
 };
@@ -60,6 +64,8 @@ export interface PerplexityResult {
 /** One window. */
 export interface WindowScore {
   readonly nll: number;
+  /** Sum of the squares of its tokens' negative log-likelihoods. */
+  readonly squares: number;
   readonly tokens: number;
   readonly bytes: number;
 }
@@ -93,50 +99,74 @@ export function scoredIds(
  * @example
  * const { ppl } = await perplexity(model, text, { contextLength: 256 });
  */
-export async function perplexity(model: Scorer, text: string, options: PerplexityOptions): Promise<PerplexityResult> {
+export async function perplexity(
+  model: Scorer,
+  text: string,
+  options: Omit<PerplexityOptions, 'shard'>,
+): Promise<PerplexityResult> {
+  const { scores } = await scoreWindows(model, text, options);
+  return perplexityOf(scores.map(({ score }) => score), options.contextLength);
+}
+
+/**
+ * Scores the windows of a text, or those that a shard has.
+ * @throws as `perplexity`
+ */
+export async function scoreWindows(
+  model: Scorer,
+  text: string,
+  options: PerplexityOptions,
+): Promise<
+  { readonly scores: readonly { readonly index: number; readonly score: WindowScore }[]; readonly total: number }
+> {
   checkOptions('perplexity', options, PERPLEXITY_RULES, ['contextLength']);
-  const { contextLength, signal, onProgress } = options;
+  const { contextLength, shard, signal, onProgress } = options;
   const { ids, bos } = scoredIds(model.tokenizer, text, contextLength);
-  const chunks = Math.min(Math.floor(ids.length / contextLength), options.chunks ?? Infinity);
+  const total = Math.min(Math.floor(ids.length / contextLength), options.chunks ?? Infinity);
+  const mine = Array.from({ length: total }, (_, i) => i).filter((i) => inShard(shard, i));
   const first = Math.floor(contextLength / 2);
-  const windows: WindowScore[] = [];
-  let tokens = 0;
-  let bytes = 0;
-  let sum = 0;
-  let squares = 0;
-  for (let chunk = 0; chunk < chunks; chunk++) {
-    const window = ids.slice(chunk * contextLength, (chunk + 1) * contextLength);
+  const scores: { index: number; score: WindowScore }[] = [];
+  let [sum, tokens] = [0, 0];
+  for (const index of mine) {
+    const window = ids.slice(index * contextLength, (index + 1) * contextLength);
     if (bos !== undefined) window[0] = bos;
     const rows = await model.logits(window.slice(0, -1), { signal, from: first });
-    const score = { nll: 0, tokens: rows.length, bytes: 0 };
+    const score = { nll: 0, squares: 0, tokens: rows.length, bytes: 0 };
     for (let i = 0; i < rows.length; i++) {
       const id = window[first + i + 1];
       const nll = negativeLogLikelihood(rows[i], id);
       score.nll += nll;
+      score.squares += nll * nll;
       score.bytes += model.tokenizer.pieceBytes(id).length;
-      sum += nll;
-      squares += nll * nll;
     }
+    sum += score.nll;
     tokens += score.tokens;
-    bytes += score.bytes;
-    windows.push(score);
-    onProgress?.({ chunk: chunk + 1, chunks, ppl: Math.exp(sum / tokens) });
+    scores.push({ index, score });
+    onProgress?.({ chunk: scores.length, chunks: mine.length, ppl: Math.exp(sum / tokens) });
   }
-  const mean = sum / tokens;
+  return { scores, total };
+}
+
+/** The perplexity of windows that were scored, here or on many machines: sums go window by window, in their order. */
+export function perplexityOf(windows: readonly WindowScore[], contextLength: number): PerplexityResult {
+  const total = (of: (window: WindowScore) => number): number => windows.reduce((sum, window) => sum + of(window), 0);
+  const [nll, squares] = [total((window) => window.nll), total((window) => window.squares)];
+  const [tokens, bytes] = [total((window) => window.tokens), total((window) => window.bytes)];
+  const mean = nll / tokens;
   const variance = Math.max(0, squares / tokens - mean * mean);
   const ppl = Math.exp(mean);
   const stderr = tokens > 1 ? ppl * Math.sqrt(variance / (tokens - 1)) : 0;
-  const bitsPerByte = sum / Math.LN2 / bytes;
+  const bitsPerByte = nll / Math.LN2 / bytes;
   const error = windows.length > 1
     ? clusteredError(windows.map(({ nll, tokens: n }) => nll - n * mean), tokens)
     : stderr / ppl;
   const margin = Z95 * error;
   const interval = [Math.exp(mean - margin), Math.exp(mean + margin)] as const;
-  return { ppl, stderr, interval, tokens, bytes, nll: sum, bitsPerByte, chunks, contextLength, windows };
+  return { ppl, stderr, interval, tokens, bytes, nll, bitsPerByte, chunks: windows.length, contextLength, windows };
 }
 
 /** −ln softmax(logits)[id], in doubles. */
-function negativeLogLikelihood(logits: Float32Array, id: number): number {
+export function negativeLogLikelihood(logits: Float32Array, id: number): number {
   let max = -Infinity;
   for (const logit of logits) if (logit > max) max = logit;
   let total = 0;

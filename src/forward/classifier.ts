@@ -7,6 +7,7 @@ import { CALL_RULES, type CallOptions } from '../bytes/pace.ts';
 import { MAX_STEPS } from '../limits.ts';
 import { CALL, FLAG, number, OBJECT, type Rules, whole } from '../options.ts';
 import type { ClassifySpikes } from './classify-report.ts';
+import type { OnSpikes } from './spike-record.ts';
 
 /** Ids as they are: nothing is added to them. */
 export interface ClassifyIds {
@@ -63,6 +64,9 @@ export interface ClassifyOptions extends CallOptions {
   readonly counts?: boolean;
   /** Called for every time step, in order; several at a time where steps are short. */
   readonly onStep?: (step: ClassifyStep) => void;
+  /** Sees which neurons fire, layer by layer in every time step, before `onStep` is called for it. Steps are then run one at a
+   *  time, which takes longer and gives the same bits. */
+  readonly onSpikes?: OnSpikes;
 }
 
 /** Which values are right. */
@@ -77,6 +81,7 @@ export const CLASSIFY_RULES: Rules<ClassifyOptions> = {
   maxLength: whole(3),
   counts: FLAG,
   onStep: CALL,
+  onSpikes: CALL,
 };
 
 /** The same of `earlyExit`. */

@@ -7,6 +7,7 @@
  */
 import type { KvType } from '../description/plan.ts';
 import type { Ptr } from '../wasm/arena.ts';
+import type { OnSpikes } from './spike-record.ts';
 import type { SpikeCounter, SpikeTrace } from './spike-trace.ts';
 
 /** The part of a session that belongs to the architecture. */
@@ -32,6 +33,8 @@ export interface Reading {
   /** Given the address of the state of ids[i] behind the last norm, which the head reads, where `Decoder.states`; `width` floats
    *  that are valid during the call. Called for every id, in order. */
   readonly seeState?: (state: Ptr, i: number) => void;
+  /** Given the spikes of ids[at], layer by layer, where `Decoder.spikes`; called for every id, in order. */
+  readonly seeSpikes?: OnSpikes;
   /** End every pass behind this many blocks; a state that was read so has nothing for deeper passes to go on from. */
   readonly blocks?: number;
 }

@@ -10,6 +10,7 @@ import type { Executor } from '../threads/executor.ts';
 import type { Arena, Ptr } from '../wasm/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import type { Decoder, DecoderState, Reading } from './decoder.ts';
+import { SpikeRecord } from './spike-record.ts';
 import { SpikeCounter } from './spike-trace.ts';
 import { type Pass, PassQueue, type Share } from './pass-queue.ts';
 import { Step } from './step.ts';
@@ -48,6 +49,8 @@ export interface DecoderBody {
   readonly logits: Ptr;
   /** Layers of neurons, and how many fired in the last pass: (slots, layers), a row for each segment; absent where nothing spikes. */
   readonly spikeCounts?: readonly Float64Array[];
+  /** Neurons of each of those layers. */
+  readonly neurons?: readonly number[];
   /** The residual stream of the t-th token of the last batch, `streamWidth` f32. */
   streamAt(t: number): Ptr;
   readonly streamWidth: number;
@@ -103,6 +106,8 @@ export class SessionDecoder implements Decoder {
   readonly #rowBytes: number;
   /** Where several sessions can share a pass. */
   readonly #queue: PassQueue<SessionMemory> | null;
+  /** Made when somebody first wants to see spikes. */
+  #record: SpikeRecord | null = null;
   /** Addresses of sessions that were given back. */
   readonly #free: Ptr[] = [];
 
@@ -211,14 +216,15 @@ export class SessionDecoder implements Decoder {
       body.save?.(state.base, slot);
       body.spikeCounts?.[slot].fill(0);
     });
-    const describe = (some: readonly Share<SessionMemory>[]): Step => {
-      const step = this.#step.begin(blocks);
+    const record = shares.some(({ pass }) => pass.reading.seeSpikes) ? this.#spikeRecord() : null;
+    const describe = (some: readonly Share<SessionMemory>[], record: SpikeRecord | null = null): Step => {
+      const step = this.#step.begin(blocks, record?.at);
       for (const { pass: { state, reading: { ids }, first }, n } of some) {
         step.add(state.base, state.length, ids, first, n);
       }
       return step;
     };
-    const step = describe(shares);
+    const step = describe(shares, record);
     // other threads cannot be stopped between layers: this thread then passes over the batch once more
     const alone = this.#executor.size === 1;
     const look = afterLayer &&
@@ -251,6 +257,7 @@ export class SessionDecoder implements Decoder {
       const { state } = pass;
       state.length += n;
       this.#showStates(pass, n, row - n);
+      this.#showSpikes(pass, n, row - n, record);
       if (!body.spikeCounts) return;
       this.spikes?.add(n, body.spikeCounts[slot], counted);
       state.spikes?.add(n, body.spikeCounts[slot]);
@@ -281,6 +288,23 @@ export class SessionDecoder implements Decoder {
     }
   }
 
+  /** The same of the neurons that fired in them. */
+  #showSpikes(pass: Pass<SessionMemory>, n: number, row: number, record: SpikeRecord | null): void {
+    const { reading: { seeSpikes }, first } = pass;
+    if (!seeSpikes || !record || pass.fault) return;
+    try {
+      for (let i = 0; i < n; i++) record.show(row + i, first + i, seeSpikes);
+    } catch (error) {
+      pass.fault = { error };
+    }
+  }
+
+  #spikeRecord(): SpikeRecord | null {
+    const { neurons } = this.#body;
+    if (neurons) this.#record ??= new SpikeRecord(this.#arena, neurons, this.batch);
+    return this.#record;
+  }
+
   /** Hands the logits after ids[i] to who reads. */
   #show(pass: Pass<SessionMemory>, i: number, logits: Ptr): void {
     if (pass.fault) return;
@@ -309,7 +333,7 @@ export class SessionDecoder implements Decoder {
     });
   }
 
-  /** The first of n tokens from row `from` on whose residual stream holds a NaN or infinity, counted from there; or −1. */
+  /** The first of n tokens from row `from` on whose residual stream contains a NaN or infinity, counted from there; or −1. */
   #notFinite(from: number, n: number): number {
     const { streamWidth } = this.#body;
     for (let t = 0; t < n; t++) if (this.#k.not_finite_f32(this.#body.streamAt(from + t), streamWidth) >= 0) return t;
@@ -320,7 +344,7 @@ export class SessionDecoder implements Decoder {
   #blame(share: Share<SessionMemory>, slot: number, describe: (some: readonly Share<SessionMemory>[]) => Step): void {
     const { pass: { state }, n } = share;
     const { layerName } = this.#body;
-    let why = `the embedding of position ${state.length} holds a NaN or infinity`;
+    let why = `the embedding of position ${state.length} contains a NaN or infinity`;
     let found = false;
     const look = (layer: number): void => {
       const t = found ? -1 : this.#notFinite(0, n);

@@ -2,7 +2,8 @@
  * One step of a decoder, written down in words that all threads see: a pass over a batch of ids, and the heads of some of them;
  * or heads alone. The ids of a batch belong to one session or, segment by segment, to several.
  *
- *   0 ids in the batch, 0 for heads alone │ 1 segments │ 2 blocks │ 3 heads │ 8 ids … │ rows of the heads … │ segments …
+ *   0 ids in the batch, 0 for heads alone │ 1 segments │ 2 blocks │ 3 heads │ 4 record of spikes, or 0 │ 8 ids … │
+ *   rows of the heads … │ segments …
  *   a segment: address of its session's memory │ position of its first id │ ids
  * @module
  */
@@ -44,6 +45,10 @@ export class Step {
   get blocks(): number {
     return this.#words[2];
   }
+  /** Where the pass records which neurons fire; 0 where nobody looks. */
+  get record(): Ptr {
+    return this.#words[4] >>> 0;
+  }
   /** Rows of the batch whose heads are wanted. */
   get heads(): Int32Array {
     return this.#words.subarray(HEADS, HEADS + this.#words[3]);
@@ -63,8 +68,8 @@ export class Step {
   }
 
   /** A pass over no segment yet, through so many blocks, without heads. */
-  begin(blocks: number): this {
-    this.#words.set([0, 0, blocks, 0]);
+  begin(blocks: number, record: Ptr = 0): this {
+    this.#words.set([0, 0, blocks, 0, record]);
     return this;
   }
 

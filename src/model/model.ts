@@ -2,10 +2,8 @@
  * A loaded model: text in, text out, and everything in between in the open.
  * @module
  */
-import { CALL_RULES, type CallOptions } from '../bytes/pace.ts';
 import {
   EMBED_RULES,
-  type Embedder,
   type EmbedOptions,
   type Encoding,
   ENCODING_RULES,
@@ -18,40 +16,38 @@ import {
   type ClassifyInput,
   type ClassifyOptions,
 } from '../forward/classifier.ts';
-import { checkOptions, checkValue, picked, shown, whole } from '../options.ts';
+import { checkOptions, checkValue, picked, shown, whole, wrongValue } from '../options.ts';
 import type { Container } from '../container/tensor.ts';
 import { DescriptionError, OptionError, SessionError, TokenizerError } from '../errors.ts';
-import { statedPooling } from '../forward/pooling.ts';
-import { checkEntropyExit, exitBlock } from '../session/entropy-exit.ts';
-import { type SpikeReport, spikeReport } from '../forward/spike-report.ts';
-import { type SpikeTrace, traceSince } from '../forward/spike-trace.ts';
 import type { ModelDescription } from '../description/description.ts';
 import type { MemoryPlan } from '../description/plan.ts';
 import {
+  type Answer,
+  CHAT_CALL_RULES,
   CHAT_RULES,
+  type ChatCallOptions,
   type Completion,
-  type FinishReason,
   GENERATE_RULES,
   type GenerateChunk,
   type GenerateOptions,
-  type GenerateUsage,
   type Generator,
   LOGITS_RULES,
   type LogitsOptions,
   type ModelParts,
   type ModelStats,
+  type PreparedAnswers,
 } from './types.ts';
-import { samplerOptionsFor, statedSampling } from '../sample/defaults.ts';
-import { SAMPLER_RULES, type SamplerOptions } from '../sample/options.ts';
-import { entropyAt, Sampler } from '../sample/sampler.ts';
+import { Generation, type GenerationParts, spikesOf } from './generation.ts';
+import { isIds } from './prompt.ts';
+import { defaultPooling, embedderOf } from './vectors.ts';
 import { Session, SESSION_RULES, type SessionOptions } from '../session/session.ts';
-import { eachStream } from '../session/streams.ts';
 import type { ChatMessage, ChatOptions } from '../tokenizer/template.ts';
-import { StopMatcher } from '../tokenizer/stop.ts';
-import type { Tokenizer, TokenStream } from '../tokenizer/tokenizer.ts';
-import type { Ptr } from '../wasm/arena.ts';
+import { preparedFormat } from '../structured/prepare.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 
 export type {
+  Answer,
+  ChatCallOptions,
   Completion,
   FinishReason,
   GenerateChunk,
@@ -61,13 +57,8 @@ export type {
   ModelParts,
   ModelStats,
   PrefillProgress,
+  ScoredToken,
 } from './types.ts';
-
-/** Tokens of a generation that states no number. */
-const DEFAULT_MAX_TOKENS = 512;
-
-/** What ids say without a vocabulary. */
-const SILENT: TokenStream = { push: () => '', flush: () => '' };
 
 export class Model {
   #parts: ModelParts | null;
@@ -104,6 +95,16 @@ export class Model {
     return this.#alive().plan;
   }
 
+  /** Whether it says one token after the other; false for models that classify or make vectors only. */
+  get generates(): boolean {
+    return this.#alive().generator !== null;
+  }
+
+  /** Positions of its sessions: tokens of prompt and answer together. @throws {DescriptionError} for a model that has none */
+  get contextLength(): number {
+    return this.#generator().decoder.context;
+  }
+
   /** 16 hexadecimal digits that tell this model from others: of its numbers, its tensor table and its weights as they are in
    *  memory, of which large ones are looked at in places. */
   get digest(): string {
@@ -112,8 +113,9 @@ export class Model {
 
   /** Sizes, and counts of all sessions together. */
   stats(): ModelStats {
-    const { build, executor, loadMs, plan, arena, generator } = this.#alive();
-    const spikes = this.#spikes(generator?.decoder.spikes);
+    const parts = this.#alive();
+    const { build, executor, loadMs, plan, arena, generator } = parts;
+    const spikes = spikesOf(parts, generator?.decoder.spikes);
     return {
       build,
       threads: executor.count,
@@ -134,11 +136,6 @@ export class Model {
   /** Begins the counts of `stats` anew. */
   resetStats(): void {
     this.#alive().generator?.decoder.spikes?.reset();
-  }
-
-  #spikes(trace: SpikeTrace | undefined): SpikeReport | undefined {
-    const layers = trace && this.#parts?.spikeLayers();
-    return layers ? spikeReport(layers, trace) : undefined;
   }
 
   /** A new conversation. @throws {MemoryError} when its state does not fit */
@@ -173,74 +170,45 @@ export class Model {
     options: GenerateOptions = {},
   ): AsyncGenerator<GenerateChunk, void> {
     checkOptions('generate', options, GENERATE_RULES);
-    const { decoder, architecture, container, description, sampler: memory, tokenizer } = this.#generator();
+    const parts = this.#generator();
     options.signal?.throwIfAborted();
-    if (options.stop?.length) void this.tokenizer; // refused here where there is none
-    const matcher = new StopMatcher(options.stop ?? []);
-    const drawn = samplerOptionsFor(
-      { ...architecture.sampling?.(description), ...statedSampling(container.metadata) },
-      description.vocab,
-      tokenizer?.vocabSize ?? 0,
-      picked<SamplerOptions>(options, SAMPLER_RULES),
-    );
-    const sampler = new Sampler(drawn, decoder.vocab, memory);
-    const ids = this.promptIds(prompt);
+    if (options.stop?.length || options.format) void this.tokenizer; // refused here where there is none
+    yield* this.#run(parts, this.promptIds(prompt), options);
+  }
+
+  /** @param spelled special tokens that are written out */
+  async *#run(
+    parts: GenerationParts['parts'],
+    ids: readonly number[],
+    options: GenerateOptions,
+    spelled?: ReadonlyMap<number, string>,
+  ): AsyncGenerator<GenerateChunk, void> {
     if (ids.length === 0) {
       throw new SessionError('TOKEN', 'the prompt is empty and this vocabulary adds no bos token; give some text');
     }
-    const session = options.session ?? this.session(picked<SessionOptions>(options, SESSION_RULES));
-    const call = picked<CallOptions>(options, CALL_RULES);
-    const { onPrefill } = options;
-    const onRead = onPrefill && ((read: number, total: number): void => onPrefill({ read, total }));
-    const leave = decoder.join();
+    const format = options.format ? await preparedFormat(this.tokenizer, options.format) : null;
+    const made = { parts, ids, format, spelled };
+    const open = (): Session => this.session(picked<SessionOptions>(options, SESSION_RULES));
+    const { n, session } = options;
+    if (n !== undefined) {
+      if (session) throw new OptionError('OPTION', 'n is not for a session; fork it, one for each', { option: 'n' });
+      const { generateMany } = await import('./many.ts');
+      return yield* generateMany(made, { ...options, n }, open);
+    }
+    const { read = 0 } = options;
+    if (read > 0 && (!session || read >= ids.length)) {
+      throw wrongValue(
+        'read',
+        read,
+        `less than the ${ids.length} ids of the prompt, with a session that has read them`,
+      );
+    }
+    const generation = new Generation({ ...made, index: -1 }, options);
+    const own = session ?? open();
     try {
-      const limit = checkMaxTokens(options, session, ids.length);
-      for (const id of ids) sampler.accept(id);
-      const stream = tokenizer?.stream({ continues: options.joined ?? endsWithText(tokenizer, ids) }) ?? SILENT;
-      const pieces = tokenizer?.vocabSize ?? 0;
-      const stopIds = new Set(tokenizer?.specials.stop);
-      let id = -1;
-      let completion = 0;
-      let finishReason: FinishReason = 'length';
-      const before = session.spikes;
-      const start = performance.now();
-      let decodeStart = start;
-      const see = (logits: number): void => {
-        id = sampler.sample(logits);
-        sampler.accept(id);
-      };
-      if (limit > 0) await session.read(ids, { ...call, onRead }, ids.length - 1, see);
-      decodeStart = performance.now();
-      for (let first = true; completion < limit; first = false) {
-        if (!first) await session.read([id], call, 0, see);
-        if (stopIds.has(id)) {
-          finishReason = 'stop';
-          break;
-        }
-        completion++;
-        const { text, stopped } = matcher.push(id < pieces ? stream.push(id) : '');
-        yield { text, id, finishReason: null };
-        if (stopped) {
-          finishReason = 'stop';
-          break;
-        }
-      }
-      const now = session.spikes;
-      const spikes = now && this.#spikes(traceSince(now, before));
-      const usage: GenerateUsage = {
-        promptTokens: ids.length,
-        completionTokens: completion,
-        prefillMs: decodeStart - start,
-        decodeMs: performance.now() - decodeStart,
-        unread: id < 0 ? null : id,
-        ...(spikes && { spikes }),
-      };
-      const rest = matcher.push(stream.flush());
-      if (rest.stopped) finishReason = 'stop';
-      yield { text: rest.text + matcher.finish(), id: null, finishReason, usage };
+      yield* generation.run(own, { read, scores: [] });
     } finally {
-      leave();
-      if (!options.session) session.dispose();
+      if (!session) own.dispose();
     }
   }
 
@@ -251,40 +219,74 @@ export class Model {
    * const { text, usage } = await model.complete('Once upon a time', { maxTokens: 64, seed: 1 });
    */
   async complete(prompt: string | readonly number[], options: GenerateOptions = {}): Promise<Completion> {
-    let text = '';
-    const ids: number[] = [];
-    let last: GenerateChunk | undefined;
-    for await (const chunk of this.generate(prompt, options)) {
-      text += chunk.text;
-      if (chunk.id !== null) ids.push(chunk.id);
-      last = chunk;
-    }
-    // the last chunk of a generation that was not broken off has both
-    const { finishReason, usage } = last as Required<GenerateChunk> & { finishReason: FinishReason };
-    return { text, ids, finishReason, usage };
+    if (options.n !== undefined) throw new OptionError('OPTION', 'n is for completions and streams', { option: 'n' });
+    const { completionsOf } = await import('./collect.ts');
+    return (await completionsOf(this.generate(prompt, options), 1))[0];
   }
 
-  /** Renders messages by the model's chat template and generates the answer. @throws {TemplateError} */
+  /**
+   * `n` completions of one prompt, which is read once.
+   * @throws as `generate`; {MemoryError} where so many sessions do not fit
+   * @example
+   * const [a, b] = await model.completions('Once upon a time', { n: 2, seed: 1 }); // b is what seed 2 gives
+   */
+  async completions(
+    prompt: string | readonly number[],
+    options: GenerateOptions & { readonly n: number },
+  ): Promise<Completion[]> {
+    checkOptions('completions', options, GENERATE_RULES, ['n']);
+    const { completionsOf } = await import('./collect.ts');
+    return await completionsOf(this.generate(prompt, options), options.n);
+  }
+
+  /**
+   * Renders messages by the model's chat template and generates the answer. Where the template knows of thinking it is split off
+   * into `reasoning`; with `tools`, calls become `toolCalls` and the answer ends with `toolCalls`. For the next turn put the
+   * answer, with its `toolCalls`, and each result (`{ role: 'tool', toolCallId, content }`) behind the messages.
+   * @throws {TemplateError}; {FormatError} for a tool whose schema a call cannot be held to; as `generate`
+   * @example
+   * for await (const { text, toolCalls } of model.chat([{ role: 'user', content: 'Rain in Rome?' }], { tools })) write(text);
+   */
   async *chat(
     messages: readonly ChatMessage[],
-    options: GenerateOptions & ChatOptions = {},
+    options: ChatCallOptions = {},
   ): AsyncGenerator<GenerateChunk, void> {
-    checkOptions('chat', options, { ...GENERATE_RULES, ...CHAT_RULES });
-    const ids = await this.chatIds(messages, picked<ChatOptions>(options, CHAT_RULES));
-    yield* this.generate(ids, { joined: false, ...picked<GenerateOptions>(options, GENERATE_RULES) });
+    const { answer } = await this.prepareChat(messages, options);
+    yield* answer();
+  }
+
+  /**
+   * Renders a chat once, for any number of answers.
+   * @returns the ids of the prompt, and what answers it by the same options with some others in their place
+   * @internal
+   */
+  async prepareChat(messages: readonly ChatMessage[], options: ChatCallOptions = {}): Promise<PreparedAnswers> {
+    checkOptions('chat', options, CHAT_CALL_RULES);
+    const parts = this.#generator();
+    options.signal?.throwIfAborted();
+    // the interpreter of templates is a sixth of the code, and most models are never talked to
+    const { prepareChat } = await import('./chat.ts');
+    const { ids, spelled, read, options: own } = await prepareChat(this.tokenizer, messages, options);
+    return { ids, answer: (more = {}) => read(this.#run(parts, ids, { ...own, ...more }, spelled)) };
+  }
+
+  /**
+   * The whole answer of a chat at once.
+   * @throws as `chat`
+   * @example const { text, reasoning, toolCalls, finishReason } = await model.answer(messages, { tools });
+   */
+  async answer(messages: readonly ChatMessage[], options: ChatCallOptions = {}): Promise<Answer> {
+    if (options.n !== undefined) throw new OptionError('OPTION', 'n is for streams of chats', { option: 'n' });
+    const { collect } = await import('./collect.ts');
+    return (await collect(this.chat(messages, options), 1))[0];
   }
 
   /** Ids of messages as the model's chat template writes them. @throws {TemplateError} `TEMPLATE` when it has none */
   async chatIds(messages: readonly ChatMessage[], options: ChatOptions = {}): Promise<number[]> {
     checkOptions('chat', options, CHAT_RULES);
     const { tokenizer } = this;
-    // the interpreter of templates is a sixth of the code, and most models are never talked to
-    const { renderChat } = await import('../tokenizer/template.ts');
-    const text = renderChat(tokenizer, messages, options);
-    const ids = tokenizer.encode(text, { special: true });
-    // templates write bos themselves; do not begin twice
-    const { bos } = tokenizer.specials;
-    return bos !== undefined && ids[0] === bos && ids[1] === bos ? ids.slice(1) : ids;
+    const { chatIds } = await import('./chat.ts');
+    return chatIds(tokenizer, messages, options);
   }
 
   /**
@@ -294,39 +296,9 @@ export class Model {
    */
   async logits(ids: readonly number[], options: LogitsOptions = {}): Promise<Float32Array[]> {
     checkOptions('logits', options, LOGITS_RULES);
-    const { decoder, arena, description } = this.#generator();
-    const { signal, from = 0, entropyExit, onHidden } = options;
-    const afterLayer = onHidden && eachStream(arena, decoder, description, onHidden);
-    const blocks = entropyExit === undefined ? undefined : await this.#exit(ids, entropyExit, signal);
-    const session = this.session();
-    try {
-      const rows: Float32Array[] = [];
-      await session.read(
-        ids,
-        { signal, blocks, afterLayer },
-        from,
-        (at) => void rows.push(arena.f32(at, decoder.vocab).slice()),
-      );
-      return rows;
-    } finally {
-      session.dispose();
-    }
-  }
-
-  /** After how many blocks the head is sure of the last of `ids`. */
-  async #exit(ids: readonly number[], threshold: number, signal?: AbortSignal): Promise<number> {
-    const { decoder, arena, sampler } = this.#generator();
-    const blocks = checkEntropyExit(threshold, decoder.blocks);
-    const entropy = (logits: Ptr): number => {
-      const best = sampler.kernels.argmax_f32(logits, decoder.vocab);
-      return entropyAt(sampler, logits, decoder.vocab, arena.f32(logits + 4 * best, 1)[0]);
-    };
-    const session = this.session();
-    try {
-      return await exitBlock(session, ids, blocks, threshold, entropy, signal);
-    } finally {
-      session.dispose();
-    }
+    const parts = this.#generator();
+    const { logitsOf } = await import('./logits.ts');
+    return await logitsOf(parts, ids, options, () => this.session());
   }
 
   /**
@@ -390,28 +362,7 @@ export class Model {
 
   /** How `embed` pools by default; null for a model that makes no vectors. */
   get defaultPooling(): Pooling | null {
-    const { embedder, generator, container } = this.#alive();
-    if (embedder) return embedder.pooling;
-    // of a decoder's tokens the last alone has seen all others
-    return generator?.decoder.states ? statedPooling(container).pooling ?? 'last' : null;
-  }
-
-  /** What makes vectors: of its own, or by the decoder. @throws {DescriptionError} `ARCHITECTURE` */
-  async #embedder(): Promise<Embedder> {
-    const { embedder, generator, arena, tokenizer, container, description } = this.#alive();
-    if (embedder) return embedder;
-    const { width, architecture } = description;
-    if (!generator?.decoder.states) {
-      throw new DescriptionError(
-        'ARCHITECTURE',
-        `${architecture} models make no vectors of texts; BERTs and decoders that do not spike do`,
-      );
-    }
-    const { decoder } = generator;
-    const { pooling = 'last', normalise = true } = statedPooling(container);
-    const session = (): Session => this.session();
-    const { DecoderEmbedder } = await import('../session/embedder.ts'); // most models make no vectors
-    return new DecoderEmbedder({ decoder, arena, tokenizer, pooling, normalise, width, session });
+    return defaultPooling(this.#alive());
   }
 
   /**
@@ -426,7 +377,7 @@ export class Model {
   embed(texts: readonly string[], options?: EmbedOptions): Promise<Float32Array[]>;
   async embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Float32Array | Float32Array[]> {
     checkOptions('embed', options, EMBED_RULES);
-    const embedder = await this.#embedder();
+    const embedder = await embedderOf(this.#alive(), () => this.session());
     if (typeof texts === 'string') return (await embedder.embed([texts], options))[0];
     return await embedder.embed(texts, options);
   }
@@ -448,7 +399,7 @@ export class Model {
     return Promise.resolve();
   }
 
-  #generator(): ModelParts & Generator {
+  #generator(): GenerationParts['parts'] & Generator {
     const { generator, ...parts } = this.#alive();
     if (generator) return { ...parts, generator, ...generator };
     throw new DescriptionError(
@@ -461,33 +412,4 @@ export class Model {
     if (this.#parts) return this.#parts;
     throw new SessionError('DISPOSED', 'this model was disposed of; open it again');
   }
-}
-
-const isIds = (prompt: unknown): boolean => Array.isArray(prompt) || ArrayBuffer.isView(prompt);
-
-/** Whether what comes next goes on from text: a prompt of special tokens alone, or one that ends with one, adds none. */
-function endsWithText(tokenizer: Tokenizer, ids: readonly number[]): boolean {
-  const last = ids[ids.length - 1];
-  return Number.isInteger(last) && last >= 0 && last < tokenizer.vocabSize && tokenizer.pieceBytes(last).length > 0;
-}
-
-function checkMaxTokens(options: GenerateOptions, session: Session, prompt: number): number {
-  const { maxTokens } = options;
-  const { overflow } = session;
-  const room = session.contextLength - session.position - prompt + 1; // the last token is never read
-  if (maxTokens === undefined) {
-    if (room < 1 && overflow !== 'slide') throw overflowError(session, prompt, 1);
-    return overflow === 'slide' ? DEFAULT_MAX_TOKENS : Math.min(DEFAULT_MAX_TOKENS, room);
-  }
-  if (maxTokens > room && overflow !== 'slide') throw overflowError(session, prompt, maxTokens);
-  return maxTokens;
-}
-
-function overflowError(session: Session, prompt: number, tokens: number): SessionError {
-  return new SessionError(
-    'CONTEXT_OVERFLOW',
-    `${session.position + prompt} tokens of prompt and ${tokens} to generate do not fit into a context of ` +
-      `${session.contextLength}; open with a larger contextLength, or use overflow "slide"`,
-    { mentions: ['contextLength', 'overflow'] },
-  );
 }

@@ -1,7 +1,7 @@
 /**
  * Logits → the next token. The order is llama.cpp's:
  *
- *   logit bias → penalties → top-k → top-p → min-p → temperature → draw          temperature 0: → the largest
+ *   mask → logit bias → penalties → top-k → top-p → min-p → temperature → draw          temperature 0: → the largest
  *
  * Probabilities for top-p and min-p are those before the temperature, over the candidates that top-k left; with the option
  * `temperatureFirst` those after it. Exponentials run in wasm: one seed gives one text on every engine.
@@ -14,6 +14,7 @@ import type { Arena, Ptr } from '../wasm/arena.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import { adaptedTemperature, LEAST_PROBABILITY, LEAST_TERM, ln } from './adaptive.ts';
 import { History } from './history.ts';
+import { applyMask } from './mask.ts';
 import { type CheckedSamplerOptions, checkSamplerOptions, LEAST_TEMPERATURE, type SamplerOptions } from './options.ts';
 import { randomSeed, Rng, type RngState } from './rng.ts';
 
@@ -61,6 +62,8 @@ export function entropyAt({ kernels, weights }: SamplerMemory, x: Ptr, n: number
 /** Candidates that are looked at first where top-k does not say how many there are, and how that grows. */
 const FIRST_CANDIDATES = 256;
 const MORE_CANDIDATES = 8;
+
+const NONE: ReadonlySet<number> = new Set();
 
 /**
  * How many of the first n candidates top-p and min-p keep, at least 1; 0 where they cut none of them.
@@ -112,16 +115,19 @@ export class Sampler {
   /**
    * The next token. Takes one number of the generator, none at temperature 0; ties go to the lower id.
    * @param logits (vocab) f32, left as they are; −∞ is never chosen
+   * @param mask bits of the tokens that may be drawn; null = all
+   * @param banned tokens that may not be drawn besides
    * @throws {SessionError} `NOT_FINITE` where a logit is NaN or +∞; `NO_CANDIDATE` where every token is banned or −∞
    */
-  sample(logits: Ptr): number {
+  sample(logits: Ptr, mask: Uint32Array | null = null, banned: ReadonlySet<number> = NONE): number {
     const { arena, kernels, ids, values } = this.#memory;
-    const x = this.#adjusted(logits);
+    const x = this.#adjusted(logits, mask, banned);
     const best = kernels.argmax_f32(x, this.#limit);
     if (best === -1) {
+      const masked = mask ? ', and a mask is in use' : '';
       throw new SessionError(
         'NO_CANDIDATE',
-        `all ${this.#limit} tokens are banned or masked; logitBias has ${this.options.logitBias.size}: ban fewer`,
+        `all ${this.#limit} tokens are banned or masked; logitBias has ${this.options.logitBias.size}${masked}: ban fewer`,
       );
     }
     const top = best < 0 ? NaN : arena.floats[x / 4 + best];
@@ -168,15 +174,17 @@ export class Sampler {
     for (const id of state.history) this.accept(id);
   }
 
-  /** The logits after bias and penalties: a copy in scratch, or the logits themselves where there is nothing to do. */
-  #adjusted(logits: Ptr): Ptr {
+  /** The logits after mask, bias and penalties: a copy in scratch, or the logits themselves where there is nothing to do. */
+  #adjusted(logits: Ptr, mask: Uint32Array | null, banned: ReadonlySet<number>): Ptr {
     const { logitBias, repeatPenalty, frequencyPenalty, presencePenalty } = this.options;
     const recent = this.#history.counts;
-    if (logitBias.size === 0 && recent.size === 0) return logits;
+    if (!mask && banned.size === 0 && logitBias.size === 0 && recent.size === 0) return logits;
     const { arena, scratch } = this.#memory;
     const x = arena.floats;
     const first = scratch / 4;
     x.copyWithin(first, logits / 4, logits / 4 + this.#vocab);
+    if (mask) applyMask(x, first, mask, this.#vocab);
+    for (const id of banned) x[first + id] = -Infinity;
     for (const [id, bias] of logitBias) x[first + id] += bias;
     for (const [id, count] of recent) {
       const v = x[first + id] <= 0 ? x[first + id] * repeatPenalty : x[first + id] / repeatPenalty;

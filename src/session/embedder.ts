@@ -75,7 +75,7 @@ export class DecoderEmbedder implements Embedder {
     if (!tokenizer) {
       throw new TokenizerError(
         'TOKENIZER_MISSING',
-        'this model came without a vocabulary; pass the option tokenizer',
+        'this model contains no vocabulary; pass the option tokenizer',
         { mentions: ['tokenizer'] },
       );
     }

@@ -40,6 +40,8 @@ export interface ReadOptions extends CallOptions {
   readonly afterLayer?: Reading['afterLayer'];
   /** Sees what the head would read of every id; see `Reading`. */
   readonly seeState?: Reading['seeState'];
+  /** Sees which neurons fired for every id; see `Reading`. */
+  readonly seeSpikes?: Reading['seeSpikes'];
 }
 
 const READ_RULES: Rules<ReadOptions> = {
@@ -47,6 +49,7 @@ const READ_RULES: Rules<ReadOptions> = {
   blocks: whole(0),
   afterLayer: CALL,
   seeState: CALL,
+  seeSpikes: CALL,
   onRead: CALL,
 };
 
@@ -123,6 +126,11 @@ export class Session {
     return this.#alive().state.context;
   }
 
+  /** Whether it can go back to any position; false where its model keeps no more than a running state. */
+  get canRewind(): boolean {
+    return this.#alive().decoder.canRewind;
+  }
+
   /** Spikes of what this session itself has read since it was made, a reset or not; undefined for models that do not spike,
    *  and once it is disposed of. @internal */
   get spikes(): SpikeTrace | undefined {
@@ -180,7 +188,7 @@ export class Session {
     checkOptions('a session call', options, READ_RULES);
     const { decoder, state } = this.#alive();
     if (this.#busy) {
-      throw new SessionError('BUSY', 'another call on this session is under way; await it, or use a fork');
+      throw new SessionError('BUSY', 'another call on this session is running; await it, or use a fork');
     }
     const { vocab } = decoder;
     for (let i = 0; i < ids.length; i++) checkToken(ids[i], vocab, i);
@@ -197,8 +205,8 @@ export class Session {
     this.#busy = true;
     try {
       const pace = new Pace(options.signal, options.stretchMs);
-      const { blocks, afterLayer, seeState } = options;
-      const reading: Reading = { ids, from, see, blocks, afterLayer, seeState };
+      const { blocks, afterLayer, seeState, seeSpikes } = options;
+      const reading: Reading = { ids, from, see, blocks, afterLayer, seeState, seeSpikes };
       for (let done = 0; done < ids.length;) {
         await pace.breathe();
         this.#alive();
@@ -301,7 +309,7 @@ export class Session {
   }
 
   #idle(): Parts {
-    if (this.#busy) throw new SessionError('BUSY', 'a call on this session is under way; await it first');
+    if (this.#busy) throw new SessionError('BUSY', 'a call on this session is running; await it first');
     return this.#alive();
   }
 }

@@ -90,7 +90,7 @@ export function readSnapshot(decoder: Decoder, state: DecoderState, digest: Uint
   const view = header(bytes);
   const payload = view.getBigUint64(32, true);
   if (payload !== BigInt(bytes.length - HEADER_BYTES)) {
-    throw refused(`it states ${payload} bytes behind its header, there are ${bytes.length - HEADER_BYTES}`);
+    throw refused(`it states ${payload} bytes after its header, there are ${bytes.length - HEADER_BYTES}`);
   }
   const [stored, sum] = [view.getUint32(40, true), checksum(bytes)];
   if (stored !== sum) throw refused(`its checksum is ${sum.toString(16)}, it states ${stored.toString(16)}`);
@@ -99,7 +99,7 @@ export function readSnapshot(decoder: Decoder, state: DecoderState, digest: Uint
   if (hex(theirs) !== hex(digest)) {
     throw new SessionError(
       'SNAPSHOT_MODEL',
-      `the snapshot is of model ${hex(theirs)}, this one is ${hex(digest)}; open the file it was taken from`,
+      `the snapshot belongs to model ${hex(theirs)}, this one is ${hex(digest)}; open the file it was taken from`,
     );
   }
   const kv = view.getUint32(12, true);
@@ -117,7 +117,7 @@ export function readSnapshot(decoder: Decoder, state: DecoderState, digest: Uint
   if (length > state.context) {
     throw new SessionError(
       'CONTEXT_OVERFLOW',
-      `the snapshot holds ${length} positions, of a context of ${context}; this session can hold ${state.context}: ` +
+      `the snapshot has ${length} positions of a context of ${context}; this session has room for ${state.context}: ` +
         'open with a larger contextLength',
       { mentions: ['contextLength'] },
     );
@@ -128,5 +128,5 @@ export function readSnapshot(decoder: Decoder, state: DecoderState, digest: Uint
 }
 
 function refused(reason: string): SessionError {
-  return new SessionError('SNAPSHOT', `this is no whole snapshot: ${reason}; the session is as it was`);
+  return new SessionError('SNAPSHOT', `this is not a complete snapshot: ${reason}; the session is unchanged`);
 }

@@ -32,7 +32,7 @@ export function obstacle(): string | null {
   }
   if (typeof SharedArrayBuffer !== 'function') return 'this host has no shared memory';
   if (geckoWorker()) {
-    return 'threads started by a worker stand still in Firefox now and then; open the model in the page';
+    return 'in Firefox, threads started by a worker sometimes stall; open the model in the page';
   }
   if (typeof Worker === 'function' || hostModule('node:worker_threads')) return null;
   return 'this host has no worker threads';

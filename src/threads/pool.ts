@@ -277,7 +277,7 @@ export class PoolExecutor implements Executor {
     pool?.lose(String(cause));
     return new SessionError(
       'WORKER_DIED',
-      `a thread of ${this.#count} was lost: ${pool?.fault}; the session is as it was, and the next call starts fresh threads`,
+      `a thread of ${this.#count} was lost: ${pool?.fault}; the session is unchanged, and the next call starts new threads`,
       { cause },
     );
   }

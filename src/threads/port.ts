@@ -100,7 +100,7 @@ export function nodeThread(worker: NodeWorker, hear: (message: unknown) => void,
 
 function webThread(worker: Worker, hear: (message: unknown) => void, gone: (why: string) => void): Thread {
   worker.onmessage = ({ data }): void => hear(data);
-  worker.onmessageerror = (): void => gone('it was sent what this host cannot send');
+  worker.onmessageerror = (): void => gone('it was sent something that this host cannot send');
   worker.onerror = (event): void => {
     event.preventDefault();
     gone(

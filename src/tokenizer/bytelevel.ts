@@ -131,9 +131,9 @@ export function listedMerges(vocabulary: Vocabulary, merges: readonly unknown[])
       refuse(name, `merge ${i} needs the piece "${missing.slice(0, 40)}", which the vocabulary lacks`);
     }
     if (types[both] !== NORMAL && types[both] !== USER_DEFINED) {
-      refuse(name, `merge ${i} makes piece ${both}, which is no text`);
+      refuse(name, `merge ${i} makes piece ${both}, which is not text`);
     }
-    if (!rules.add(a, b, both)) refuse(name, `merge ${i} is there twice`);
+    if (!rules.add(a, b, both)) refuse(name, `merge ${i} occurs twice`);
   });
   return rules;
 }

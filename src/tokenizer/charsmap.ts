@@ -21,7 +21,7 @@ export class Charsmap {
     const view = new DataView(blob.buffer, blob.byteOffset, blob.byteLength);
     const size = blob.length < 4 ? -1 : view.getUint32(0, true);
     if (size < 4 || size % 4 !== 0 || size > blob.length - 4) {
-      refuse(name, `the character map has ${blob.length} bytes and says its trie has ${size}`);
+      refuse(name, `the character map has ${blob.length} bytes and states that its trie has ${size}`);
     }
     this.#units = new Uint32Array(size / 4);
     for (let i = 0; i < this.#units.length; i++) this.#units[i] = view.getUint32(4 + 4 * i, true);

@@ -6,6 +6,7 @@
 import type { MetadataValue } from '../container/tensor.ts';
 import { MAX_VOCAB } from '../limits.ts';
 import { openTokenizer, tokenizerFromMetadata } from './open.ts';
+import { shown } from './json/steps.ts';
 import { CONTRACTIONS, GPT2, preTokenizerNames } from './pretokenize.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import { markedMetadata } from './wordpiece-metadata.ts';
@@ -91,7 +92,7 @@ function piecesOf({ model, added_tokens: added }: Json, name: string): string[] 
   const pieces: string[] = [];
   for (const [piece, id] of listed) {
     if (!Number.isInteger(id) || (id as number) < 0 || (id as number) >= MAX_VOCAB) {
-      refuse(name, `piece ${JSON.stringify(piece.slice(0, 40))} has the id ${String(id)}, below ${MAX_VOCAB} are read`);
+      refuse(name, `piece ${JSON.stringify(piece.slice(0, 40))} has the id ${shown(id)}, below ${MAX_VOCAB} are read`);
     }
     pieces[id as number] = piece;
   }
@@ -117,7 +118,7 @@ function entriesOf(json: Json, model: Json, pieces: readonly string[], tokenizer
     return entries;
   }
   if (kind === 'BPE') return sentencePiece(json, entries, pieces, mergeScores(model, pieces));
-  if (kind !== 'Unigram') return `GGUF has no vocabulary of the kind ${String(kind)}`;
+  if (kind !== 'Unigram') return `GGUF has no vocabulary of the kind ${shown(kind)}`;
   const scores = (model.vocab as readonly [string, number][]).map(([, score]) => score);
   return sentencePiece(json, entries, pieces, [...scores, ...pieces.slice(scores.length).map(() => 0)], 't5');
 }

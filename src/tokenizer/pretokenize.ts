@@ -171,7 +171,7 @@ export function preTokenizer(
   if (name === undefined && model.architecture?.startsWith('bitnet') && model.pieces === LLAMA3_PIECES) {
     return {
       way: llama3,
-      notice: 'the file has no tokenizer.ggml.pre; its vocabulary is that of Llama 3, whose pattern is used',
+      notice: 'the file contains no tokenizer.ggml.pre; its vocabulary is that of Llama 3, whose pattern is used',
     };
   }
   if (known) return { way: known };

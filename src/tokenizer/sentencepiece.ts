@@ -30,7 +30,7 @@ function* fields(bytes: Uint8Array, name: string): Generator<Field> {
   while (at < bytes.length) {
     const tag = varint();
     const [number, wire] = [Math.floor(tag / 8), tag % 8];
-    if (number === 0 || number > 0x1fffffff) refuse(name, `byte ${at} of a message holds the field number ${number}`);
+    if (number === 0 || number > 0x1fffffff) refuse(name, `byte ${at} of a message has the field number ${number}`);
     const size = wire === 0 ? 0 : wire === 1 ? 8 : wire === 5 ? 4 : wire === 2 ? varint() : -1;
     if (size === -1) refuse(name, `field ${number} has the wire type ${wire}, which no SentencePiece model uses`);
     if (size > bytes.length - at) refuse(name, `field ${number} needs ${size} bytes, ${bytes.length - at} are left`);
@@ -114,7 +114,7 @@ function readPiece(bytes: Uint8Array, id: number, name: string): { text: string;
   for (const { number, value } of fields(bytes, name)) {
     if (number === 1) {
       if (!(value instanceof Uint8Array) || value.length > MAX_PIECE_BYTES) {
-        refuse(name, `piece ${id} is no text of at most ${MAX_PIECE_BYTES} bytes`);
+        refuse(name, `piece ${id} is not a text of at most ${MAX_PIECE_BYTES} bytes`);
       }
       try {
         text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(value);

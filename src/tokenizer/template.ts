@@ -62,8 +62,8 @@ export function renderChat(tokenizer: Tokenizer, messages: readonly ChatMessage[
   });
 }
 
-/** As transformers chooses: the one that is named, for tools `tool_use` where there is one, else the default. */
-function templateOf(tokenizer: Tokenizer, { template, tools }: ChatOptions): string {
+/** The template that `renderChat` takes. As transformers chooses: the one that is named, for tools `tool_use` where there is one, else the default. */
+export function templateOf(tokenizer: Tokenizer, { template, tools }: ChatOptions): string {
   const named = (name: string): string | undefined =>
     Object.hasOwn(tokenizer.chatTemplates ?? {}, name) ? tokenizer.chatTemplates?.[name] : undefined;
   const chosen = template === undefined
@@ -77,7 +77,7 @@ function templateOf(tokenizer: Tokenizer, { template, tools }: ChatOptions): str
       ? `this model has the chat templates ${
         names.join(', ').slice(0, 200)
       } and no default; name one by the option template`
-      : 'this model came without a chat template: give it a text to continue, or a template by the option template',
+      : 'the model file contains no chat template: give it a text to continue, or pass the option template',
     { mentions: ['template'] },
   );
 }

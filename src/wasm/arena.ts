@@ -77,7 +77,7 @@ export class Arena {
     if (end <= this.memory.buffer.byteLength) return;
     throw new MemoryError(
       'MEMORY',
-      `${what}: the host refused ${missing} more bytes of memory (${this.memory.buffer.byteLength} are held)`,
+      `${what}: the host refused ${missing} more bytes of memory (${this.memory.buffer.byteLength} are in use)`,
       { cause },
     );
   }

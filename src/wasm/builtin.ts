@@ -41,7 +41,7 @@ export function builtin(wanted?: Build): Builtin {
   if (build === 'relaxed' && !hasRelaxedSimd()) {
     throw new TernspikeError(
       'WASM_UNSUPPORTED',
-      'this host has no relaxed SIMD; leave out the build option to use the base build',
+      'this host has no relaxed SIMD; omit the option build to use the base build',
     );
   }
   return {
@@ -68,10 +68,11 @@ export async function builtinModule(wanted?: Build): Promise<{ module: readonly 
 
 async function compile(build: Build, shared: boolean): Promise<readonly WebAssembly.Module[]> {
   const kernels = await import('./kernels.generated.ts');
-  const texts = build === 'base' ? [kernels.base] : [kernels.base, kernels.relaxed];
+  // text in bundles; the page's build has them as files, which are a third smaller
+  const parts: (string | BufferSource)[] = build === 'base' ? [kernels.base] : [kernels.base, kernels.relaxed];
   try {
-    return await Promise.all(texts.map((text) => {
-      const bytes = fromBase64(text);
+    return await Promise.all(parts.map((part) => {
+      const bytes = typeof part === 'string' ? fromBase64(part) : part as Uint8Array<ArrayBuffer>;
       return WebAssembly.compile(shared ? withSharedMemory(bytes) : bytes);
     }));
   } catch (cause) {

@@ -28,7 +28,7 @@ export function instantiate(modules: KernelModules, memory: WebAssembly.Memory):
   if (typeof exports.trit2_gemm_i8 !== 'function' || typeof exports.rms_norm_f32 !== 'function') {
     throw new TernspikeError(
       'WASM_MODULE',
-      'the WebAssembly modules do not hold the kernels; pass ternspike/wasm/base.wasm, or [base.wasm, relaxed.wasm]',
+      'the WebAssembly modules do not contain the kernels; pass ternspike/wasm/base.wasm, or [base.wasm, relaxed.wasm]',
     );
   }
   return exports as Kernels;

@@ -92,7 +92,7 @@ export function refuseBlock(info: TensorInfo, row: number, blocks: number, bad: 
   if (bad >= 0) refuseNotFinite(info, place);
   throw new ModelFileError(
     'TERNARY_CODE',
-    `tensor "${info.name}", ${place}: code 3 stands for no ternary weight; the file is damaged`,
+    `tensor "${info.name}", ${place}: code 3 is not a ternary weight; the file is damaged`,
   );
 }
 

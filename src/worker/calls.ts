@@ -6,7 +6,8 @@
 import { OptionError, SessionError } from '../errors.ts';
 import type { OpenProgress } from '../model/open.ts';
 import type { StartThread, Thread } from '../threads/port.ts';
-import { type Ask, receivedError, type Say } from './messages.ts';
+import { namesOf, showSpikes } from './hooks.ts';
+import { type Ask, type Hooks, receivedError, type Say } from './messages.ts';
 
 type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
 /** What is asked, before it has a number. */
@@ -18,6 +19,7 @@ interface Waiting {
   reject(error: unknown): void;
   piece?(piece: unknown): void;
   progress?(progress: OpenProgress): void;
+  readonly hooks?: Hooks;
 }
 
 /** A worker, and the calls that wait for it. */
@@ -38,18 +40,19 @@ export class Calls {
   }
 
   /** @throws what the worker throws; the signal's reason; {SessionError} `WORKER_DIED`, `DISPOSED` */
-  async ask<T>(question: Question, signal?: AbortSignal, progress?: Waiting['progress']): Promise<T> {
-    const { id, answer } = this.#send(question, { progress });
+  async ask<T>(question: Question, signal?: AbortSignal, more: Pick<Waiting, 'progress' | 'hooks'> = {}): Promise<T> {
+    const { id, answer } = this.#send(question, more);
     return await this.#until<T>(id, answer, signal);
   }
 
   /** The pieces of an answer. @throws as `ask` */
-  async *stream<T>(question: Question, signal?: AbortSignal): AsyncGenerator<T, void> {
+  async *stream<T>(question: Question, signal?: AbortSignal, hooks?: Hooks): AsyncGenerator<T, void> {
     signal?.throwIfAborted();
     const pieces: T[] = [];
     let wake = (): void => {};
     let over = false;
     const { id, answer } = this.#send(question, {
+      hooks,
       piece(piece) {
         pieces.push(piece as T);
         wake();
@@ -94,13 +97,13 @@ export class Calls {
     const answer = new Promise<unknown>((resolve, reject) => {
       if (this.#gone) return reject(this.#gone);
       try {
-        this.#thread.post({ ...question, id });
+        this.#thread.post({ ...question, ...(more.hooks && { hooks: namesOf(more.hooks) }), id });
       } catch (cause) {
         return reject(
           new OptionError(
             'OPTION',
             `a source or option cannot be sent to a worker: ${String(cause)}; ` +
-              'pass a path, a URL, a Blob, a File or bytes, and no functions but onProgress and onNotice',
+              'pass a path, a URL, a Blob, a File or bytes, and no functions but those whose names begin with on',
             { cause },
           ),
         );
@@ -132,9 +135,24 @@ export class Calls {
     const waiting = this.#waiting.get(said.id);
     if ('piece' in said) return waiting?.piece?.(said.piece);
     if ('progress' in said) return waiting?.progress?.(said.progress);
+    if ('hook' in said || 'spikes' in said) return this.#call(said, waiting);
     this.#waiting.delete(said.id);
     if (this.#waiting.size === 0) this.#thread.hold(false);
     if ('error' in said) waiting?.reject(receivedError(said.error));
     else waiting?.resolve(said.value);
+  }
+
+  /** Calls a function of the options; what it throws ends the call, as it does without a worker. */
+  #call(said: Extract<Say, { hook: unknown } | { spikes: unknown }>, waiting: Waiting | undefined): void {
+    const hooks = waiting?.hooks;
+    if (!hooks) return;
+    try {
+      if ('spikes' in said) {
+        if (hooks.onSpikes) showSpikes(said.spikes, hooks.onSpikes);
+      } else (hooks[said.hook] as ((given: unknown) => void) | undefined)?.(said.given);
+    } catch (error) {
+      waiting.reject(error);
+      this.#thread.post({ id: said.id, call: 'abort' } satisfies Ask);
+    }
   }
 }

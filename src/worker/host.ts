@@ -9,6 +9,7 @@ import { open } from '../model/open-builtin.ts';
 import type { GenerateChunk } from '../model/types.ts';
 import type { Session } from '../session/session.ts';
 import { ownerPort } from '../threads/port.ts';
+import { sending } from './hooks.ts';
 import { AHEAD, type Ask, type Say, sentError, type SentSource } from './messages.ts';
 
 /** A call that is under way. */
@@ -25,8 +26,26 @@ function received(source: SentSource): ModelSource {
   return source.files.map(({ name, blob }) => new File([blob], name));
 }
 
-/** Answers what is asked, until the worker is ended. The whole of a worker's script. */
-export function serveModel(): void {
+/** Whether a model can be talked to. */
+function hasTemplate(model: Model): boolean {
+  try {
+    return model.tokenizer.chatTemplate !== undefined;
+  } catch {
+    return false; // it has no vocabulary
+  }
+}
+
+/** What is opened for a source that was sent; it may take a while, and say so. */
+export type Resolve = (
+  source: ModelSource,
+  options: { readonly signal: AbortSignal; readonly onProgress: (loaded: number, total: number) => void },
+) => ModelSource | Promise<ModelSource>;
+
+/**
+ * Answers what is asked, until the worker is ended. The whole of a worker's script.
+ * @param resolve for workers that know more kinds of sources than `open`
+ */
+export function serveModel(resolve: Resolve = (source) => source): void {
   const port = ownerPort();
   const say = (message: Say): void => port.postMessage(message);
   const running = new Map<number, Running>();
@@ -43,8 +62,17 @@ export function serveModel(): void {
     throw new SessionError('DISPOSED', 'this session was disposed of');
   };
 
-  async function stream(id: number, pieces: AsyncIterable<GenerateChunk>, call: Running): Promise<void> {
+  const loading = (id: number) => (loaded: number, total: number): void =>
+    say({ id, progress: { phase: 'header', loaded, total, fraction: total > 0 ? loaded / total : 0 } });
+
+  async function stream(
+    id: number,
+    pieces: AsyncIterable<GenerateChunk>,
+    call: Running,
+    flush: () => void,
+  ): Promise<void> {
     for await (const piece of pieces) {
+      flush();
       say({ id, piece });
       call.ahead++;
       while (call.ahead >= AHEAD && !call.controller.signal.aborted) {
@@ -58,13 +86,13 @@ export function serveModel(): void {
     const { id } = ask;
     switch (ask.call) {
       case 'open':
-        model = await open(received(ask.source), {
+        model = await open(await resolve(received(ask.source), { signal, onProgress: loading(id) }), {
           ...ask.options,
           signal,
           onProgress: (progress) => say({ id, progress }),
           onNotice: (notice) => say({ notice }),
         });
-        return { description: model.describe() };
+        return { description: model.describe(), chats: hasTemplate(model) };
       case 'session':
         sessions.set(id, opened().session(ask.options));
         return id;
@@ -77,14 +105,19 @@ export function serveModel(): void {
       case 'generate':
       case 'chat': {
         const { session, ...options } = ask.options;
-        const more = { ...options, signal, ...(session !== undefined && { session: sessionOf(session) }) };
+        const { hooks, flush } = sending(id, ask.hooks, say);
+        const more = { ...options, ...hooks, signal, ...(session !== undefined && { session: sessionOf(session) }) };
         const pieces = ask.call === 'chat'
           ? opened().chat(ask.input as Parameters<Model['chat']>[0], more)
           : opened().generate(ask.input as string, more);
-        return await stream(id, pieces, call);
+        return await stream(id, pieces, call, flush);
       }
-      case 'classify':
-        return await opened().classify(ask.input as string, { ...ask.options, signal });
+      case 'classify': {
+        const { hooks, flush } = sending(id, ask.hooks, say);
+        const answer = await opened().classify(ask.input as string, { ...ask.options, ...hooks, signal });
+        flush();
+        return answer;
+      }
       case 'embed':
         return await opened().embed(ask.input as string, { ...ask.options, signal });
       case 'encode':

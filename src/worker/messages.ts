@@ -6,7 +6,10 @@ import type { ByteSource } from '../bytes/source.ts';
 import type { ModelSource } from '../bytes/resolve.ts';
 import * as errors from '../errors.ts';
 import type { ModelDescription } from '../description/description.ts';
+import type { ClassifyOptions } from '../forward/classifier.ts';
+import type { OnSpikes } from '../forward/spike-record.ts';
 import type { OpenOptions, OpenProgress } from '../model/open.ts';
+import type { GenerateOptions } from '../model/types.ts';
 import type { SessionOptions } from '../session/session.ts';
 
 /** A source that can be sent: not an open file, nor an object with functions. */
@@ -28,12 +31,31 @@ export type Ask =
   | { readonly id: number; readonly call: 'session'; readonly options: SessionOptions }
   | { readonly id: number; readonly call: 'end session'; readonly session: number }
   | { readonly id: number; readonly call: 'stats' }
-  | { readonly id: number; readonly call: Streamed; readonly input: unknown; readonly options: StreamOptions }
-  | { readonly id: number; readonly call: Answered; readonly input: unknown; readonly options: object }
+  | Heard & { readonly id: number; readonly call: Streamed; readonly input: unknown; readonly options: StreamOptions }
+  | Heard & { readonly id: number; readonly call: Answered; readonly input: unknown; readonly options: object }
   /** The caller has taken a piece of a stream. */
   | { readonly id: number; readonly call: 'taken' }
   /** Ends a call: its signal was aborted, or nobody reads its stream any more. */
   | { readonly id: number; readonly call: 'abort' };
+
+/** Options that are functions: they stay with the caller, and the worker sends what they are to be called with. */
+export interface Hooks {
+  readonly onPrefill?: GenerateOptions['onPrefill'];
+  readonly onStep?: ClassifyOptions['onStep'];
+  readonly onSpikes?: OnSpikes;
+}
+
+/** Which of them a call has. */
+export interface Heard {
+  readonly hooks?: readonly (keyof Hooks)[];
+}
+
+/** Which neurons fired, of all layers at once: `lengths` are the bytes of each. */
+export interface SentSpikes {
+  readonly at: number;
+  readonly lengths: readonly number[];
+  readonly bits: Uint8Array;
+}
 
 /** Calls that answer piece by piece. */
 export type Streamed = 'generate' | 'chat';
@@ -48,12 +70,16 @@ export type Say =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly piece: unknown }
   | { readonly id: number; readonly progress: OpenProgress }
+  | { readonly id: number; readonly hook: 'onPrefill' | 'onStep'; readonly given: unknown }
+  | { readonly id: number; readonly spikes: SentSpikes }
   | { readonly id: number; readonly error: SentError }
   | { readonly notice: string };
 
 /** What the worker says of a model that was opened. */
 export interface Opened {
   readonly description: ModelDescription;
+  /** Whether it has a chat template. */
+  readonly chats: boolean;
 }
 
 /** Pieces of a stream that may be on their way: the worker computes ahead of the page so far. */

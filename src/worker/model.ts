@@ -6,11 +6,15 @@ import type { Classification, ClassifyInput, ClassifyOptions } from '../forward/
 import type { EmbedOptions } from '../forward/embedder.ts';
 import { SessionError } from '../errors.ts';
 import type { ModelDescription } from '../description/description.ts';
+import type { AnswerOptions } from '../chat/types.ts';
+import type { Format, FormatOption } from '../structured/types.ts';
 import type { GenerateChunk, GenerateOptions, ModelStats } from '../model/types.ts';
 import type { SessionOptions } from '../session/session.ts';
 import type { ChatMessage, ChatOptions } from '../tokenizer/template.ts';
 import type { DecodeOptions, EncodeOptions } from '../tokenizer/tokenizer.ts';
 import type { Calls } from './calls.ts';
+import { parted } from './hooks.ts';
+import type { Opened } from './messages.ts';
 
 /** A conversation of a model in a worker: what `generate` continues. */
 export interface WorkerSession {
@@ -19,8 +23,10 @@ export interface WorkerSession {
   dispose(): Promise<void>;
 }
 
-/** Options of `generate`, with a session of the worker. */
-export interface WorkerGenerateOptions extends Omit<GenerateOptions, 'session' | 'stretchMs'> {
+/** Options of `generate`, with a session of the worker. A mask cannot be sent, as it answers; and a format is plain data, prepared by
+ *  the worker. */
+export interface WorkerGenerateOptions extends Omit<GenerateOptions, 'session' | 'stretchMs' | 'mask' | 'format'> {
+  readonly format?: Exclude<FormatOption, Format>;
   /** Continue this session instead of a new one, as `GenerateOptions.session`. */
   readonly session?: WorkerSession;
 }
@@ -29,11 +35,14 @@ export interface WorkerGenerateOptions extends Omit<GenerateOptions, 'session' |
 export class WorkerModel {
   readonly #calls: Calls;
   readonly #description: ModelDescription;
+  /** Whether it has a chat template, which `chat` needs. */
+  readonly chats: boolean;
 
   /** Made by `open`. @internal */
-  constructor(calls: Calls, description: ModelDescription) {
+  constructor(calls: Calls, { description, chats }: Opened) {
     this.#calls = calls;
     this.#description = description;
+    this.chats = chats;
   }
 
   /** The numbers of the model. */
@@ -54,6 +63,7 @@ export class WorkerModel {
 
   /**
    * Generates text, as `Model.generate`. The worker computes a few tokens ahead of who reads; `break` and an abort end it.
+   * `onSpikes` is called as the worker comes to a token, and so before the token is read here.
    * @throws as `Model.generate`; {SessionError} `WORKER_DIED`, `DISPOSED`
    * @example
    * for await (const { text } of model.generate('Once upon a time', { signal })) write(text);
@@ -62,22 +72,25 @@ export class WorkerModel {
     prompt: string | readonly number[],
     { signal, session, ...options }: WorkerGenerateOptions = {},
   ): AsyncGenerator<GenerateChunk, void> {
-    const more = { ...options, session: session?.id };
-    return this.#calls.stream({ call: 'generate', input: prompt, options: more }, signal);
+    const { hooks, rest } = parted(options);
+    const more = { ...rest, session: session?.id };
+    return this.#calls.stream({ call: 'generate', input: prompt, options: more }, signal, hooks);
   }
 
   /** Renders messages by the model's chat template and generates the answer. @throws {TemplateError} and as `generate` */
   chat(
     messages: readonly ChatMessage[],
-    { signal, session, ...options }: WorkerGenerateOptions & ChatOptions = {},
+    { signal, session, ...options }: WorkerGenerateOptions & ChatOptions & AnswerOptions = {},
   ): AsyncGenerator<GenerateChunk, void> {
-    const more = { ...options, session: session?.id };
-    return this.#calls.stream({ call: 'chat', input: messages, options: more }, signal);
+    const { hooks, rest } = parted(options);
+    const more = { ...rest, session: session?.id };
+    return this.#calls.stream({ call: 'chat', input: messages, options: more }, signal, hooks);
   }
 
   /** Classifies a text, a pair of texts, or ids. @throws as `Model.classify` */
   classify(input: ClassifyInput, { signal, ...options }: ClassifyOptions = {}): Promise<Classification> {
-    return this.#calls.ask({ call: 'classify', input, options }, signal);
+    const { hooks, rest } = parted(options);
+    return this.#calls.ask({ call: 'classify', input, options: rest }, signal, { hooks });
   }
 
   /** A vector for a text, or one for each of several. @throws as `Model.embed` */

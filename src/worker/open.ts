@@ -31,7 +31,8 @@ export interface WorkerOpenOptions extends SentOptions, Pick<OpenOptions, 'signa
 export async function open(source: WorkerSource, options: WorkerOpenOptions = {}): Promise<WorkerModel> {
   const { signal, onProgress, onNotice = (notice) => console.warn(`ternspike: ${notice}`), hostUrl, ...sent } = options;
   signal?.throwIfAborted();
-  const { script } = await import('./script.generated.ts');
+  // who has the script as a file need not load it as text
+  const script = hostUrl === undefined ? (await import('./script.generated.ts')).script : '';
   let calls: Calls;
   try {
     calls = new Calls(startThread(script, hostUrl), onNotice);
@@ -40,8 +41,8 @@ export async function open(source: WorkerSource, options: WorkerOpenOptions = {}
   }
   try {
     const question = { call: 'open', source: sendable(source), options: sent } as const;
-    const { description } = await calls.ask<Opened>(question, signal, onProgress);
-    return new WorkerModel(calls, description);
+    const opened = await calls.ask<Opened>(question, signal, { progress: onProgress });
+    return new WorkerModel(calls, opened);
   } catch (error) {
     calls.end(new SessionError('DISPOSED', 'this model was never opened'));
     throw error;

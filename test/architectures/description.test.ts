@@ -64,6 +64,7 @@ const REFUSED: Record<string, readonly [MetaEntry[1], MetaEntry[2]][]> = {
 };
 
 for (const [key, values] of Object.entries(REFUSED)) {
+  // case: D1 D2
   test(`${key} out of range, of another type or absurd is refused with its name and value`, async () => {
     for (const value of values) {
       const error = await refuses(describe(having({ [key]: value })), 'DESCRIPTION');
@@ -177,6 +178,7 @@ test('numbers stated once a layer count where they are equal, and are refused by
   }
 });
 
+// case: D2
 test('edges of the ranges are accepted', async () => {
   assert.is((await describe(having({ context_length: u32(1) }))).trainedContext, 1);
   assert.is((await describe(having({ context_length: u32(2 ** 20) }))).trainedContext, 2 ** 20);
@@ -197,6 +199,7 @@ test('linear scaling may come as a factor alone or under its older name; other s
   await refuses(describe(having({ 'rope.scaling.type': ['string', 'ntk'] })), 'DESCRIPTION', 'ntk', 'yarn');
 });
 
+// case: D4
 test('an architecture that is unknown or absent is refused with those that are supported', async () => {
   for (const name of ['mamba', '__proto__', 'constructor', '']) {
     await refuses(describe(having({ 'general.architecture': ['string', name] })), 'ARCHITECTURE', 'llama', 'qwen3');
@@ -205,6 +208,7 @@ test('an architecture that is unknown or absent is refused with those that are s
   await refuses(describe(having({ 'general.architecture': u32(1) })), 'DESCRIPTION', 'general.architecture');
 });
 
+// case: G19
 test('metadata that contradict the tensors are refused with both sizes', async () => {
   const contradictions: Record<string, [MetaEntry[1], MetaEntry[2]]>[] = [
     { embedding_length: u32(48) },
@@ -222,6 +226,7 @@ test('metadata that contradict the tensors are refused with both sizes', async (
   await refuses(describe(file), 'DESCRIPTION_MISMATCH', 'output_norm.weight');
 });
 
+// case: P12
 test('missing and unexpected tensors are refused together, by name', async () => {
   const file = llamaFile();
   file.tensors.splice(file.tensors.findIndex(({ name }) => name === 'blk.1.ffn_up.weight'), 1);
@@ -290,6 +295,7 @@ test('a vocabulary larger than the embedding is refused with both numbers; a sma
   model.dispose();
 });
 
+// case: D5
 test('special ids outside the vocabulary count as none: generation ends by the number of tokens', async () => {
   for (const id of [5, MAX_U32]) {
     const file = llamaFile();

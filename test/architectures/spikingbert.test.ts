@@ -180,6 +180,7 @@ test('numbers of a configuration are held to their ranges', async () => {
   assert.is((half.describe() as SpikingBertDescription).initial, 0.5);
 });
 
+// case: P12
 test('tensors that are missing, too many or of another kind', async () => {
   const without = (...names: string[]): Weights => new Map([...WEIGHTS].filter(([name]) => !names.includes(name)));
   const bad = (bytes: Uint8Array, code: ErrorCode, ...words: string[]): Promise<unknown> =>

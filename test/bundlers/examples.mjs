@@ -1,5 +1,5 @@
 // Every folder of examples/, run as its README says.
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { start, until } from '../runtimes/process.mjs';
@@ -47,6 +47,14 @@ const run = {
   async node({ expect }) {
     const text = await must(process.execPath, ['index.mjs'], { cwd: join(folder, 'node') });
     expect('a story', isStory(text), text);
+  },
+
+  async 'ai-sdk'({ expect, found }) {
+    const cwd = join(folder, 'ai-sdk');
+    mkdirSync(join(cwd, 'node_modules'));
+    symlinkSync(join(import.meta.dirname, '..', 'ai-sdk', 'node_modules', 'ai'), join(cwd, 'node_modules', 'ai'));
+    const text = await must(found.node24, ['index.mjs'], { cwd });
+    expect('a story', text.length > 100, text);
   },
 
   async deno({ expect, found }) {

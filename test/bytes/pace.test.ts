@@ -23,6 +23,7 @@ function paced(stretch: number, cost: (n: number) => number, most: number, large
 
 const test = suite('pace');
 
+// case: X8
 test('begins with four, then takes what lasts a stretch, at least one and at most what there is room for', () => {
   assert.equal(paced(40, (n) => 5 * n, 32), [4, 8, 8, 8, 8, 8, 8, 8]);
   assert.equal(paced(40, (n) => 500 * n, 32), [4, 1, 1, 1, 1, 1, 1, 1]);

@@ -37,6 +37,7 @@ reader('64-bit integers are numbers while exact and bigints beyond', async () =>
   for (const value of signed) assert.is(signedAt.i64(), value);
 });
 
+// case: T4
 reader('text keeps its byte order mark, and bytes that are no UTF-8 are told or replaced', async () => {
   for (
     const text of ['', 'a', '\ufeffa', 'ünï', '日本語のトークン', 'a plain but longer text', '\ufeff'.repeat(9), '\0']

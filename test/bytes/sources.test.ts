@@ -100,6 +100,7 @@ sources('closing gives back what was opened here and leaves what the caller hand
   await refuses(readFully(file, new Uint8Array(1), 0, 'x'), 'IO', 'reading x');
 });
 
+// case: B6
 sources('a file that shrinks while it is read is refused where it ends', async () => {
   const copy = join(folder, 'shrinks.bin');
   await writeFile(copy, DATA);
@@ -157,6 +158,7 @@ sources('a large blob comes in several pieces', async () => {
   assert.is(into.at(-1), 2);
 });
 
+// case: B4
 sources('readFully puts short reads together and reports a failing one with its cause', async () => {
   const into = new Uint8Array(1000);
   await readFully(trickle(memorySource(DATA), 3), into, 0, 'all');
@@ -191,6 +193,7 @@ sources('a handle that fails or is no file is refused', async () => {
   assert.equal(into, new Uint8Array([5, 5, 5, 5]));
 });
 
+// case: B8
 sources('positions beyond 4 GiB reach the file system exactly', async () => {
   const sparse = join(folder, 'sparse.bin');
   const handle = await open(sparse, 'w');

@@ -37,7 +37,7 @@ export interface RunOptions {
 }
 
 /** No command of these tests takes longer. */
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 120_000;
 
 const CLI = join(checkout(), 'dist', 'cli.js');
 const DENO = 'deno' in process.versions;
@@ -76,6 +76,17 @@ export function ternspike(
       resolve({ code: answered, stdout, stderr });
     });
   });
+}
+
+/**
+ * Runs and interrupts: after a moment, and again after twice as long while the process had not come far enough, which is as
+ * `early` says of what it left; one that never handles an interrupt is ended by it at every try.
+ */
+export async function interrupted(args: readonly string[], early: (ran: Ran) => boolean): Promise<Ran> {
+  for (let wait = 250;; wait *= 2) {
+    const ran = await ternspike(args, { started: (child) => void setTimeout(() => child.kill('SIGINT'), wait) });
+    if (wait > LIMIT_MS / 4 || !early(ran)) return ran;
+  }
 }
 
 /** Runs with `--json`; checks that it succeeded and wrote one line with one object, and returns that. */

@@ -136,7 +136,7 @@ test('gate judges a run against a baseline; worsened by hand it ends with 3', as
     await here(['gate', '--baseline', base, '--current', base, '--gates', gates('none.json', [])]),
     1,
     'GATE',
-    'no rule',
+    'neither a rule',
   );
   refused(
     await here([

@@ -71,7 +71,7 @@ distill('files that are not what they should be are refused', async () => {
   const unlike = files.file('unlike.json', '{"depth": 1}');
   refused(await ternspike(changed('--student', unlike)), 1, 'OPTION', '"depth"');
   const speaks = files.file('speaks.gguf', speakingModel());
-  refused(await ternspike(changed('--teacher', speaks)), 1, 'OPTION', 'no dense BERT');
+  refused(await ternspike(changed('--teacher', speaks)), 1, 'OPTION', 'not a dense BERT');
   refused(await ternspike(changed('--labels', 'down,up,sideways')), 1, 'OPTION', '2 classes', '3 labels');
   const empty = join(files.path, 'empty');
   mkdirSync(empty);
@@ -89,7 +89,7 @@ distill('a run makes a classifier of the pieces that are used, a page and measur
   const records = readFileSync(join(dir, 'metrics.jsonl'), 'utf8').trim().split('\n').map((line) => JSON.parse(line));
   assert.equal(records.filter(({ kind }) => kind === 'evaluation').map(({ step }) => step), [0, 4, 8]);
   assert.ok(records.filter(({ kind }) => kind === 'step').slice(4).every(({ attention }) => attention >= 0));
-  assert.match(readFileSync(join(dir, 'index.html'), 'utf8'), /Score of what is held out/);
+  assert.match(readFileSync(join(dir, 'index.html'), 'utf8'), /Score on held-out data/);
   assert.ok(readdirSync(dir).includes('checkpoint.previous.safetensors'));
   using model = await open(out);
   const { vocab, labels, steps, initial } = model.describe() as never as Record<string, unknown>;

@@ -36,7 +36,7 @@ distill('files that are not there or not what they should be are refused', async
   const gone = join(files.path, 'gone');
   refused(await ternspike(['distill', '--teacher', gone, '--data', text, '--out', out]), 1, 'IO', 'gone');
   refused(await ternspike(['distill', '--teacher', teacher, '--data', gone, '--out', out]), 1, 'IO', 'gone');
-  refused(await ternspike([...BASE, '--student', text]), 1, 'OPTION', 'no JSON');
+  refused(await ternspike([...BASE, '--student', text]), 1, 'OPTION', 'not JSON');
   const odd = files.file('odd.json', '{"depth": 3}');
   refused(await ternspike([...BASE, '--student', odd]), 1, 'OPTION', '"depth"', 'layers');
   refused(await ternspike([...BASE, '--seq', '5000']), 1, 'OPTION', 'tokens', '--seq');
@@ -98,7 +98,7 @@ if (typeof navigator === 'undefined') {
     const spoken = await json<{ text: string }>(['run', '-m', out, 'hello', '-n', '4', '--temp', '0']);
     assert.type(spoken.text, 'string');
 
-    refused(await ternspike(RUN), 1, 'CHECKPOINT', 'holds a run of 2 steps', 'resume');
+    refused(await ternspike(RUN), 1, 'CHECKPOINT', 'contains a run of 2 steps', 'resume');
     const bytes = readFileSync(out);
     const again = await json<DistillResult>(['distill', '--resume', dir], { cwd: '/' });
     assert.equal({ ...again, seconds: 0 }, { ...made, seconds: 0 });

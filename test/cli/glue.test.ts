@@ -120,11 +120,11 @@ test('an interrupted run goes on from its log; another one may not', async () =>
   const more = data('more', 'dev.tsv', ['sentence\tlabel', 'good\t1']);
   const log = (name: string): string[] => ['--log', at(name), '--resume'];
   const cases: readonly (readonly [string[], ...string[]])[] = [
-    [glue('--log', at('whole.jsonl')), 'OPTION', '--resume goes on'],
+    [glue('--log', at('whole.jsonl')), 'OPTION', 'use --resume'],
     [glue('--steps', '4', ...log('whole.jsonl')), 'EVAL_LOG', 'steps is 8 there and 4 here'],
     [glue(...log('whole.jsonl')).with(7, other), 'EVAL_LOG', 'model is'],
     [glue(...log('whole.jsonl')).with(5, more), 'EVAL_LOG', 'data is'],
-    [glue('--log', notes, '--resume'), 'EVAL_LOG', 'no log of an evaluation'],
+    [glue('--log', notes, '--resume'), 'EVAL_LOG', 'not a log of an evaluation'],
     [glue('--log', at('nowhere/a.jsonl')), 'IO', 'cannot be written'],
   ];
   const ran = await Promise.all(cases.map(([args]) => here([...args, '--json'])));
@@ -221,7 +221,7 @@ if (process.platform !== 'win32') {
     assert.ok(!complete && samples > 2 && samples < 20_000, `${samples} samples`);
     assert.match(
       ran.stderr,
-      new RegExp(`interrupted after ${samples} samples: the same command with --resume goes on`),
+      new RegExp(`interrupted after ${samples} samples: repeat the command with --resume`),
     );
     const text = readFileSync(log, 'utf8');
     assert.is(text.split('\n').length, 1 + samples + 1);

@@ -184,6 +184,7 @@ running('a damaged model is refused with its place', async () => {
 });
 
 if (process.platform !== 'win32') {
+  // case: W11
   running('an interrupt ends the run: what is there is printed, exit code 130', async () => {
     let interrupted = false; // a second interrupt would end it at once
     const watch = (child: ChildProcess): void => {

@@ -98,6 +98,7 @@ test('a context is chosen that has room for what was kept; one that is too small
   assert.is(slid.ids.length, 400);
 });
 
+// case: Z9
 test('files that are no session of this model are refused, and nothing is written over', async () => {
   const other = files.file('other.gguf', speakingModel({ shape: { layers: 1 } }));
   await jsonHere(run('--ids', '1,9,17', '-n', '2', '--save-session', path('f')));
@@ -112,7 +113,7 @@ test('files that are no session of this model are refused, and nothing is writte
     [load(path('damaged')), 'SNAPSHOT: ', 'damaged', 'checksum'],
     [load(path('f'), other), 'SNAPSHOT_MODEL', path('f')],
     [load(path('missing')), 'IO', 'missing'],
-    [save(text), 'OPTION', 'no session', 'notes.txt'],
+    [save(text), 'OPTION', 'not a session', 'notes.txt'],
     [save(model), 'OPTION', 'same file'],
     [save(join(files.path, 'nowhere', 'a')), 'IO', 'created'],
   ];

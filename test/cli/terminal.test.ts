@@ -75,7 +75,7 @@ terminal(
     refused(await here([...RUN, LONG]), 1, 'CONTEXT_OVERFLOW', 'tokens, the model was trained on 64', '--ctx ');
     const { text, notes, progress } = await onTerminal([...RUN, LONG, '--ctx', '8000']);
     assert.ok(text.length > LONG.length);
-    assert.match(notes[0], /pass the 64 positions/);
+    assert.match(notes[0], /exceed the 64 positions/);
     assert.match(progress.join('\n'), /^reading the prompt: \d+ % of \d+ tokens, \d+:\d\d left$/m);
     assert.is(progress.at(-1), '');
   },

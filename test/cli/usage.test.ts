@@ -150,7 +150,7 @@ usage('the help of run names the defaults of every kind of model', () => {
     const line of [
       /--temp X .*; default 0\.8$/m,
       /--\[no-\]temperature-first .*; default off; SymbolicLight on$/m,
-      / temperature by entropy; default off; SymbolicLight warm \(0\.8B\), cool \(194M\)$/m,
+      / adapt the temperature to the entropy; default off; SymbolicLight warm \(0\.8B\), cool \(194M\)$/m,
       /--top-k N .*; default 40; SymbolicLight 50$/m,
       /--top-p X .*; default 0\.95; SymbolicLight 0\.9 \(0\.8B\), 1 \(194M\)$/m,
       /--min-p X .*; default 0\.05; SymbolicLight 0$/m,
@@ -238,7 +238,7 @@ usage('help about a word that several commands begin with names them', async () 
     ternspike(['eval', 'glue', '-h']),
     ternspike(['help', 'eval', 'glue']),
   ]);
-  assert.match(group.stdout, /^ternspike eval COMMAND .*\n\n {2}eval glue {2}Evaluates/);
+  assert.match(group.stdout, /^ternspike eval COMMAND .*\n\n {2}eval glue {2}Evaluate /);
   assert.equal([ask.stdout, group.code], [group.stdout, 0]);
   assert.match(one.stdout, /^ternspike eval glue \[OPTIONS\]\n/);
   assert.is(about.stdout, one.stdout);
@@ -247,7 +247,7 @@ usage('help about a word that several commands begin with names them', async () 
 usage('wrong usage ends with 2 and one line that points to the help', async () => {
   const cases: readonly (readonly [string[], ...string[]])[] = [
     [[], 'no command', 'ternspike --help'],
-    [['walk', '--json'], '"walk"', 'run, logits', 'ternspike --help'],
+    [['walk', '--json'], '"walk"', 'run, chat', 'ternspike --help'],
     [['tokenise', 'a'], '"tokenise"', 'did you mean tokenize?'],
     [['Once upon a time'], 'expected one of run', 'ternspike run "TEXT"'],
     [['run'], 'PROMPT', 'ternspike run --help'],

@@ -68,6 +68,7 @@ if (process.platform === 'win32') {
       assert.is(code, 1);
     });
 
+    // case: Z9
     writing('a file that cannot be written whole never has its name, and its beginning is taken away', async () => {
       const before = readdirSync(files.path).sort();
       failed(await shell(`ulimit -f 8; ${TERNSPIKE} convert speaking.gguf full.gguf --type f32`), 'full.gguf');

@@ -8,6 +8,7 @@ import type { ByteSource } from '../../src/bytes/source.ts';
 import { readGguf } from '../../src/container/parts.ts';
 import type { ErrorCode } from '../../src/errors.ts';
 import { type BuiltTensor, ggufBytes, type GgufParts } from '../builders.ts';
+import { cpuMillisOf } from '../clock.ts';
 import { countingSource } from '../faults.ts';
 import { refuses } from '../refusal.ts';
 
@@ -43,13 +44,11 @@ export const tensor = (overrides: Partial<BuiltTensor> = {}): BuiltTensor => ({
   ...overrides,
 });
 
-/** How long `run` takes; tried up to three times while it takes more than `enough`, as other work may be in the way. */
+/** Processor time that `run` takes; tried up to three times while it takes more than `enough`, as the host may compile meanwhile. */
 export async function bestMillis(enough: number, run: () => Promise<unknown>): Promise<number> {
   let best = Infinity;
   for (let attempt = 0; attempt < 3 && best > enough; attempt++) {
-    const start = performance.now();
-    await run();
-    best = Math.min(best, performance.now() - start);
+    best = Math.min(best, await cpuMillisOf(run));
   }
   return best;
 }

@@ -40,6 +40,7 @@ const FIXTURE: GgufParts = {
   ],
 };
 
+// case: B1
 hostile('tiny files are refused naming what was being read', async () => {
   const whole = ggufBytes(FIXTURE);
   const reads = ['magic', 'magic', 'magic', 'version', 'number of tensors'];
@@ -49,6 +50,7 @@ hostile('tiny files are refused naming what was being read', async () => {
   await accepted(whole);
 });
 
+// case: B2
 hostile('a file cut at any byte of its header or data is refused', async () => {
   const whole = ggufBytes({ ...FIXTURE, padEnd: false });
   await accepted(whole);
@@ -60,6 +62,7 @@ hostile('a file cut at any byte of its header or data is refused', async () => {
   }
 });
 
+// case: B3
 hostile(
   'a file with any bit of its header flipped is read or refused, and never more than the file is used',
   async () => {
@@ -83,6 +86,7 @@ hostile(
   },
 );
 
+// case: B5
 hostile('a source that fails at any read gives our error with the cause; a second try succeeds', async () => {
   const long: MetaEntry = ['long', 'string', 'x'.repeat(300_000)];
   const bytes = ggufBytes({ metadata: [long, ['a', 'uint8', 1]], tensors: [tensor()] });
@@ -96,6 +100,7 @@ hostile('a source that fails at any read gives our error with the cause; a secon
   }
 });
 
+// case: G1
 hostile('versions other than 2 and 3 are refused, and big-endian files by their byte order', async () => {
   for (const version of [0, 1, 4, 255]) await refused({ version }, 'GGUF_VERSION', `version ${version}`);
   for (const version of [0x02000000, 0x03000000]) await refused({ version }, 'GGUF_VERSION', 'byte order');
@@ -104,6 +109,7 @@ hostile('versions other than 2 and 3 are refused, and big-endian files by their 
   await accepted({ version: 3 });
 });
 
+// case: G2
 hostile('counts beyond the limit or the bytes left are refused before anything is read', async () => {
   for (const count of [1, 10_000, 10_000_000, 2n ** 53n, 2n ** 63n, 2n ** 64n - 1n]) {
     await refused({ tensorCount: count }, 'GGUF_COUNT', `${count} tensors`);
@@ -127,6 +133,7 @@ hostile('counts beyond the limit or the bytes left are refused before anything i
   await refused({ tensors: tensors(MAX_TENSORS + 1) }, 'GGUF_COUNT', `${MAX_TENSORS}`);
 });
 
+// case: G3
 hostile('lengths of strings beyond the file are refused without setting anything aside', async () => {
   const left = 64;
   for (const length of [2n ** 64n - 1n, 2n ** 63n, 10 ** 12, 2 ** 32, left + 1]) {
@@ -148,6 +155,7 @@ hostile('lengths of strings beyond the file are refused without setting anything
   await accepted({ metadata: [{ key: 'k', type: 'string', raw: exact }], headerOnly: true });
 });
 
+// case: G14
 hostile('strings, keys and names are read up to their limits', async () => {
   const limits: Array<[number, (length: number) => GgufParts, ErrorCode]> = [
     [MAX_STRING_BYTES, (length) => ({ metadata: [['k', 'string', 'x'.repeat(length)]] }), 'GGUF_STRING'],
@@ -162,6 +170,7 @@ hostile('strings, keys and names are read up to their limits', async () => {
   }
 });
 
+// case: G15
 hostile('a header beyond its limit is refused, and no more of it is read', async () => {
   const long = 'x'.repeat(MAX_STRING_BYTES);
   const entries = (n: number): MetaEntry[] => Array.from({ length: n }, (_, i) => [`k${i}`, 'string', long]);
@@ -171,6 +180,7 @@ hostile('a header beyond its limit is refused, and no more of it is read', async
   assert.ok(source.counts.end <= MAX_HEADER_BYTES);
 });
 
+// case: G4
 hostile('keys that are empty, twice there or hide something behind NUL are refused', async () => {
   await refused({ metadata: [['', 'uint8', 1], ['a', 'uint8', 1]] }, 'GGUF_KEY', 'key 0', 'empty');
   await refused(
@@ -184,6 +194,7 @@ hostile('keys that are empty, twice there or hide something behind NUL are refus
   await accepted({ metadata: [['a', 'uint8', 1], ['A', 'uint8', 1], ['ä', 'uint8', 1]] });
 });
 
+// case: G6
 hostile('arrays are bounded by the bytes left, and arrays of arrays are refused', async () => {
   const array = (raw: Uint8Array): GgufParts => ({ metadata: [{ key: 'k', type: 'uint8[]', raw }], headerOnly: true });
   for (const count of [9, 2 ** 20, 2 ** 40, 2n ** 63n, 2n ** 64n - 1n]) {
@@ -211,6 +222,7 @@ hostile('the number of elements of an array has a limit', async () => {
   await refused(parts(MAX_ARRAY_ELEMENTS + 1), 'GGUF_ARRAY', `${MAX_ARRAY_ELEMENTS + 1}`);
 });
 
+// case: G7
 hostile('unknown value types and bools that are neither are refused', async () => {
   for (const type of [13, 255, 2 ** 32 - 1]) {
     await refused({ metadata: [{ key: 'k', type, raw: new Uint8Array(8) }] }, 'GGUF_TYPE', '"k"', `${type}`);
@@ -223,6 +235,7 @@ hostile('unknown value types and bools that are neither are refused', async () =
   await accepted({ metadata: [['k', 'bool[]', [true, false]]] });
 });
 
+// case: B3
 hostile(
   'one part of several is refused where the others cannot be found; a whole marked as one part is read',
   async () => {
@@ -236,6 +249,7 @@ hostile(
   },
 );
 
+// case: G3 G6
 hostile('a tiny file cannot ask for much: the public proofs of concept', async () => {
   const begin = [...utf8('GGUF'), ...u32Bytes(3)];
   // 10^12 bytes of string in 32 bytes of file; 2^64 elements; counts whose product with a size wraps to 0

@@ -11,6 +11,7 @@ import { accepted, refused, tensor } from './checks.ts';
 const NONE = new Uint8Array(0);
 const table = suite('gguf, tensor table');
 
+// case: G8
 table('alignments that are no power of two or of another type are refused', async () => {
   const key = 'general.alignment';
   for (const value of [0, 3, 13, 2 * MAX_ALIGNMENT, 2 ** 31, 2 ** 32 - 1]) {
@@ -27,6 +28,7 @@ table('alignments that are no power of two or of another type are refused', asyn
   }
 });
 
+// case: G9 G10
 table('dimensions beyond their number, size or product are refused; products never divide', async () => {
   for (const dimCount of [5, 255, 2 ** 32 - 1]) {
     await refused({ tensors: [tensor({ dims: [1, 1, 1, 1, 1], dimCount })] }, 'GGUF_DIMS', '"a"', `${dimCount}`);
@@ -47,6 +49,7 @@ table('dimensions beyond their number, size or product are refused; products nev
   await readGguf(sparseSource(2 ** 52 + 2 ** 54, [[0, header]]));
 });
 
+// case: G11
 table('types without kernels are listed by name, or by number, and end where the next tensor begins', async () => {
   const named: Array<[number, string]> = [
     [4, 'Q4_2'],
@@ -80,6 +83,7 @@ table('types without kernels are listed by name, or by number, and end where the
   for (const type of [0, 1, 24, 30]) await accepted({ tensors: [tensor({ type, data: new Uint8Array(16) })] });
 });
 
+// case: G12
 table('rows that are no whole number of blocks are refused', async () => {
   const blocks = [['Q8_0', 32], ['TQ1_0', 256], ['TQ2_0', 256], ['Q2_0', 64], ['Q1_0', 128], ['I2_S', 128]] as const;
   for (const [type, block] of blocks) {
@@ -99,6 +103,7 @@ table('rows that are no whole number of blocks are refused', async () => {
   }
 });
 
+// case: G13
 table('tensors beyond the file, unaligned, overlapping or behind a hole are refused', async () => {
   const b = (offset: number | bigint): GgufParts => ({ tensors: [tensor(), tensor({ name: 'b', offset })] });
   await accepted(b(32));
@@ -107,7 +112,7 @@ table('tensors beyond the file, unaligned, overlapping or behind a hole are refu
   await refused(b(16), 'TENSOR_LAYOUT', 'aligned');
   await refused(b(33), 'TENSOR_LAYOUT', 'aligned');
   const hole = ggufBytes({ ...b(64), headerOnly: false });
-  await refused(new Uint8Array([...hole, ...new Uint8Array(64)]), 'TENSOR_LAYOUT', 'hole');
+  await refused(new Uint8Array([...hole, ...new Uint8Array(64)]), 'TENSOR_LAYOUT', 'gap');
   await refused({ tensors: [tensor({ offset: 32 }), tensor({ name: 'b', offset: 0 })] }, 'TENSOR_LAYOUT', '"a"');
 
   const end = ggufBytes({ tensors: [tensor(), tensor({ name: 'b' })], padEnd: false });
@@ -115,6 +120,7 @@ table('tensors beyond the file, unaligned, overlapping or behind a hole are refu
   await refused(end.subarray(0, -1), 'TENSOR_OUT_OF_FILE', '"b"', `ends at ${end.length}`, `${end.length - 1} bytes`);
 });
 
+// case: G14
 table('names that are empty, twice there or hide something behind NUL are refused', async () => {
   await refused({ tensors: [tensor(), tensor()] }, 'TENSOR_NAME', 'tensor 1', '"a"', 'twice');
   await refused({ tensors: [tensor({ name: '' })] }, 'TENSOR_NAME', 'empty');

@@ -135,7 +135,7 @@ const wrong: Array<[string, Partial<{ entry: [string, GgufEntry]; tensor: GgufTe
   ['an inexact integer', { entry: ['k', { type: 'int64', value: 2 ** 53 }] }, 'int64'],
   ['a string as a number', { entry: ['k', { type: 'float32', value: '1' }] }, 'float32'],
   ['a number as a bool', { entry: ['k', { type: 'bool', value: 1 }] }, 'bool'],
-  ['a value as an array', { entry: ['k', { type: 'uint8[]', value: 1 }] }, 'no array'],
+  ['a value as an array', { entry: ['k', { type: 'uint8[]', value: 1 }] }, 'not an array'],
   ['an array as a value', { entry: ['k', { type: 'uint8', value: [1] }] }, 'uint8'],
   ['an array of arrays', { entry: ['k', { type: 'uint8[]', value: [[1]] }] }, 'uint8'],
   ['a long array', { entry: ['k', { type: 'bool[]', value: new Array(MAX_ARRAY_ELEMENTS + 1) }] }, 'elements'],

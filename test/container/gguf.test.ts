@@ -101,6 +101,7 @@ gguf('version 2 is read like version 3', async () => {
   assert.equal([...two.tensors], [...three.tensors]);
 });
 
+// case: G9 G10
 gguf('scalars, empty tensors and dimensions of 1 keep their shape', async () => {
   const shapes: Array<[number[], number]> = [[[], 4], [[0], 0], [[2, 0], 0], [[0, 7], 0], [[1, 1, 1, 3], 12], [
     [3, 1],
@@ -115,6 +116,7 @@ gguf('scalars, empty tensors and dimensions of 1 keep their shape', async () => 
   }
 });
 
+// case: G8
 gguf('alignments from 1 to 1 MiB place tensors', async () => {
   for (const alignment of [1, 2, 32, 64, 4096, 1 << 20]) {
     const { tensors, dataStart } = await read({
@@ -182,6 +184,7 @@ gguf('I2_S carries its scale behind the codes', async () => {
   await refuses(read({ tensors: [{ ...tensors[0], data: new Uint8Array(96) }, tensors[1]] }), 'TENSOR_LAYOUT', '"b"');
 });
 
+// case: B4
 gguf('a source that trickles gives the same as one read', async () => {
   const bytes = ggufBytes({ metadata: EVERY_TYPE, tensors: [{ name: 'a', type: 'F32', shape: [2, 2] }] });
   const whole = await readGguf(memorySource(bytes));
@@ -192,6 +195,7 @@ gguf('a source that trickles gives the same as one read', async () => {
   }
 });
 
+// case: G5
 gguf('keys that objects know are only keys', async () => {
   const keys = ['__proto__', 'constructor', 'toString', 'UPPER case', 'ключ'];
   const { metadata, tensors } = await read({
@@ -216,6 +220,7 @@ gguf('text that is no UTF-8 is replaced in a description and refused in a vocabu
   await refuses(read({ tensors: [{ name: bad, type: 'F32', shape: [1] }] }), 'TENSOR_NAME', 'UTF-8');
 });
 
+// case: B8
 gguf('tensors beyond 4 GiB have exact places', async () => {
   const rows = 2 ** 21;
   const header = ggufBytes({

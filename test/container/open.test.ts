@@ -16,6 +16,7 @@ const GGUF = ggufBytes({ metadata: [['general.architecture', 'string', 'llama']]
 const SAFETENSORS = safetensorsBytes({ w: { dtype: 'F32', shape: [2], data_offsets: [0, 8] } }, 8);
 const TORCH = torchBytes({ w: torchTensor({ shape: [2] }) }, { 0: new Uint8Array(8) });
 
+// case: B9
 opening('the format is chosen by content, whatever the name', async () => {
   for (const name of ['model.gguf', 'model.safetensors', 'pytorch_model.bin', '']) {
     assert.is((await openContainer(memorySource(GGUF, name))).metadata.get('general.architecture'), 'llama');
@@ -41,12 +42,14 @@ opening('known formats that cannot be read are named', async () => {
   }
 });
 
+// case: B9
 opening('anything else is refused with its first bytes and what can be read', async () => {
   await refuses(openContainer(memorySource(bytesOf(1, 2, 3, 255), 'x')), 'UNKNOWN_FORMAT', 'x', '01 02 03 ff', 'GGUF');
   await refuses(openContainer(memorySource(utf8('gguf0000'))), 'UNKNOWN_FORMAT', '67 67 75 66');
   await refuses(openContainer(memorySource(new Uint8Array(4096))), 'UNKNOWN_FORMAT', '00 00 00 00');
 });
 
+// case: B1 B9
 opening('no format has fewer than 4 bytes, and a broken GGUF file is never tried as something else', async () => {
   for (const length of [0, 1, 3]) {
     await refuses(openContainer(memorySource(GGUF.subarray(0, length))), 'TRUNCATED', 'magic', `${length} in all`);

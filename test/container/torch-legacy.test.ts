@@ -63,6 +63,7 @@ test('pickles one after the other, then storages, are a checkpoint', async () =>
   }
 });
 
+// case: P13
 test('what contradicts itself is refused, and a file of another order of bytes', async () => {
   await refused(legacy({ magic: 5 }), 'TORCH_LEGACY');
   await refused(legacy({ version: 1002 }), 'TORCH_LEGACY');
@@ -83,6 +84,7 @@ test('what contradicts itself is refused, and a file of another order of bytes',
   await refused(new Uint8Array([...legacy(), 0]), 'STORAGE_RANGE', '1 bytes follow');
 });
 
+// case: B2 P13
 test('cut at any byte it is refused, and with bytes changed it is read or refused, within the file', async () => {
   for (const protocol of [2, 4]) {
     const bytes = legacy({ protocol });
@@ -137,7 +139,7 @@ test('PyTorch shards are found by their index', async () => {
   assert.is(container.format, 'torch');
   assert.equal(await bytesOf(source, container, 'a'), STORAGES[140]);
   assert.equal(await bytesOf(source, container, 'b'), floats(7));
-  await refuses(openContainer(folder({ a: 'm-1.bin', b: 'm-3.bin' })), 'ST_SHARDS', 'm-3.bin', 'not there');
+  await refuses(openContainer(folder({ a: 'm-1.bin', b: 'm-3.bin' })), 'ST_SHARDS', 'm-3.bin', 'is missing');
   for (const file of ['../m-1.bin', '/m.bin', 'a/m.pt', '.bin', 'x:m.pth']) {
     await refuses(openContainer(folder({ a: file })), 'ST_SHARDS', 'not a file of this folder');
   }

@@ -88,6 +88,7 @@ checkpoints('parameters and sizes of class torch.Size are read', async () => {
   for (const more of [[{}], [null]]) await read(one({ more }));
 });
 
+// case: P5
 checkpoints('tensors stay within their storage', async () => {
   for (const offset of [1, 6, 2 ** 31, 2 ** 53 - 1]) {
     await refused(one({ offset }), 'STORAGE_RANGE', '"w"', `${offset}..`, '6');
@@ -107,12 +108,13 @@ checkpoints('tensors stay within their storage', async () => {
   assert.is((await read(one({ shape: [0, 3], elements: 6 }))).tensors.get('w')?.byteLength, 0);
 });
 
+// case: P6
 checkpoints('storages have a file of digits with exactly their bytes', async () => {
   for (const elements of [5, 7, 0, -6, 2n ** 62n, 1.5, null]) await refused(one({ elements }), 'STORAGE_RANGE', '"w"');
   for (const key of ['../../x', 'a', '', '0x0', '-1', '1e3', '0/../0', 0, null]) {
     await refused(one({ key }), 'STORAGE_RANGE', 'digits');
   }
-  await refused(one({ key: '3' }), 'STORAGE_RANGE', '"3"', 'none of this name');
+  await refused(one({ key: '3' }), 'STORAGE_RANGE', '"3"', 'does not contain');
   for (const bytes of [23, 25, 0]) {
     await refused(one({ storages: { 0: new Uint8Array(bytes) } }), 'STORAGE_RANGE', '24 bytes', `has ${bytes}`);
   }
@@ -123,6 +125,7 @@ checkpoints('storages have a file of digits with exactly their bytes', async () 
   }
 });
 
+// case: P6
 checkpoints('shared storages are one place in the file', async () => {
   const w = torchTensor({ shape: [2, 3] });
   const { tensors } = await read(
@@ -132,6 +135,7 @@ checkpoints('shared storages are one place in the file', async () => {
   assert.equal([at('v'), at('part')], [at('w'), at('w') + 12]);
 });
 
+// case: P5
 checkpoints('transposed, strided and expanded tensors are refused by name', async () => {
   for (const stride of [[1, 2], [0, 1], [1, 1]]) {
     await refused(one({ stride, elements: 6 }), 'TENSOR_LAYOUT', '"w"', stride.join(', '), 'contiguous()');
@@ -144,6 +148,7 @@ checkpoints('transposed, strided and expanded tensors are refused by name', asyn
   }
 });
 
+// case: P11
 checkpoints('wrappers are stripped from the front of names, and names that become one are refused', async () => {
   const w = torchTensor({ shape: [6] });
   const names = ['module.a', '_orig_mod.b', 'module._orig_mod.module.c', 'd.module.e', 'modules.f', 'g'];

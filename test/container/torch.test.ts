@@ -100,6 +100,7 @@ checkpoints('the state dict is found under its usual names, or is the checkpoint
   }
 });
 
+// case: P1
 checkpoints('globals that are not data are refused by name, wherever they stand', async () => {
   for (
     const [module, name] of [['os', 'system'], ['builtins', 'eval'], ['torch.hub', 'load'], [
@@ -130,6 +131,7 @@ checkpoints('calls of globals on the list that make no tensor stay data', async 
   assert.is(metadata.size, 0);
 });
 
+// case: P4
 checkpoints('metadata that contain themselves, or would grow beyond the file, are refused', async () => {
   const w = torchTensor({ shape: [6] });
   const withMeta = (meta: PickleCode): Uint8Array => torchBytes({ model: { w }, meta }, { 0: SIX });
@@ -161,6 +163,7 @@ checkpoints('metadata that contain themselves, or would grow beyond the file, ar
   await refused(torchBytes({ w, 'a.b': 1, a: { b: 2 } }, { 0: SIX }), 'METADATA', '"a.b"');
 });
 
+// case: P10
 checkpoints('big-endian checkpoints are refused, little-endian ones by name read', async () => {
   const marked = (text: string): Uint8Array =>
     torchBytes({ w: torchTensor({ shape: [6] }) }, { 0: SIX }, [{ name: 'model/byteorder', data: utf8(text) }]);
@@ -170,6 +173,7 @@ checkpoints('big-endian checkpoints are refused, little-endian ones by name read
   await refused(marked('x'.repeat(100)), 'BYTE_ORDER', '100 bytes');
 });
 
+// case: P13
 checkpoints('TorchScript archives, other archives and old checkpoints are told apart', async () => {
   const w = { w: torchTensor({ shape: [6] }) };
   for (const name of ['model/constants.pkl', 'model/code/__torch__.py']) {
@@ -215,6 +219,7 @@ const FIXTURE = torchBytes(
   { 0: SIX, 1: floats(7) },
 );
 
+// case: B2
 checkpoints('a file cut at any byte is refused', async () => {
   await read(FIXTURE);
   for (let length = 0; length < FIXTURE.length; length++) {
@@ -224,6 +229,7 @@ checkpoints('a file cut at any byte is refused', async () => {
   }
 });
 
+// case: B3
 checkpoints('with any bit flipped it is read or refused, within the file', async () => {
   let accepted = 0;
   for (let bit = 0; bit < FIXTURE.length * 8; bit++) {

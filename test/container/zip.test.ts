@@ -45,6 +45,7 @@ archives(
   },
 );
 
+// case: P7
 archives('compressed and encrypted files are refused, in the directory or in the file', async () => {
   for (const [method, flags] of [[8, 8], [93, 8], [14, 8], [0, 1], [0, 0x41], [0, 0x2008], [99, 1]]) {
     const how = method === 0 ? 'encrypted' : `method ${method}`;
@@ -55,6 +56,7 @@ archives('compressed and encrypted files are refused, in the directory or in the
   await accepted([A, { ...B, method: 0, flags: 8 }]);
 });
 
+// case: P8
 archives('a local header that contradicts the directory is refused; sizes of 0 before bit 3 do not', async () => {
   await refused([{ ...A, local: { name: 'a/data.pkx' } }], {}, 'ZIP_LAYOUT', 'another name');
   await refused([{ ...A, local: { name: 'a/data.pk' } }], {}, 'ZIP_LAYOUT', 'another name');
@@ -87,6 +89,7 @@ archives('sizes of a local header may stand in its zip64 field', async () => {
   await refused([of(wide(5, 5).subarray(0, 12))], {}, 'ZIP_LAYOUT', 'zip64');
 });
 
+// case: P9
 archives('files that overlap, stand twice, lie beyond the directory or behind junk are refused', async () => {
   await refused([A, { name: 'x', listed: { header: 0 } }], {}, 'ZIP_LAYOUT');
   await refused([A, { ...A, data: utf8('other') }], {}, 'ZIP_LAYOUT', 'twice');
@@ -95,8 +98,8 @@ archives('files that overlap, stand twice, lie beyond the directory or behind ju
     await refused([A, { ...B, listed: { size } }], {}, 'ZIP_LAYOUT', 'a/data/0', 'beyond');
     await refused([A, { ...B, listed: { header: size } }], {}, 'ZIP_LAYOUT', 'a/data/0', 'beyond');
   }
-  await refused(FILES, { prefix: utf8('junk') }, 'ZIP_LAYOUT', 'stands before');
-  await refused([{ ...A, listed: { header: 1 } }], {}, 'ZIP_LAYOUT', 'stands before');
+  await refused(FILES, { prefix: utf8('junk') }, 'ZIP_LAYOUT', 'precedes');
+  await refused([{ ...A, listed: { header: 1 } }], {}, 'ZIP_LAYOUT', 'precedes');
   await refused([{ name: bytesOf() }], {}, 'ZIP_LAYOUT', 'empty');
   await refused([{ name: 'a\0b' }], {}, 'ZIP_LAYOUT', 'NUL');
   await refused([{ name: bytesOf(0xff) }], {}, 'ZIP_LAYOUT', 'UTF-8');
@@ -114,6 +117,7 @@ archives('a file whose data overlaps the header of the next is refused', async (
   await accepted([{ ...last, local: { extra } }]);
 });
 
+// case: P9
 archives('end records that lie are refused', async () => {
   const { length } = zipBytes(FILES);
   for (const zip64 of [true, false]) {
@@ -135,6 +139,7 @@ archives('end records that lie are refused', async () => {
   }
 });
 
+// case: P9
 archives('two end records are refused, side by side or one in the comment of the other', async () => {
   const end = zipBytes([], { zip64: false });
   await refusedBy(readZip, bytesOf(...zipBytes(FILES), ...end), 'ZIP_LAYOUT');
@@ -149,6 +154,7 @@ archives('something behind the end record is refused, unless it is its comment',
   await accepted(FILES, { comment: 'x'.repeat(0xffff) });
 });
 
+// case: B2
 archives('an archive cut at any byte is refused', async () => {
   const whole = zipBytes(FILES);
   for (let length = 0; length < whole.length; length++) {
@@ -156,6 +162,7 @@ archives('an archive cut at any byte is refused', async () => {
   }
 });
 
+// case: B3
 archives('with any bit flipped it is read or refused, within the file', async () => {
   const whole = zipBytes(FILES);
   let accepted = 0;

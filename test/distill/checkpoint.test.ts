@@ -95,7 +95,7 @@ suited('where none is whole, that is an error and not a fresh start', async () =
   folder.files.set(CURRENT, new Uint8Array(3));
   await refuses(loadCheckpoint(folder), 'CHECKPOINT', 'memory', CURRENT);
   folder.files.set(CURRENT, joined(safetensorsParts(checkpoint(1).trainer.tensors, { format: 'pt' })));
-  await refuses(loadCheckpoint(folder), 'CHECKPOINT', 'no checkpoint of a distillation');
+  await refuses(loadCheckpoint(folder), 'CHECKPOINT', 'not a checkpoint of a distillation');
   folder.files.set(
     CURRENT,
     joined(safetensorsParts(new Map(), { format: 'ternspike-distill', version: '1', run: '{}', xxh32: '0' })),

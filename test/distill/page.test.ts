@@ -91,7 +91,7 @@ page('a student that classifies shows its scores instead', () => {
     firingRates: [0.5],
   }));
   const html = pageOf(measured, { ...FACTS, kind: 'score' });
-  for (const text of ['Score of what is held out', 'by spikes', 'by rates', '0.8125']) {
+  for (const text of ['Score on held-out data', 'by spikes', 'by rates', '0.8125']) {
     assert.ok(html.includes(text), text);
   }
   assert.not.match(html, /perplexity|What it writes|NaN|undefined/);

@@ -33,6 +33,11 @@ export async function exampleFiles(folder: string): Promise<string> {
   }
   for (const name of ['story.txt', 'stories.txt', 'wiki.txt']) write(name, STORY);
   write('reviews.txt', 'a good film\nnot good\n');
+  write('prompts.txt', 'Once upon a time\nOne day, Tom\n');
+  write('reviews.jsonl', '{"text":"a good film"}\n{"text":"not good"}\n');
+  const body = { prompt: 'hello', max_tokens: 4 };
+  const request = { custom_id: 'a', method: 'POST', url: '/v1/completions', body };
+  write('requests.jsonl', `${JSON.stringify(request)}\n`);
   write('sentences.txt', 'a cat sits outside\na dog runs\n');
   write('tokenizer.model', sentencePieceModel());
   write('vocab.txt', `${VOCABULARY.join('\n')}\n`);

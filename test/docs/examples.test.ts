@@ -21,9 +21,9 @@ const PAGES = [
 const BLOCKS = PAGES.flatMap((page) => codeBlocks(page, readFileSync(join(root, page), 'utf8')));
 const place = ({ page, line }: CodeBlock): string => `${page}:${line}`;
 
-/** Trains for minutes, or needs what is not here; parsed by the tests of usage. */
+/** Trains for minutes, serves until it is interrupted, or needs what is not here; parsed by the tests of usage. */
 const NOT_RUN =
-  /^(npx )?ternspike (distill|compare (A B|model\.gguf http)|gate .*\[|convert folder|run -m student\.gguf|convert (latest-inference\.pt|spikingbert-sst2\/ sst2\.gguf .*\[))/;
+  /^(npx )?ternspike (distill|web|serve|chat|worker|pull|rm|[a-z]+ (-m )?hf:|compare (A B|model\.gguf http)|gate .*\[|convert folder|run -m student\.gguf|convert (latest-inference\.pt|spikingbert-sst2\/ sst2\.gguf .*\[))/;
 /** At once; each is a process or two. */
 const AT_ONCE = 3;
 
@@ -32,12 +32,16 @@ interface Ran {
   readonly output: string;
 }
 
-function run(program: string, args: readonly string[], cwd: string, bin: string): Promise<Ran> {
+/** @param until what it prints when it may be told to end; it ends by itself without */
+function run(program: string, args: readonly string[], cwd: string, bin: string, until?: RegExp): Promise<Ran> {
   return new Promise((resolve, reject) => {
     const env = { ...process.env, PATH: `${bin}${delimiter}${process.env.PATH ?? ''}`, TERNSPIKE_DEBUG: '' };
     const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
-    child.stdout.on('data', (part) => void (output += part));
+    child.stdout.on('data', (part) => {
+      output += part;
+      if (until?.test(output)) child.kill('SIGTERM');
+    });
     child.stderr.on('data', (part) => void (output += part));
     child.on('error', reject);
     child.on('close', (code) => resolve({ code, output }));
@@ -64,7 +68,11 @@ if (process.platform === 'win32' || 'deno' in process.versions || 'bun' in proce
   const files = folder();
   let bin = '';
   const succeeds = async (line: string, where: string): Promise<void> => {
-    const { code, output } = await run('sh', ['-c', line], files.path, bin);
+    // a server is there until it is told to end, and its usual port may be taken
+    const served = /^(npx )?ternspike serve\b/.test(line);
+    const free = !served || / --port 0\b/.test(line) ? '' : ' --port 0';
+    const program = served ? `exec ${line.replace(/^npx /, '').replace(/ --port [1-9]\d*/, '')}${free}` : line;
+    const { code, output } = await run('sh', ['-c', program], files.path, bin, served ? /http:\/\// : undefined);
     assert.is(code, 0, `${where}: ${line}\n${output}`);
     assert.not.match(output, /^ternspike: /m, `${where}: ${line}`);
   };

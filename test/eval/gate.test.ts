@@ -100,7 +100,7 @@ gate('golden items may not change at all', () => {
 });
 
 gate('a gate that could not fail is refused', async () => {
-  await refused(() => readGates({}, 'g.json'), 'GATE', 'g.json', 'no rule');
+  await refused(() => readGates({}, 'g.json'), 'GATE', 'g.json', 'neither a rule');
   await refused(() => judge({}, { ppl: 1 }, ONE), 'GATE', 'empty');
   await refused(() => judge([], { ppl: 1 }, ONE), 'GATE', 'empty');
   await refused(() => judge({ loss: 1 }, { ppl: 1 }, ONE), 'GATE', 'ppl', 'no figure of the baseline');

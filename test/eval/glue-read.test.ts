@@ -194,7 +194,7 @@ reading('lines are the same for any cut of the source into reads', async () => {
 
 reading('files that are no labelled data of the task are refused with what they are', async () => {
   await refuses(all('sst2', ''), 'DATASET', 'dev.tsv is empty', 'SST-2');
-  await refuses(all('sst2', 'sentence\tlabel\n'), 'DATASET', 'no samples behind its header');
+  await refuses(all('sst2', 'sentence\tlabel\n'), 'DATASET', 'no samples after its header');
   await refuses(all('sst2', 'sentence\tlabel\n\n\n'), 'DATASET', 'no samples');
   await refuses(all('cola', '\n\n'), 'DATASET', 'no samples');
   await refuses(all('sst2', 'index\tsentence\n0\ta\n'), 'DATASET_LABELS', 'no labels', '"index", "sentence"');

@@ -209,7 +209,7 @@ glue('a log whose header was cut off begins anew; one of another run is refused 
   await refuses(read(log(), { ...RUN, vTh: 2 }), 'EVAL_LOG', 'vTh is nothing there and 2 here');
   await refuses(read(log(), { ...RUN, steps: undefined }), 'EVAL_LOG', 'steps is 16 there and nothing here');
   for (const text of ['my notes', 'my notes\n', '{}\n', '[]\n', '\n', '{"ternspike":"glue","x\n']) {
-    await refuses(read(new TextEncoder().encode(text)), 'EVAL_LOG', 'no log of an evaluation');
+    await refuses(read(new TextEncoder().encode(text)), 'EVAL_LOG', 'not a log of an evaluation');
   }
   const newer = header.replace('"version":1', '"version":2');
   await refuses(read(new TextEncoder().encode(newer)), 'EVAL_LOG', 'version 2, expected 1');

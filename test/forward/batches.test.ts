@@ -14,6 +14,7 @@ const IDS = Array.from({ length: 100 }, () => Math.floor(u() * 512));
 const test = suite('batches');
 for (const type of Object.keys(RANDOM_TYPES)) {
   for (const kv of ['f16', 'f32'] as const) {
+    // case: N14
     test(`${type}, ${kv} cache: in one piece, in chunks of 1, 3 and 64, and token by token`, async () => {
       const model = await bare(await randomModel('tiny', type, 2), { kv });
       const whole = await allLogits(model, IDS);
@@ -72,6 +73,7 @@ test('a fork goes on by itself; rewinding and reading again gives the same; rese
   sameBits(await a.prefill(IDS.slice(0, 1)), whole[0], 'reset');
 });
 
+// case: M10
 test('two models and two sessions interleaved equal their solo runs', async () => {
   const models = [await bare(await randomModel('tiny', 'q8_0', 2)), await bare(await randomModel('tiny', 'tq1_0', 3))];
   const solo = await Promise.all(models.map((model) => allLogits(model, IDS.slice(0, 12))));
@@ -82,6 +84,7 @@ test('two models and two sessions interleaved equal their solo runs', async () =
   }
 });
 
+// case: M5
 test('growing the memory between steps changes nothing', async () => {
   const model = await bare(await randomModel('tiny', 'tq2_0', 2));
   const whole = await allLogits(model, IDS.slice(0, 6));

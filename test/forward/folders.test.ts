@@ -122,6 +122,7 @@ for (const ranges of [true, false]) {
   const weights = (server: WebServer, ending: string): string[] =>
     server.requests.filter((request) => request.split(' ')[0].endsWith(ending));
 
+  // case: G18
   sharedTest(test, `a split GGUF on a web server ${kind}`, 'conformance/split', async (folder) => {
     await using whole = await open(shared('conformance/llama/tiny-q8_0.gguf') as string);
     const ids = [1, 5, 17, 300, 42, 7];
@@ -137,7 +138,7 @@ for (const ranges of [true, false]) {
       await server.close();
     }
     const alone = await webServer((path) => path.endsWith(PARTS[0]) ? readFileSync(join(folder, PARTS[0])) : null);
-    await refuses(open(`${alone.origin}/${PARTS[0]}`), 'GGUF_SHARDS', PARTS[1], 'not there');
+    await refuses(open(`${alone.origin}/${PARTS[0]}`), 'GGUF_SHARDS', PARTS[1], 'is missing');
     await alone.close();
   });
 

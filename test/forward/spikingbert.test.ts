@@ -43,6 +43,7 @@ async function equalsCase(model: Model, name: string, options: { stretchMs?: num
 
 for (const name of CASES) {
   for (const build of builds) {
+    // case: N18
     sharedTest(test, `${name} (${build})`, caseFile(name, 'pytorch_model.bin'), async (file) => {
       using model = await open(file, { build });
       await equalsCase(model, name);

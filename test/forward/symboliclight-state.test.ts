@@ -47,6 +47,7 @@ async function load(changes: Partial<typeof SMALL> = {}) {
 
 const zeros = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0);
 
+// case: Z8
 test('a state that is given back or reset holds nothing of its text, however long that was', async () => {
   const { decoder, read, memoryOf, slots } = await load();
   for (const length of [1, 5, slots - 1, slots, slots + 1, 3 * slots]) {

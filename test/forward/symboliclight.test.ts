@@ -28,6 +28,7 @@ const worst = (row: Float32Array, expected: readonly number[]): number =>
 const test = suite('SymbolicLight');
 for (const name of ['0.8b-small', '194m-small', '0.8b-odd', '0.8b-decay-only']) {
   for (const build of builds) {
+    // case: N18
     sharedTest(
       test,
       `${name} (${build}) equals the public definition`,

@@ -17,29 +17,30 @@ const ORDER = [
   'convert',
   'sample',
   'tokenizer',
+  'chat',
+  'structured',
   'session',
   'architectures',
   'model',
   'worker',
-  'structured',
   'eval',
   'distill',
   'store',
+  'web',
   'server',
   'ai-sdk',
   'batch',
   'entries',
   'cli',
-  'web',
 ];
 /** Root files that every layer may use: they come before all folders. */
 const FIRST = ['errors.ts', 'limits.ts', 'options.ts'];
 /** Text and choice know nothing of running a model, although their folders stand behind it. */
-const APART = new Map([['sample', ['session']], ['tokenizer', ['session', 'sample']]]);
+const APART = new Map([['sample', ['session']], ['tokenizer', ['session', 'sample']], ['chat', ['session', 'sample']]]);
 /** Users of the library as a whole: they may import the root files that tie it together. */
-const USERS = ['cli', 'web'];
+const USERS = ['cli'];
 /** Where `node:` modules may be named at the top of a file; everything else runs in browsers and workers. */
-const ON_A_HOST = ['cli', 'batch'];
+const ON_A_HOST = ['web', 'cli', 'batch'];
 
 const rank = (folder: string): number => ORDER.indexOf(folder);
 

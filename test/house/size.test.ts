@@ -11,21 +11,29 @@ const MAX_WASM_BYTES = 80_000;
 /** Everything that opening and running a model of any one architecture loads, after gzip; the kernels in base64 are counted
  *  above, as wasm. */
 const MAX_ENGINE_GZIP_BYTES = 80_000;
-/** The interpreter of chat templates, which the first conversation loads: the whole of jinja2's language. */
-const MAX_TEMPLATE_GZIP_BYTES = 34_000;
+/** What holds answers to formats, after gzip. */
+const MAX_STRUCTURED_GZIP_BYTES = 32_000;
+/** What the first conversation loads: the interpreter of chat templates, the whole of jinja2's language, and what reads answers. */
+const MAX_TEMPLATE_GZIP_BYTES = 40_000;
 
 /** What opens a tokenizer's own file, after gzip: an export beside the engine. A model in one GGUF file has its tokenizer in itself,
  *  and a bundler leaves this chunk out where nobody asks for it. */
 const MAX_TOKENIZER_FILE_GZIP_BYTES = 26_000;
+/** The provider of the AI SDK, after gzip: beside the engine, which it loads with the first call. */
+const MAX_AI_SDK_GZIP_BYTES = 6_000;
+
+/** The server, after gzip: what it has of its own, without what the engine's entry loads too. */
+const MAX_SERVER_GZIP_BYTES = 40_000;
 
 const root = checkout();
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 
 const KERNELS = /^dist\/chunks\/kernels\.generated-/;
-const TEMPLATE = /^dist\/chunks\/template-/;
+const TEMPLATE = /^dist\/chunks\/(template|chat)-/;
 /** Loaded by conversions and benchmarks, for folders and checkpoints, by threads, and one for each architecture. */
 const APART =
-  /^dist\/chunks\/(http|template|convert|requantise|translate|torch|other-floats|random|forward|architecture|embedder|script\.generated)-/;
+  /^dist\/chunks\/(http|template|chat|many|format|convert|requantise|translate|torch|other-floats|random|forward|architecture|embedder|script\.generated)-/;
+const STRUCTURED = /^dist\/chunks\/format-/;
 const ARCHITECTURE = /^dist\/chunks\/architecture-/;
 
 // Bundles are minified: no white space is certain.
@@ -90,6 +98,17 @@ for (const entry of ['dist/index.js', 'dist/edge.js']) {
     assert.ok(template > 1000 && template < MAX_TEMPLATE_GZIP_BYTES, `${template}, at most ${MAX_TEMPLATE_GZIP_BYTES}`);
   });
 
+  size(`${entry} has what holds answers to formats in a chunk of its own, below 32 kB gzipped`, () => {
+    const all = closure(entry);
+    const without = closure(entry, STRUCTURED);
+    const [format] = [...all.keys()].filter((path) => STRUCTURED.test(path));
+    assert.ok(format, 'the chunk was not found');
+    const bytes = gzipSync(
+      [...all].filter(([path]) => !without.has(path)).map(([, source]) => source).join('\n'),
+    ).length;
+    assert.ok(bytes > 10_000 && bytes < MAX_STRUCTURED_GZIP_BYTES, `${bytes} bytes`);
+  });
+
   size(`${entry} imports nothing but its own chunks: no node: module, no package`, () => {
     const foreign = [...closure(entry)].flatMap(([path, source]) =>
       specifiers(source).filter((specifier) => !specifier.startsWith('.')).map((specifier) => `${path}: ${specifier}`)
@@ -97,6 +116,25 @@ for (const entry of ['dist/index.js', 'dist/edge.js']) {
     assert.equal(foreign, []);
   });
 }
+
+size('dist/server.js is small beside the engine, and needs no Node', () => {
+  const engine = closure('dist/index.js');
+  const own = [...closure('dist/server.js')].filter(([path]) => !engine.has(path));
+  const bytes = gzipSync(own.map(([, source]) => source).join('\n'), { level: 9 }).length;
+  if (process.env.TERNSPIKE_VERBOSE) console.log(`dist/server.js: ${bytes} bytes`);
+  assert.ok(bytes > 5000 && bytes < MAX_SERVER_GZIP_BYTES, `${bytes} bytes, at most ${MAX_SERVER_GZIP_BYTES}`);
+  const foreign = own.flatMap(([, source]) => specifiers(source).filter((specifier) => !specifier.startsWith('.')));
+  assert.equal(foreign, []);
+});
+
+size('the provider of the AI SDK is small, and none of the AI SDK is in it', () => {
+  const engine = closure('dist/index.js');
+  const own = [...closure('dist/ai-sdk.js')].filter(([path]) => !engine.has(path));
+  const bytes = gzipSync(own.map(([, source]) => source).join('\n'), { level: 9 }).length;
+  assert.ok(bytes > 1000 && bytes < MAX_AI_SDK_GZIP_BYTES, `${bytes} bytes, at most ${MAX_AI_SDK_GZIP_BYTES}`);
+  const foreign = own.flatMap(([, source]) => specifiers(source).filter((specifier) => !specifier.startsWith('.')));
+  assert.equal(foreign, []);
+});
 
 size('a Node module that a bundle imports would be seen', () => {
   assert.equal(specifiers('import{open as a}from"node:fs";x()'), ['node:fs']);

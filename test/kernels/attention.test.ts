@@ -29,6 +29,7 @@ await kernelSuite('attention and rotation', ({ k, arena }, test) => {
   for (const half of [false, true]) {
     const name = half ? 'f16' : 'f32';
 
+    // case: N1
     test(`over an ${name} cache it is close to f64, for every number of keys and head width`, () => {
       for (const count of COUNTS) {
         for (const dim of HEAD_DIMS) {
@@ -124,6 +125,7 @@ await kernelSuite('attention and rotation', ({ k, arena }, test) => {
     }
   });
 
+  // case: N11
   test('frequencies and tables are exact to their last digits at position 0, 1, 2^20 and behind 0', () => {
     const dims = 64;
     const half = dims / 2;

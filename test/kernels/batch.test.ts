@@ -107,6 +107,7 @@ await kernelSuite('batch', ({ k, arena }, test) => {
       checkCodes(layout, 1026, 384, 0, 8, draw(1026 * 384, values, 3));
     });
 
+    // case: N5
     test(`${layout}: no sum of entries overflows with extreme codes and activations`, () => {
       for (const code of layout === 'trit2' ? [0, 2] : [0, 1]) {
         for (const block of [0, 256]) checkCodes(layout, 4, 1 << 12, block, 6, new Uint8Array(4 << 12).fill(code));

@@ -19,6 +19,7 @@ function choose(cols: number, count: number): number[] {
 const putList = (arena: Guarded, list: readonly number[]): number => arena.put(Int32Array.from(list));
 
 await kernelSuite('columns', ({ k, arena }, test) => {
+  // case: N1
   test('f32 columns are added in the order that is documented', () => {
     for (const rows of [4, 12, 64, 192]) {
       for (const count of COUNTS) {

@@ -18,6 +18,7 @@ await kernelSuite('float formats', ({ k, arena }, test) => {
     return arena.u16(to, src.length);
   };
 
+  // case: N12
   test('all 65536 f16 patterns are read exactly, payloads of NaN included', () => {
     const y = read(k.f16_to_f32, ALL);
     sameBits(y, Array.from(ALL, reference.f16));
@@ -34,6 +35,7 @@ await kernelSuite('float formats', ({ k, arena }, test) => {
     }
   });
 
+  // case: N12
   test('all 65536 bf16 patterns are read exactly, payloads of NaN included', () => {
     const bits = bitsOf(read(k.bf16_to_f32, ALL));
     for (let h = 0; h < 65536; h++) assert.is(bits[h], h * 65536);

@@ -33,6 +33,7 @@ await kernelSuite('elementwise', ({ k, arena }, test) => {
   /** SiLU alone: a product with 1 changes no bit. */
   const silu = (x: Float32Array): Float32Array => pairwise(k.silu_mul_f32, x, ones(x.length));
 
+  // case: N1
   test('add, scale and gated squared ReLU equal the reference bit for bit', () => {
     for (const n of LENGTHS) {
       const other = normals(n, n + 3);
@@ -142,6 +143,7 @@ await kernelSuite('elementwise', ({ k, arena }, test) => {
     }
   });
 
+  // case: N6
   test('softmax of a masked row is zeros, of one element 1, of equal values 1/n, and −∞ gets 0', () => {
     for (const n of LENGTHS) {
       arena.reset();

@@ -71,6 +71,7 @@ await kernelSuite('encode', ({ k, arena }: KernelEnv, test) => {
       }
     });
 
+    // case: N4
     test(`${name}: halves are rounded away from zero, a row of zeros and of equal values is kept`, () => {
       const u = random(5);
       const halves = Float32Array.from({ length: 4 * elements }, () => Math.floor(u() * 254 - 127) + 0.5);

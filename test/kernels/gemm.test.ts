@@ -125,6 +125,7 @@ await kernelSuite('gemm', (env, test) => {
       return Uint8Array.from({ length: n }, () => Math.floor(u() * of));
     };
 
+    // case: N1
     test(`${layout} with a scale per row equals the reference at every width and height`, () => {
       for (const cols of WIDTHS) {
         for (const rows of HEIGHTS) checkCodes(env, layout, rows, cols, 0, codesOf(rows * cols, rows * cols));
@@ -143,6 +144,7 @@ await kernelSuite('gemm', (env, test) => {
       }
     });
 
+    // case: N5
     test(`${layout}: no sum overflows with extreme codes and activations on rows of 2^14`, () => {
       for (let code = 0; code <= (layout === 'trit2' ? 2 : 1); code++) {
         for (const block of [0, 256]) checkCodes(env, layout, 4, 1 << 14, block, new Uint8Array(4 << 14).fill(code));
@@ -254,6 +256,7 @@ await kernelSuite('gemm', (env, test) => {
     sameBits(arena.f32(parts, rows), arena.f32(whole, rows));
   });
 
+  // case: N3 N4
   test('scales and sums of quantised activations equal the reference; NaN and infinity show in the scale', () => {
     for (const cols of WIDTHS) {
       for (const x of [...activations(cols), new Float32Array(cols).fill(1e-31), new Float32Array(cols).fill(3e38)]) {

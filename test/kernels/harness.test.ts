@@ -5,6 +5,7 @@ import { Guarded, ulps } from './harness.ts';
 
 const harness = suite('kernel harness');
 
+// case: M11
 harness('a byte written before or behind a block is reported, a write inside is not', () => {
   for (const shift of [0, 4]) {
     const arena = new Guarded();

@@ -60,6 +60,7 @@ await kernelSuite('functions', ({ k, arena }, test) => {
       return arena.f32(to, x.length);
     };
 
+    // case: N10
     test(`${name} is within ${bound} ulp of f64 over all exponents`, () => {
       let worst = 0;
       let where = 0;
@@ -82,6 +83,7 @@ await kernelSuite('functions', ({ k, arena }, test) => {
       if (process.env.TERNSPIKE_VERBOSE) console.log(`${name}: ${worst.toFixed(3)} ulp at ${where}`);
     });
 
+    // case: N10
     test(`${name} has defined values at its ends`, () => {
       const y = call(Float32Array.from(ends, ([x]) => x));
       sameBits(y, ends.map(([, expected]) => expected), name);

@@ -6,6 +6,7 @@ import { kernelSuite, LENGTHS, normals, NOT_FINITE, patterns, sameBits } from '.
 const EPS = [1e-5, 1e-12, 0];
 
 await kernelSuite('norms', ({ k, arena }, test) => {
+  // case: N1
   test('RMSNorm equals the reference bit for bit', () => {
     for (const n of LENGTHS) {
       const weight = normals(n, 3);
@@ -66,6 +67,7 @@ await kernelSuite('norms', ({ k, arena }, test) => {
     }
   });
 
+  // case: N3
   test('a row of zeros stays zero, even with eps 0', () => {
     const n = 65;
     const at = arena.alloc(n * 4);
@@ -87,6 +89,7 @@ await kernelSuite('norms', ({ k, arena }, test) => {
     assert.ok(arena.f32(at, n).every((v) => Math.abs(v - 1) < 1e-6));
   });
 
+  // case: N3
   test('NaN or an infinity in the input comes out as NaN, so that the check of a step finds it', () => {
     for (const bad of NOT_FINITE) {
       const n = 17;

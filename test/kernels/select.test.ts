@@ -36,6 +36,7 @@ await kernelSuite('select', ({ k, arena }, test) => {
     }
   });
 
+  // case: N15
   test('argmax takes the lowest index on ties, of -0 and +0 as well', () => {
     assert.is(argmax(Float32Array.of(1, 3, 2, 3, 3)), 1);
     assert.is(argmax(Float32Array.of(-1, -0, 0)), 1);
@@ -44,6 +45,7 @@ await kernelSuite('select', ({ k, arena }, test) => {
     assert.is(argmax(Float32Array.of(-Infinity, Infinity, Infinity)), 1);
   });
 
+  // case: N15
   test('argmax says -1 where nothing can be chosen and -2 where a NaN is anywhere', () => {
     for (const n of LENGTHS) {
       assert.is(argmax(new Float32Array(n).fill(-Infinity)), -1);

@@ -67,6 +67,7 @@ await kernelSuite('spike', ({ k, arena }, test) => {
     }
   });
 
+  // case: N8
   test('a membrane exactly at the threshold fires, one ulp below it does not', () => {
     for (const theta of [1, fround(0.8), fround(2.9)]) {
       const x = Float32Array.of(theta, below(theta), -theta, 0);
@@ -77,6 +78,7 @@ await kernelSuite('spike', ({ k, arena }, test) => {
     }
   });
 
+  // case: N8
   test('membranes are clamped at ±3, and are +0 after a spike', () => {
     const { v, bits } = lif([Float32Array.of(100, -100, 3, -3, -3.5)], new Float32Array(5));
     sameBits(v, [0, -3, 0, -3, -3]);
@@ -160,6 +162,7 @@ await kernelSuite('spike', ({ k, arena }, test) => {
     }
   });
 
+  // case: N9
   test('100 000 steps stay beside the exact recurrence, for leaks up to 1', () => {
     const steps = 100_000;
     const a = Float32Array.of(0, 0.5, 0.999999, 1);
@@ -180,6 +183,7 @@ await kernelSuite('spike', ({ k, arena }, test) => {
     assert.is(got[12], 0.25);
   });
 
+  // case: N9
   test('a state that fades ends at +0 without subnormal numbers', () => {
     const state = arena.put(new Float32Array(4).fill(-1));
     const leaks = arena.put(Float32Array.of(0.95));

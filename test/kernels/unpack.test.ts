@@ -112,6 +112,7 @@ await kernelSuite('unpack', ({ k, arena }, test) => {
       return { result, codes: Array.from(read(codes, blocks * elements)), scales: Array.from(bits) };
     };
 
+    // case: N13
     test(`${name}: every byte value in every place is read as the reference reads it`, () => {
       const src = everyByte(format);
       assert.equal(unpack(src), format.reference(src));
@@ -132,6 +133,7 @@ await kernelSuite('unpack', ({ k, arena }, test) => {
     });
 
     if (scaleAt >= 0) {
+      // case: G16
       test(`${name}: the first scale that is NaN or infinite is named, a largest finite one is read`, () => {
         for (const bits of [0x7bff, 0xfbff, 0x7c00, 0xfc00, 0x7e01, 0x7c01]) {
           const finite = Number.isFinite(reference.f16(bits));

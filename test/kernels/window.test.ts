@@ -74,6 +74,7 @@ await kernelSuite('window', ({ k, arena }, test) => {
     { headDim: 8, window: 3, anchors: 20, spare: 1 },
   ];
 
+  // case: N7
   test('equals the reference at every position, over window and anchor edges and around the ring', () => {
     for (const shape of SHAPES) {
       for (let pos = 0; pos < 70; pos++) {
@@ -89,6 +90,7 @@ await kernelSuite('window', ({ k, arena }, test) => {
     }
   });
 
+  // case: N7
   test('positions that did not fire give zeros when they are all there is', () => {
     for (const shape of SHAPES) {
       for (const pos of [0, 1, 6, 50]) {

@@ -24,6 +24,8 @@ export interface Env {
   builds: readonly Build[];
   /** The numbers of threads to try: [1] where memory cannot be shared. */
   threads: readonly number[];
+  /** An emulated processor: how many times as long a check may take; it has one thread. Absent elsewhere. */
+  emulated?: number;
   /** An absent fixture is a failure, not a skip. */
   strict: boolean;
   log(line: string): void;

@@ -29,10 +29,10 @@ export interface Report {
   log: string[];
 }
 
-async function timed(work: Promise<void>): Promise<void> {
+async function timed(work: Promise<void>, seconds: number): Promise<void> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not finished after ${CHECK_SECONDS} s`)), CHECK_SECONDS * 1000);
+    timer = setTimeout(() => reject(new Error(`not finished after ${seconds} s`)), seconds * 1000);
   });
   try {
     await Promise.race([work, late]);
@@ -49,7 +49,7 @@ export async function main(env: Omit<Env, 'log'>): Promise<Report> {
   const given: Env = { ...env, log: (line) => void log.push(line) };
   for (const check of [features, ...checks]) {
     try {
-      await timed(check.run(given, facts));
+      await timed(check.run(given, facts), CHECK_SECONDS * (env.emulated ?? 1));
       results.push({ name: check.name, ok: true });
     } catch (error) {
       if (error instanceof Skip) results.push({ name: check.name, ok: true, skipped: error.message });

@@ -1,20 +1,24 @@
 #!/usr/bin/env node
 // Runs the tests on every runtime that is present, two at a time where there are cores, and prints a table. `node all.mjs NAME…` runs only
-// these runtimes, `node all.mjs --except NAME…` all others. An absent runtime is skipped, with CI=true it is a failure.
-// Node, Deno and Bun run the unit tests; these, workerd and the browsers run the portable checks on the bundles of dist/.
+// these runtimes, `node all.mjs --except NAME…` all others, --with NAME,… also suites of commands.mjs. An absent runtime is skipped,
+// with CI=true it is a failure. Node, Deno and Bun run the unit tests, this Node all of them and the others those that another
+// runtime can change (test/once.ts); these, workerd and the browsers run the portable checks on the bundles of dist/.
 // The last line is `N passed, N failed`.
 import { execFileSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { bundle } from './bundle.mjs';
+import { commands } from './commands.mjs';
 import { dashboard } from './dashboard.mjs';
+import { store } from './store.mjs';
 import { find, here, root } from './find.mjs';
 import { run } from './process.mjs';
 import { launch as launchPuppeteer } from './puppeteer.mjs';
 import { absent, count, finish, suite, total } from './report.mjs';
 import { serve } from './server.mjs';
 import { launch as launchWebKit } from './webkit.mjs';
+import { webpage } from './webpage.mjs';
 import { launch as launchWorkerd } from './workerd.mjs';
 
 const UNIT_SECONDS = 1200;
@@ -35,30 +39,42 @@ function failures(output) {
   return blocks.length > 0 ? blocks.join('') : output;
 }
 
-/** Node, Deno or Bun: `args` come before the script. @param folders of unit tests, all by default */
-async function script(runtime, program, args, env = {}, folders = [], version = undefined) {
+/** The slowest files of a run, for who wants to make it faster. */
+function slowest(output) {
+  const files = [...output.matchAll(/^(?:ok {2}|FAIL) (\S+)\.test\.js .* ([\d.]+) s$/gm)]
+    .map(([, file, seconds]) => [file, Number(seconds)]).sort((a, b) => b[1] - a[1]);
+  return `slowest: ${files.slice(0, 8).map(([file, seconds]) => `${file} ${seconds} s`).join(', ')}`;
+}
+
+/** Node, Deno or Bun: `args` come before the script. @param chosen arguments of the runner: which tests, all by default */
+async function script(runtime, program, args, env = {}, chosen = [], version = undefined, seconds = PAGE_SECONDS) {
   if (program === null) return absent(runtime, 'it is not installed', strict);
   version ??= versionOf(program);
 
   await suite(runtime, version, 'unit', async () => {
     const file = join(root, 'build', 'test', 'run.js');
-    const { code, output } = await run(program, [...args, file, ...folders], { cwd: root, env, seconds: UNIT_SECONDS });
+    const { code, output } = await run(program, [...args, file, ...chosen], { cwd: root, env, seconds: UNIT_SECONDS });
     const lines = [...output.matchAll(/^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/gm)];
     const [passed, failed, skipped] = (lines.at(-1)?.slice(1) ?? [0, 0, 0]).map((number) => Number(number ?? 0));
-    if (code === 0 && failed === 0 && passed > 0) return { passed, failed, skipped };
+    if (code === 0 && failed === 0 && passed > 0) return { passed, failed, skipped, notes: [slowest(output)] };
     return { passed, failed: Math.max(failed, 1), skipped, notes: [`exit code ${code}\n${failures(output)}`] };
   });
 
   await suite(runtime, version, 'portable', async () => {
     const file = join(here, 'script.mjs');
-    const { code, output } = await run(program, [...args, file, runtime], { cwd: root, env, seconds: PAGE_SECONDS });
+    const { code, output } = await run(program, [...args, file, runtime], { cwd: root, env, seconds });
     const report = output.split('\n').findLast((line) => line.startsWith('{"runtime"'));
     if (code !== 0 || report === undefined) throw new Error(`exit code ${code}\n${output}`);
     return count(runtime, JSON.parse(report));
   });
 }
 
-/** Node 24 for 64-bit Arm, emulated: what differs where only the kernels do. */
+/** Kernels of every family that an emulator runs in a minute or two: conversions, products, functions, spikes, sums. */
+const ARM64 = ['convert', 'mathf', 'gemm', 'spike', 'norm', 'elementwise', 'select', 'window'].map((name) =>
+  `kernels/${name}.`
+);
+
+/** Node 24 for 64-bit Arm, emulated: those kernels, and the portable hashes on one thread. */
 function arm64(runtime) {
   const { qemu, nodeArm64 } = found;
   if (qemu === undefined) return; // this processor is not emulated; node24 may be it
@@ -66,7 +82,7 @@ function arm64(runtime) {
   const libraries = join(root, 'build', 'arm64', 'root');
   const emulatedVersion = execFileSync(qemu, ['-L', libraries, nodeArm64, '--version'], { encoding: 'utf8' }).trim()
     .slice(1);
-  return script(runtime, qemu, ['-L', libraries, nodeArm64], {}, ['kernels/', 'forward/'], emulatedVersion);
+  return script(runtime, qemu, ['-L', libraries, nodeArm64], { TERNSPIKE_EMULATED: '1' }, ARM64, emulatedVersion, 900);
 }
 
 async function workerd(runtime) {
@@ -108,22 +124,24 @@ async function browser(runtime, programs, launch) {
     await suite(runtime, opened.version, 'isolated page', () => page(runtime, opened, true));
     await suite(runtime, opened.version, 'plain page', () => page(runtime, opened, false));
     if (opened.page) await suite(runtime, opened.version, 'dashboard', () => dashboard(opened, runtime));
+    if (opened.page) await suite(runtime, opened.version, 'store', () => store(opened));
+    await suite(runtime, opened.version, 'web page', () => webpage(opened, runtime));
   } finally {
     await opened.close();
   }
 }
 
 const RELAXED = '--experimental-wasm-relaxed-simd'; // V8 of Node 20 has it behind this flag, later ones without
-/** What differs where only the kernels do. */
-const KERNELS = ['kernels/', 'forward/', 'threads/', 'model/', 'session/', 'wasm/'];
+/** What differs where only the kernels do: Node 24, Deno and Bun run everything else on the relaxed build. */
+const KERNELS = ['kernels/', 'forward/matmul', 'forward/conformance', 'wasm/'];
 const QUIET = { DENO_NO_UPDATE_CHECK: '1', DO_NOT_TRACK: '1' };
 const RUNTIMES = {
   node: () => script('Node (this one)', process.execPath, []),
   relaxed: () => script('Node, relaxed SIMD', process.execPath, [RELAXED], {}, KERNELS),
-  node24: () => script('Node 24', found.node24, []),
+  node24: () => script('Node 24', found.node24, [], {}, ['--engine']),
   arm64: () => arm64('Node 24, 64-bit Arm'),
-  deno: () => script('Deno', found.deno, ['run', '-A'], QUIET),
-  bun: () => script('Bun', found.bun, ['--no-install'], QUIET),
+  deno: () => script('Deno', found.deno, ['run', '-A'], QUIET, ['--host']),
+  bun: () => script('Bun', found.bun, ['--no-install'], QUIET, ['--engine']),
   workerd: () => workerd('workerd'),
   chromium: () => browser('Chromium', ['chromium', 'puppeteer'], () => launchPuppeteer('chrome', found.chromium)),
   firefox: () => browser('Firefox', ['firefox', 'puppeteer'], () => launchPuppeteer('firefox', found.firefox)),
@@ -131,8 +149,18 @@ const RUNTIMES = {
 };
 if (Number(process.versions.node.split('.')[0]) >= 22) delete RUNTIMES.relaxed;
 
-/** The names that the arguments choose. */
-function chosen(args) {
+/** Those that take a minute or more. */
+const LONGEST = ['node', 'bun', 'node24', 'deno', 'bundlers'];
+
+/** The names that the arguments choose, the longest first so that none is left over at the end. */
+function chosen(given) {
+  const also = given.includes('--with') ? given[given.indexOf('--with') + 1].split(',') : [];
+  const args = given.filter((arg, at) => arg !== '--with' && given[at - 1] !== '--with');
+  const unknownSuites = also.filter((name) => !(name in commands));
+  if (unknownSuites.length > 0) {
+    console.error(`unknown: ${unknownSuites.join(' ')}; there are ${Object.keys(commands).join(' ')}`);
+    process.exit(2);
+  }
   const except = args[0] === '--except';
   const named = except ? args.slice(1) : args;
   const all = Object.keys(RUNTIMES);
@@ -141,14 +169,17 @@ function chosen(args) {
     console.error(`unknown: ${unknown.join(' ')}; there are ${all.join(' ')}`);
     process.exit(2);
   }
-  return named.length === 0 ? all : all.filter((name) => named.includes(name) !== except);
+  const runtimes = named.length === 0 ? all : all.filter((name) => named.includes(name) !== except);
+  return [...LONGEST, ...all, ...also].filter((name, at, list) =>
+    (runtimes.includes(name) || also.includes(name)) && list.indexOf(name) === at
+  );
 }
 
 /** Runtimes at a time: their tests have one busy thread most of the time. */
 const AT_ONCE = Math.max(1, Math.min(2, availableParallelism()));
 const left = chosen(process.argv.slice(2));
 const work = async () => {
-  for (let name = left.shift(); name !== undefined; name = left.shift()) await RUNTIMES[name]();
+  for (let name = left.shift(); name !== undefined; name = left.shift()) await { ...RUNTIMES, ...commands }[name]();
 };
 await Promise.all(Array.from({ length: AT_ONCE }, work));
 finish();

@@ -27,7 +27,8 @@ async function command(base, method, path, body) {
   return value;
 }
 
-/** Starts the browser: `visit(url, seconds)` opens a page and waits for its `__result`; `close()` ends everything. */
+/** Starts the browser: `visit(url, seconds)` opens a page and waits for its `__result`, `wait(url, seconds, script)` until a script
+ *  answers something; `close()` ends everything. */
 export async function launch({ webkitDriver, miniBrowser, xvfb }) {
   const { path: home, remove } = scratch();
   const programs = [];
@@ -76,14 +77,15 @@ export async function launch({ webkitDriver, miniBrowser, xvfb }) {
     });
     session = `/session/${sessionId}`;
 
-    const visit = async (url, seconds) => {
+    const wait = async (url, seconds, text) => {
       await command(base, 'POST', `${session}/url`, { url });
-      const script = { script: 'return window.__result ?? null', args: [] };
+      const script = { script: text, args: [] };
       const read = async () => (await command(base, 'POST', `${session}/execute/sync`, script)) ?? undefined;
-      return JSON.parse(await until(seconds, url, read));
+      return await until(seconds, url, read);
     };
+    const visit = async (url, seconds) => JSON.parse(await wait(url, seconds, 'return window.__result ?? null'));
 
-    return { version: capabilities.browserVersion, visit, close };
+    return { version: capabilities.browserVersion, visit, wait, close };
   } catch (error) {
     const printed = programs.map((program) => program.output()).join('');
     await close();

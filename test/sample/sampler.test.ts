@@ -119,6 +119,7 @@ function define(test: Test, module: WebAssembly.Module): void {
     }
   });
 
+  // case: N16
   test('a million draws fit the distribution', () => {
     const logits = normals(40, 8, 1.5);
     const b = bench(logits);
@@ -254,6 +255,7 @@ function define(test: Test, module: WebAssembly.Module): void {
     assert.throws(() => b.draw({}, 1), refusal('NO_CANDIDATE'));
   });
 
+  // case: N15 N17
   test('NaN and +Infinity are refused with their token, never chosen; -Infinity before them is not the cause', () => {
     for (const [bad, id] of [[NaN, 2], [NaN, 99], [Infinity, 50]] as const) {
       const logits = normals(100, 1);
@@ -295,6 +297,7 @@ const RECORDED: readonly (readonly number[])[] = [
 for (const { module, build } of await Promise.all(builds.map((build) => builtinModule(build)))) {
   const test = suite(`sampler (${build})`);
   define(test, module);
+  // case: N16
   test('the sequence of a seed is the one on record', () => {
     const b = new Bench(module, Float32Array.from({ length: 1000 }, (_, i) => ((i * 37) % 101) / 8));
     const drawn = [{}, OPEN, { ...OPEN, topP: 0.9 }].map((options) => b.draw({ ...options, seed: 42 }, 8));

@@ -6,6 +6,7 @@ import type { ByteSource } from '../../src/bytes/source.ts';
 import { randomModel } from '../../src/model/random.ts';
 import { type Model, open, TernspikeError } from '../../src/entries/index.ts';
 import type { BuiltTensor } from '../builders.ts';
+import { hurried } from '../clock.ts';
 import { countingSource, faultySource, trickle } from '../faults.ts';
 import { sameBits } from '../kernels/harness.ts';
 import { llamaFile } from '../llama-files.ts';
@@ -13,8 +14,8 @@ import { refuses } from '../refusal.ts';
 
 const REASON = new Error('no longer wanted');
 const LONG = Array.from({ length: 500 }, (_, i) => (i * 7) % 512);
-/** Far more than the aim, far less than the work would take: busy machines are slow. */
-const SOON_MS = 250;
+/** Looks at the clock after an abort: a batch begins and ends with one, and each look at events takes two. */
+const FEW_LOOKS = 6;
 
 /** Awaits a rejection with the very reason of the signal. */
 async function aborts(work: Promise<unknown>): Promise<void> {
@@ -27,16 +28,15 @@ async function aborts(work: Promise<unknown>): Promise<void> {
   assert.unreachable('it went on to the end');
 }
 
-/** Aborts after some time; `late` tells how long ago that was. */
-function abortAfter(ms: number): { signal: AbortSignal; late: () => number } {
+/** Aborts after some time, and says so to `seen`. */
+function abortAfter(ms: number, seen: () => void = () => {}): AbortSignal {
   const controller = new AbortController();
-  let at = NaN;
   setTimeout(() => {
-    at = performance.now();
+    seen();
     controller.abort(REASON);
     controller.abort(new Error('a second abort changes nothing'));
   }, ms);
-  return { signal: controller.signal, late: () => performance.now() - at };
+  return controller.signal;
 }
 
 let shared: Promise<Model> | null = null;
@@ -47,6 +47,7 @@ const slowModel = (): Promise<
 const test = suite('abort');
 test.after(async () => (await shared)?.dispose());
 
+// case: X1
 test('a signal that is aborted before the start: nothing is read, nothing changes', async () => {
   const signal = AbortSignal.abort(REASON);
   const source = countingSource(memorySource(llamaFile().bytes()));
@@ -63,29 +64,35 @@ test('a signal that is aborted before the start: nothing is read, nothing change
   session.dispose();
 });
 
+// case: X1 X7
 test('during open over a slow source: rejects soon, and the next open works', async () => {
   const file = llamaFile().bytes();
+  let reads = 0;
   const slow: ByteSource = {
     ...memorySource(file),
     async read(into, offset, signal) {
+      reads++;
       await new Promise((resolve) => setTimeout(resolve, 5));
       return memorySource(file).read(into.subarray(0, 1000), offset, signal);
     },
   };
   for (const ms of [0, 10, 60, 150]) {
-    const { signal, late } = abortAfter(ms);
-    await aborts(open(slow, { signal }));
-    assert.ok(late() < SOON_MS, `${late()} ms late`);
+    let before = NaN;
+    await aborts(open(slow, { signal: abortAfter(ms, () => void (before = reads)) }));
+    assert.ok(reads <= before, `${reads - before} reads began after the abort`);
   }
   (await open(file)).dispose();
 });
 
+// case: X1
 test('during open over bytes in memory, which never wait: events are let in, the abort is seen', async () => {
   const source = await randomModel('tinyllama', 'q8_0', 4);
-  const { signal, late } = abortAfter(30);
   const progress: number[] = [];
-  await aborts(open(source, { signal, contextLength: 16, onProgress: ({ fraction }) => void progress.push(fraction) }));
-  assert.ok(late() < SOON_MS, `${late()} ms late`);
+  await aborts(open(source, {
+    signal: abortAfter(30),
+    contextLength: 16,
+    onProgress: ({ fraction }) => void progress.push(fraction),
+  }));
   assert.ok((progress.at(-1) as number) < 1, 'it did not get to the end');
 });
 
@@ -102,15 +109,18 @@ test('progress ends at 1, also with tensors whose scale lies behind them', async
   }
 });
 
+// case: X1 X2 X9
 test('during prefill: rejects soon, the session is as it was, and goes on as if nothing had been', async () => {
   const model = await slowModel();
   const session = model.session();
   const control = model.session();
   await session.prefill([1, 2, 3]);
   await control.prefill([1, 2, 3]);
-  const { signal, late } = abortAfter(10);
-  await aborts(session.prefill(LONG, { signal }));
-  assert.ok(late() < SOON_MS, `${late()} ms late`);
+  await hurried(async (clock) => {
+    let before = NaN;
+    await aborts(session.prefill(LONG, { signal: abortAfter(0, () => void (before = clock.looks)) }));
+    assert.ok(clock.looks - before <= FEW_LOOKS, `${clock.looks - before} looks at the clock after the abort`);
+  });
   assert.is(session.position, 3);
   const ids = LONG.slice(100, 140);
   sameBits(await session.prefill(ids), await control.prefill(ids), 'after an abort');
@@ -118,6 +128,7 @@ test('during prefill: rejects soon, the session is as it was, and goes on as if 
   control.dispose();
 });
 
+// case: X1 X2 X6
 test('between the tokens of a generation: rejects at the next one; a session that was given goes on from there', async () => {
   const model = await slowModel();
   const controller = new AbortController();
@@ -144,6 +155,7 @@ test('between the tokens of a generation: rejects at the next one; a session tha
   session.dispose();
 });
 
+// case: X4
 test('break out of a generation: its session is given back, one that was given stays at the last whole token', async () => {
   const model = await slowModel();
   const before = model.stats().memoryBytes;
@@ -162,6 +174,7 @@ test('break out of a generation: its session is given back, one that was given s
   session.dispose();
 });
 
+// case: X5
 test('abort after the end is a no-op', async () => {
   const model = await slowModel();
   const controller = new AbortController();
@@ -213,6 +226,7 @@ test('ids outside the vocabulary are refused before anything is read', async () 
 
 const FILE = llamaFile({ shape: { layers: 1, vocab: 20, width: 20, hidden: 24 } }).bytes();
 
+// case: B5
 test('a source that fails at any read: IO with the cause, the source is not closed for its owner, the next open works', async () => {
   const whole = countingSource(trickle(memorySource(FILE), 700));
   (await open(whole)).dispose();
@@ -226,6 +240,7 @@ test('a source that fails at any read: IO with the cause, the source is not clos
   (await open(memorySource(FILE))).dispose();
 });
 
+// case: B6
 test('a source that shrinks at any read is TRUNCATED; one that delivers less at any read is not disturbed', async () => {
   const whole = countingSource(memorySource(FILE));
   (await open(whole)).dispose();
@@ -236,6 +251,7 @@ test('a source that shrinks at any read is TRUNCATED; one that delivers less at 
   }
 });
 
+// case: X7
 test('what open opened it closes, whether it succeeds, fails or is aborted', async () => {
   const { mkdtempSync, readdirSync, rmSync, writeFileSync, existsSync } = await import('node:fs');
   const { tmpdir } = await import('node:os');
@@ -259,7 +275,7 @@ test('what open opened it closes, whether it succeeds, fails or is aborted', asy
       await assertRefused(open(odd));
       await assertRefused(open(good, { maxMemoryBytes: 1 }));
       await aborts(open(good, {
-        signal: abortAfter(0).signal,
+        signal: abortAfter(0),
         onProgress: () => {
           throw REASON;
         },
@@ -289,6 +305,7 @@ function withValue(name: string, value: number): Uint8Array {
   return file.bytes();
 }
 
+// case: N3
 test('weights that overflow are refused with the layer at fault, and the session stays where it was', async () => {
   for (
     const [name, words] of [

@@ -3,12 +3,14 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { randomModel } from '../../src/model/random.ts';
 import { open } from '../../src/entries/index.ts';
+import { hurried } from '../clock.ts';
 import { sameBits } from '../kernels/harness.ts';
 import { llamaFile } from '../llama-files.ts';
 import { refuses } from '../refusal.ts';
 
 const test = suite('lifetime');
 
+// case: M9
 test('a disposed session refuses every call; disposing again is harmless', async () => {
   const model = await open(llamaFile().bytes());
   const session = model.session();
@@ -29,6 +31,7 @@ test('a disposed session refuses every call; disposing again is harmless', async
   assert.is((await model.session().prefill([1])).length, 51, 'the model goes on');
 });
 
+// case: M9
 test('a disposed model refuses every call and ends its sessions and forks; disposing again is harmless', async () => {
   const model = await open(llamaFile().bytes());
   const session = model.session();
@@ -61,16 +64,18 @@ test('a session disposed of during a call refuses that call, and its memory serv
   const ids = Array.from({ length: 400 }, (_, i) => i);
   const expected = (await model.logits([5, 6])).at(-1) as Float32Array;
   const session = model.session();
-  const call = session.prefill(ids);
-  const refusal = refuses(call, 'DISPOSED');
-  await new Promise((resolve) => setTimeout(resolve, 1));
-  session.dispose();
-  const next = model.session();
-  sameBits(await next.prefill([5, 6]), expected, 'next session');
-  await refusal;
+  await hurried(async () => { // so that it lets events in before it is over
+    const refusal = refuses(session.prefill(ids), 'DISPOSED');
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    session.dispose();
+    const next = model.session();
+    sameBits(await next.prefill([5, 6]), expected, 'next session');
+    await refusal;
+  });
   model.dispose();
 });
 
+// case: M10
 test('two models at once, used in turn and disposed of in turn, each give what they give alone', async () => {
   const files = [llamaFile({ seed: 1 }).bytes(), llamaFile({ seed: 2, architecture: 'qwen3', qkNorms: true }).bytes()];
   const alone = [];
@@ -96,6 +101,7 @@ async function collector(): Promise<(() => void) | null> {
   return vm.runInNewContext('gc') as () => void;
 }
 
+// case: M8
 test('a thousand times open, five tokens, dispose: memory does not grow', async () => {
   const collect = await collector();
   if (!collect) return; // other hosts neither count wasm memory alike nor let it be collected at will

@@ -1,6 +1,6 @@
 /**
  * SymbolicLight far beyond its window: memory stays what it was, logits stay finite, and the last tokens are as fast as the
- * first. The bound on the speed is coarse: it finds work that grows with the text, not a busy machine.
+ * first. The bound on the speed is coarse: work that grows with the text would take ten times as long at its end.
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -34,10 +34,10 @@ for (const name of ['0.8b-small', '194m-small', '0.8b-decay-only']) {
     assert.is(session.position, STEPS);
     assert.is(model.stats().memoryBytes, memoryBytes, 'memory of the model');
     assert.is(session.snapshot().length, size, 'bytes of the session');
-    // medians, so that pauses of the host do not count
-    const median = (list: number[]): number => list.sort((a, b) => a - b)[list.length >> 1];
-    const [first, last] = [median(times.slice(0, SPAN)), median(times.slice(-SPAN))];
-    assert.ok(last < 2 * first + 0.05, `the last ${SPAN} steps take ${last} ms each, the first ${first} ms`);
+    // the fastest tenth, which other work of the machine does not slow
+    const fast = (list: number[]): number => list.sort((a, b) => a - b)[Math.floor(list.length / 10)];
+    const [first, last] = [fast(times.slice(0, SPAN)), fast(times.slice(-SPAN))];
+    assert.ok(last < 4 * first + 0.05, `the last ${SPAN} steps take ${last} ms each, the first ${first} ms`);
 
     // and it still goes on, and comes back, like any other
     using again = model.session({ snapshot: session.snapshot() });

@@ -116,6 +116,7 @@ test('what one session spiked is what it spiked alone', async () => {
   assert.equal(together, alone);
 });
 
+// case: X3
 test('an abort, an early end and a session that is disposed of leave the others alone', async () => {
   for (const [name, source] of Object.entries(await sources())) {
     const alone = await using(source, { threads: 1 }, (model) => answer(model, CLIENTS[4]));

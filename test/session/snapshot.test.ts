@@ -106,6 +106,7 @@ function damage(session: Session, bytes: Uint8Array, samples: number): void {
 const test = suite('snapshot');
 
 for (const kv of ['f16', 'f32'] as const) {
+  // case: Z1 Z8
   test(`a llama-shaped session (${kv}) goes on as if it had never stopped, and forgets what was reset`, async () => {
     using model = await tiny({ kv });
     using other = await tiny({ kv, build: 'base' });
@@ -135,6 +136,7 @@ test('the builds write the same bytes', async () => {
   for (const bytes of written) assert.equal(bytes, written[0]);
 });
 
+// case: Z2
 test('cut at every byte, every byte changed: refused, and the session is as it was', async () => {
   using model = await open(llamaFile().bytes(), { contextLength: 16 });
   const bytes = (await reading(model, [1, 2])).snapshot();
@@ -151,6 +153,7 @@ test('large snapshots are looked at everywhere', async () => {
   damage(model.session(), (await reading(model, text(64, 512))).snapshot(), 300);
 });
 
+// case: Z4
 test('sizes that lie, with the right checksum, are refused', async () => {
   using model = await tiny();
   const session = await reading(model, [7]);
@@ -181,6 +184,7 @@ test('sizes that lie, with the right checksum, are refused', async () => {
   assert.is(session.position, 20);
 });
 
+// case: Z3
 test('another model, quantisation or type of keys and values is refused', async () => {
   using model = await tiny();
   const bytes = (await reading(model, [1, 2, 3])).snapshot();
@@ -203,6 +207,7 @@ test('another model, quantisation or type of keys and values is refused', async 
   assert.is(same.session({ snapshot: bytes }).position, 3);
 });
 
+// case: Z5 Z6
 test('a full session is taken and given back; a smaller context refuses it with numbers', async () => {
   using model = await tiny({ contextLength: 64 });
   const ids = text(64, 512);
@@ -231,6 +236,7 @@ test('a session that slides goes on sliding', async () => {
   sameBits(await again.prefill(rest), await straight.prefill(rest), 'after sliding');
 });
 
+// case: Z5
 test('refused during a call and after the end', async () => {
   using model = await tiny();
   const session = await reading(model, [1]);

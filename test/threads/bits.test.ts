@@ -52,16 +52,19 @@ for (const build of builds) {
   });
 }
 
+// case: W1
 test('2 to 7 threads: heads that share keys across threads, odd rows, biases and norms everywhere', async () => {
   const odd = { biases: true, qkNorms: true, subNorms: true, outputBias: true, shape: { heads: 6, kvHeads: 3 } };
   await compare(llamaFile(odd).bytes(), [7, 6, 5, 4, 3, 2], {});
 });
 
+// case: W1
 test('more threads than rows: those that have none look on', async () => {
   const shape = { layers: 1, width: 8, hidden: 8, heads: 2, kvHeads: 1, headDim: 4, vocab: 50 };
   await compare(llamaFile({ shape, ropeDims: 4 }).bytes(), [5], {});
 });
 
+// case: W7
 test('in a window, where this thread is no thread', async () => {
   await compare(await randomModel('tiny', 'tq2_0', 2), [1, 2, 3], { waits: false });
   await compare(await randomModel('symboliclight-tiny', 'f32'), [2, 1], { waits: false });

@@ -36,6 +36,8 @@ export const WORKER: URL = pathToFileURL(join(checkout(), 'dist', 'thread.js'));
 /** What a thread can be told to do wrong; 64 and more: when it starts, otherwise in the next step. */
 export const FAULTS = { throw: 1, trap: 2, exit: 3, hang: 4, delay: 5 } as const;
 export const AT_START = 64;
+/** Said by a thread that came back from hanging. */
+export const HUNG = 'hung until its time was over';
 /** The word of a step that orders a fault: 256 · thread + fault. */
 export const FAULT_WORD: number = STEP_WORDS - 1;
 

@@ -9,12 +9,9 @@ import { randomModel } from '../../src/model/random.ts';
 import { nodeThread, type StartThread } from '../../src/threads/port.ts';
 import { sameBits } from '../kernels/harness.ts';
 import { refuses } from '../refusal.ts';
-import { allLogits, AT_START, type Crewed, FAULTS, faulty, onBun, threaded } from './executors.ts';
+import { allLogits, AT_START, type Crewed, FAULTS, faulty, HUNG, onBun, threaded } from './executors.ts';
 
 const IDS = [1, 7, 500, 23, 23, 401, 64, 0];
-/** A thread that stays away is noticed after 0.8 s; machines that run tests are busy. */
-const SOON_MS = 2500;
-
 const source = await randomModel('tiny', 'tq2_0', 1);
 const alone = await threaded(source, { threads: 1 });
 const expected = await allLogits(alone, IDS, 5);
@@ -32,16 +29,16 @@ for (const waits of [true, false]) {
   const where = waits ? 'on a server' : 'in a window';
   for (const [name, fault] of Object.entries(FAULTS)) {
     if (name === 'delay' || (name === 'hang' && onBun) || (name === 'trap' && !waits)) continue;
+    // case: W2 W3
     test(`${where}, a thread that does this in a step is replaced: ${name}`, async () => {
       const m = await threaded(source, { threads: 2, waits, start: faulty });
       try {
         const session = m.session();
         await session.prefill(IDS.slice(0, 5));
         m.order(1, fault);
-        const start = performance.now();
         const words = name === 'throw' ? ['on purpose', 'thread 1'] : [];
-        await refuses(session.step(IDS[5]), 'WORKER_DIED', ...words);
-        assert.ok(performance.now() - start < SOON_MS, `noticed after ${performance.now() - start} ms`);
+        const { message } = await refuses(session.step(IDS[5]), 'WORKER_DIED', ...words);
+        assert.not.match(message, HUNG, 'it was noticed before it came back');
         assert.is(session.position, 5);
         m.order(0, NONE);
         sameBits(await session.step(IDS[5]), expected[5], 'once more');
@@ -74,6 +71,7 @@ test('in a window, the thread that reports the end of steps fails', async () => 
   m.executor.dispose();
 });
 
+// case: W2
 test('a thread that ends while nothing runs is replaced without a refusal', async () => {
   const workers: Worker[] = [];
   const m = await threaded(source, {
@@ -84,13 +82,15 @@ test('a thread that ends while nothing runs is replaced without a refusal', asyn
     },
   });
   await goesOn(m, 'before');
+  const gone = new Promise((resolve) => workers[0].once('exit', resolve)); // heard after the pool has heard it
   await workers[0].terminate();
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await gone;
   await goesOn(m, 'behind');
   assert.is(workers.length, 2);
   m.executor.dispose();
 });
 
+// case: W9
 test('a script that cannot be loaded, or threads that cannot be made: one thread is left', async () => {
   const starts: StartThread[] = [
     (hear, gone) => nodeThread(new Worker(new URL('./no-such-thread.js', import.meta.url)), hear, gone),
@@ -107,6 +107,7 @@ test('a script that cannot be loaded, or threads that cannot be made: one thread
   }
 });
 
+// case: W2
 test('a state that cannot be rewound is as it was: SymbolicLight goes on from there', async () => {
   const spiking = await randomModel('symboliclight-tiny', 'i8', 2);
   const one = await threaded(spiking, { threads: 1 });

@@ -40,6 +40,7 @@ async function fallsBack(...words: string[]): Promise<void> {
 
 const test = suite('host');
 
+// case: W8
 test('processors: what the host says, 1 where it says nothing of use, and never more than a model may have', async () => {
   for (const [said, taken] of [[8, 8], [1, 1], [0, 1], [NaN, 1], ['8', 1], [512, 256], [2.5, 2]] as const) {
     assert.is(await having('navigator', { hardwareConcurrency: said }, cores), taken, `${said}`);
@@ -52,6 +53,7 @@ test('this runtime has what it takes', () => {
   assert.ok(mayWait());
 });
 
+// case: M4
 test('a page that is not isolated, and a host without shared memory: one thread and a notice', async () => {
   await having('crossOriginIsolated', false, () => fallsBack('Cross-Origin-Opener-Policy', 'one thread'));
   await having('SharedArrayBuffer', undefined, () => fallsBack('shared memory'));
@@ -95,6 +97,7 @@ test('a small model has one thread unless told, and says nothing', async () => {
   model.dispose();
 });
 
+// case: M4
 test('shared memory that is refused: less is asked for, then one thread is left', async () => {
   const { Memory } = WebAssembly;
   const asked: number[] = [];

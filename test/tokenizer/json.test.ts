@@ -230,7 +230,7 @@ test('what is malformed or not supported is refused', () => {
     split({ behavior: 'Contiguous', pattern: { Regex: '(a' } }),
     /the pattern \(a of Split cannot be used: a group/,
   );
-  refused(split({ behavior: 'Contiguous', pattern: {} }), /no String or Regex/);
+  refused(split({ behavior: 'Contiguous', pattern: {} }), /not a String or Regex/);
   open(split({ behavior: 'Contiguous', pattern: { String: 'a' } }));
 });
 

@@ -31,6 +31,7 @@ for (const name of ['bert-bge', 'gpt-2', 'llama-spm', 'phi-3']) {
 }
 
 for (const name of ['llama2', 'symboliclight-0.8b', 'symboliclight-194m']) {
+  // case: T1 T15
   sharedTest(test, `${name}: ids and texts of SentencePiece`, `tokenizers/${name}.model`, (path) => {
     const bytes = readFileSync(path);
     const expected = json<Expected>(path.replace('.model', '.expected.json'));

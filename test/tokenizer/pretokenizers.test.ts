@@ -33,6 +33,7 @@ test('there are answers for all of them', () => {
 });
 
 for (const [pre, expected] of Object.entries(ids)) {
+  // case: T1
   test(`${pre}: ids of llama.cpp`, () => {
     const metadata = new Map<string, MetadataValue>([
       ['tokenizer.ggml.model', 'gpt2'],

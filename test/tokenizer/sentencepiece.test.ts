@@ -82,6 +82,7 @@ test('settings of the normaliser: dummy prefix and extra white space', () => {
   assert.not.equal(open([3, 0], [4, 0]).encode('hello'), plain, 'no dummy prefix');
 });
 
+// case: T13
 test('unknown fields are skipped, and a second trainer message adds to the first', () => {
   const more = message([9, 5], [77, 'text'], [12, { float: 1 }], [2, message([41, 2])]);
   assert.is(openTokenizer(joined(sentencePieceModel(), more), 'a.model').specials.bos, 2);
@@ -89,6 +90,7 @@ test('unknown fields are skipped, and a second trainer message adds to the first
   openTokenizer(joined(sentencePieceModel(), eight), 'a.model');
 });
 
+// case: T13
 test('malformed messages are refused', () => {
   const whole = sentencePieceModel();
   refused(joined(whole, Uint8Array.of(0x48, ...new Array(11).fill(0x80))), /more than 10 bytes/);
@@ -110,6 +112,7 @@ test('malformed messages are refused', () => {
   refused(sentencePieceModel(SPM_PIECES, [[3, 3]]), /model type 3/);
 });
 
+// case: T13
 test('a message nested 100 000 deep costs nothing', () => {
   let nested: Uint8Array = Uint8Array.of();
   for (let i = 0; i < 20; i++) nested = message([9, nested]);
@@ -155,6 +158,7 @@ test('a character map replaces, and leaves user-defined symbols alone', () => {
   assert.is(tokenizer.decode(tokenizer.encode('é A 😀')), 'é b 😀');
 });
 
+// case: T14
 test('a broken character map is refused', () => {
   const model = (map: Uint8Array): Uint8Array =>
     sentencePieceModel(
@@ -170,9 +174,10 @@ test('a broken character map is refused', () => {
   refused(model(charsmap({ 64: 0x80000009 })), /names replacement 9 of 2 bytes/);
   refused(model(charsmap({}, 'b')), /does not end/);
   refused(model(Uint8Array.of(1, 2)), /character map has 2 bytes/);
-  refused(model(charsmap().subarray(0, 500)), /says its trie has 1024/);
+  refused(model(charsmap().subarray(0, 500)), /states that its trie has 1024/);
 });
 
+// case: T14
 test('a circle in a character map ends with the text', () => {
   const map = charsmap({ 65: (0x41 << 10) | 0x100 | 0x41 });
   const tokenizer = openTokenizer(

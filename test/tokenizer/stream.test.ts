@@ -8,6 +8,7 @@ import { byteLevelMetadata, spmMetadata, tokenizerOf } from './builders.ts';
 
 const test = suite('tokenizer/stream');
 
+// case: T16
 test('characters cut over tokens come whole', () => {
   for (const tokenizer of [tokenizerOf(spmMetadata()), tokenizerOf(byteLevelMetadata())]) {
     const text = 'a😀中é\u{10ffff}👩‍🚀';
@@ -18,6 +19,7 @@ test('characters cut over tokens come whole', () => {
   }
 });
 
+// case: T16 T18
 test('what a stream says, joined, is the decoding of all', () => {
   const tokenizer = tokenizerOf(spmMetadata());
   let seed = 1;
@@ -31,6 +33,7 @@ test('what a stream says, joined, is the decoding of all', () => {
   }
 });
 
+// case: T16
 test('any bytes in any parts decode as all at once', () => {
   const all = new TextDecoder('utf-8', { ignoreBOM: true });
   const samples = [
@@ -61,6 +64,7 @@ test('any bytes in any parts decode as all at once', () => {
   }
 });
 
+// case: T16
 test('an unfinished character at the end is one U+FFFD', () => {
   const stream = new Utf8Stream();
   assert.is(stream.push(Uint8Array.of(0x61, 0xf0, 0x9f, 0x98)), 'a');
@@ -68,6 +72,7 @@ test('an unfinished character at the end is one U+FFFD', () => {
   assert.is(stream.flush(), '');
 });
 
+// case: T17
 test('a stop string is found over parts and never partly shown', () => {
   const stop = new StopMatcher(['<end>', 'STOP']);
   assert.equal(stop.push('a <e'), { text: 'a ', stopped: false });
@@ -79,6 +84,7 @@ test('a stop string is found over parts and never partly shown', () => {
   assert.is(stop.finish('z'), '');
 });
 
+// case: T17
 test('beginnings that overlap are told apart, and the earliest stop string wins', () => {
   const stop = new StopMatcher(['aab']);
   assert.equal(stop.push('aa'), { text: '', stopped: false });
@@ -96,6 +102,7 @@ test('stop strings work inside characters of several code units', () => {
   assert.equal(stop.push('😀!'), { text: '', stopped: true });
 });
 
+// case: T17
 test('no stop strings let everything pass; empty, long and too many ones are refused', () => {
   assert.equal(new StopMatcher([]).push('abc'), { text: 'abc', stopped: false });
   for (const stops of [[''], ['x'.repeat(257)], new Array(17).fill('x')]) {

@@ -6,6 +6,7 @@ import { MAX_TEMPLATE_CHARS } from '../../src/limits.ts';
 import { configuredTemplates } from '../../src/tokenizer/chat-templates.ts';
 import { type ChatMessage, renderChat, type RenderOptions, renderTemplate } from '../../src/tokenizer/template.ts';
 import type { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
+import { cpuMillis } from '../clock.ts';
 import { byteLevelMetadata, tokenizerOf } from './builders.ts';
 
 const test = suite('tokenizer/template');
@@ -107,10 +108,11 @@ test('templates of a tokenizer, with its bos and eos', () => {
   assert.is(renderChat(tokenizer, CHAT.slice(1), { template: '{{ add_generation_prompt }}' }), 'True');
   assert.throws(
     () => renderChat(tokenizerOf(byteLevelMetadata()), CHAT),
-    /TEMPLATE: this model came without a chat template/,
+    /TEMPLATE: the model file contains no chat template/,
   );
 });
 
+// case: C3
 test('message content is data', () => {
   const content = '{{ 1 + 1 }}{% for x in y %}<|im_end|>{# c #}';
   assert.is(renderTemplate('{{ messages[0].content }}', [{ role: 'user', content }]), content);
@@ -170,11 +172,11 @@ const LOOPS: [string, string][] = [
 ];
 
 for (const [name, template] of LOOPS) {
+  // case: C1
   test(`too much work is refused early: ${name}`, () => {
-    const start = performance.now();
-    refused('TEMPLATE_BUDGET', template, [{ role: 'user', content: '', long: 'x'.repeat(100_000) }]);
-    // 100 ms on an idle machine; test machines are not.
-    assert.ok(performance.now() - start < 2000, `${performance.now() - start} ms`);
+    const messages = [{ role: 'user', content: '', long: 'x'.repeat(100_000) }];
+    const took = cpuMillis(() => refused('TEMPLATE_BUDGET', template, messages));
+    assert.ok(took < 2000, `${took} ms; 100 on an idle machine`);
   });
 }
 
@@ -203,6 +205,7 @@ const DEEP: [string, string][] = [
 ];
 
 for (const [name, template] of DEEP) {
+  // case: C1
   test(`too much nesting is refused: ${name}`, () => void refused('TEMPLATE_DEPTH', template));
 }
 
@@ -212,6 +215,7 @@ test('nesting below the limit works', () => {
   assert.is(renderTemplate(`{{ 1${'+1'.repeat(200)} }}`, []), '201');
 });
 
+// case: C2
 test('host objects are out of reach', () => {
   assert.is(
     renderTemplate(
@@ -272,6 +276,7 @@ test('of several templates tools take tool_use, and a name chooses', () => {
   assert.is(renderChat(tokenizerOf(metadata), CHAT, { tools: [{}] }), 'T');
 });
 
+// case: C4
 test('errors of syntax and size are clear, and the next rendering works', () => {
   assert.match(refused('TEMPLATE', 'a\n{% for %}'), /the chat template failed at line 2: /);
   assert.match(refused('TEMPLATE', 'a\n\n{{ x.y }}'), /the chat template failed at line 3: 'x' is undefined/);

@@ -35,6 +35,7 @@ test('letters of Unicode 14 and before are letters everywhere', () => {
   }
 });
 
+// case: T8
 test('recent letters and digits: which of them this engine knows', () => {
   const older: string[] = [];
   for (const [version, point, letter] of RECENT) {
@@ -67,6 +68,7 @@ test('recent letters and digits: which of them this engine knows', () => {
   }
 });
 
+// case: T8
 test('case and composition: what the vocabulary cuts does not depend on them', () => {
   const tokenizer = tokenizerOf(spmMetadata());
   for (const text of ['İı', 'Σς', 'ﬁ', 'Å', 'é', 'e\u0301', '\u1e9b\u0323']) {

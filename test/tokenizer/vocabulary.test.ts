@@ -63,6 +63,7 @@ test('a model that is not known is refused by name, with the known ones', () => 
   }
 });
 
+// case: T15
 test('SPM merges the best score first and the leftmost of equals', () => {
   const tokenizer = tokenizerOf(spmMetadata());
   const pieces = (text: string): string[] => tokenizer.encode(text).map((id) => tokenizer.piece(id));
@@ -132,6 +133,7 @@ test('long words merge as short ones do', () => {
   }
 });
 
+// case: T9
 test('bytes stand in for characters without a piece; where one lacks, the character is unknown, once for a run', () => {
   const tokenizer = tokenizerOf(spmMetadata());
   assert.equal(tokenizer.encode('é').slice(1), [3 + 0xc3, 3 + 0xa9]);
@@ -141,6 +143,7 @@ test('bytes stand in for characters without a piece; where one lacks, the charac
   assert.is(without.encode('ü').length, 3);
 });
 
+// case: T9
 test('byte pieces have exactly two upper-case hexadecimal digits', () => {
   for (const wrong of ['<0x-1>', '<0xZZ>', '<0x100>', '<0x0a>', '<0x1>', '0x41', '<0x41> ']) {
     refused(() => opens([...SPM_PIECES.slice(0, 3), [wrong, 0, 6]]), /piece 3 .* byte piece/);
@@ -149,6 +152,7 @@ test('byte pieces have exactly two upper-case hexadecimal digits', () => {
   refused(() => opens([...SPM_PIECES, ['<0x41>', 0, 6]]), /are both "<0x41>"/);
 });
 
+// case: T10
 test('scores and types must be there for every piece, and finite', () => {
   const scores = SPM_PIECES.map(([, score]) => score);
   refused(() => tokenizerOf(changed(spmMetadata(), 'scores', scores.slice(1))), /scores for/);
@@ -169,15 +173,17 @@ test('scores and types must be there for every piece, and finite', () => {
   tokenizerOf(changed(spmMetadata(), 'token_type', undefined));
 });
 
+// case: T10
 test('merges name two pieces whose sum is a piece, each pair once', () => {
   refused(() => tokenizerOf(changed(byteLevelMetadata(), 'merges', ['h e', 'xyz a'])), /merge 1 needs the piece "xyz"/);
   refused(() => tokenizerOf(changed(byteLevelMetadata(), 'merges', ['h e', 'h h'])), /merge 1 needs the piece "hh"/);
   refused(() => tokenizerOf(changed(byteLevelMetadata(), 'merges', ['he'])), /merge 0 is not two pieces/);
   refused(() => tokenizerOf(changed(byteLevelMetadata(), 'merges', ['h '])), /merge 0 is not two pieces/);
-  refused(() => tokenizerOf(changed(byteLevelMetadata(), 'merges', ['h e', 'h e'])), /merge 1 is there twice/);
+  refused(() => tokenizerOf(changed(byteLevelMetadata(), 'merges', ['h e', 'h e'])), /merge 1 occurs twice/);
   refused(() => tokenizerOf(changed(byteLevelMetadata(), 'merges', undefined)), /merges is missing/);
 });
 
+// case: T11
 test('pieces are bounded in number and length, empty ones are control pieces only', () => {
   opens([['<unk>', 0, 2]]);
   refused(() => opens([]), /0 pieces/);
@@ -191,12 +197,14 @@ test('pieces are bounded in number and length, empty ones are control pieces onl
   refused(() => tokenizerOf(changed(spmMetadata(), 'tokens', 'text')), /tokens is missing/);
 });
 
+// case: D5
 test('ids of specials that are out of range are taken as absent', () => {
   const tokenizer = tokenizerOf(changed(spmMetadata(), 'padding_token_id', 4294967295));
   assert.is(tokenizer.specials.pad, undefined);
   assert.equal(tokenizer.specials, { bos: 1, eos: 2, unk: 0, pad: undefined, stop: [2] });
 });
 
+// case: T7
 test('a text beyond the limit is refused before any work', () => {
   const tokenizer = tokenizerOf(byteLevelMetadata());
   try {
@@ -217,6 +225,7 @@ test('an id outside the vocabulary is refused', () => {
   }
 });
 
+// case: T4 T5
 test('byte order marks, noncharacters and U+0000 are kept; lone surrogates become U+FFFD', () => {
   for (const tokenizer of [tokenizerOf(spmMetadata()), tokenizerOf(byteLevelMetadata())]) {
     for (const text of ['\ufeffa\ufeffb', '\uffff\ufdd0a', 'a\0b', '\u{10ffff}']) {
@@ -228,6 +237,7 @@ test('byte order marks, noncharacters and U+0000 are kept; lone surrogates becom
   }
 });
 
+// case: T3
 test('any bytes survive byte-level and byte-fallback decoding', () => {
   const spm = tokenizerOf(spmMetadata());
   const level = tokenizerOf(byteLevelMetadata());
@@ -250,6 +260,7 @@ test('every code point comes back', () => {
   }
 });
 
+// case: T12
 test('special tokens in a text are text, unless they are asked for', () => {
   const tokenizer = tokenizerOf(byteLevelMetadata());
   const end = tokenizer.specials.eos as number;
@@ -294,6 +305,7 @@ test('white space: a space before the text unless the vocabulary says otherwise'
   assert.equal(plain.encode(''), []);
 });
 
+// case: T18
 test('a first piece loses the space that encoding put there, a later one does not', () => {
   const tokenizer = tokenizerOf(spmMetadata());
   const [hello, world] = tokenizer.encode('hello world');

@@ -55,6 +55,7 @@ function codeOf(error: unknown): string {
 
 const test = suite('memory');
 
+// case: D3 M1
 test('a plan beyond the limit is refused before memory is made, and names the largest context that fits', async () => {
   const file = llamaFile().bytes();
   const { plan } = await open(file, { contextLength: 64 });
@@ -83,6 +84,7 @@ test('a plan beyond the limit is refused before memory is made, and names the la
   }
 });
 
+// case: M1
 test('a plan beyond 4 GiB is refused whatever the caller allows', async () => {
   const source = await randomModel('tinyllama', 'f32', 22);
   await refuses(open(source, { maxMemoryBytes: Number.MAX_SAFE_INTEGER }), 'MEMORY_LIMIT', String(65535 * PAGE));
@@ -143,6 +145,7 @@ test('weights take at most 1.15 times their bytes in the file for q8_0 and tq2_0
   }
 });
 
+// case: M2
 test('a host that refuses a memory, or to let it grow, gives MEMORY; the next open works', async () => {
   const file = llamaFile().bytes();
   const { Memory } = WebAssembly;
@@ -169,6 +172,7 @@ test('a host that refuses a memory, or to let it grow, gives MEMORY; the next op
   model.dispose();
 });
 
+// case: M3
 test('any allocation of a load may fail: MEMORY, and the same arena loads the model afterwards', async () => {
   const file = llamaFile({ biases: true, ropeFactors: true, shape: { layers: 1 } }).bytes();
   const arena = newArena();
@@ -194,6 +198,7 @@ test('any allocation of a load may fail: MEMORY, and the same arena loads the mo
   sameBits(await new Session(reused.decoder, arena).prefill([1, 2, 3]), expected, 'a reused arena');
 });
 
+// case: M3
 test('a session or a fork that cannot be made leaves everything as it was', async () => {
   const arena = newArena();
   const { decoder } = await loadInto(arena, memorySource(llamaFile().bytes()));
@@ -243,6 +248,7 @@ test('states that are given back are used again, and hold nothing of before', as
   sameBits(await second.prefill([4, 5]), expected, 'reused state');
 });
 
+// case: M7
 test('an arena refuses what does not fit with numbers, gives 0 for nothing, and aligns to 64', () => {
   const arena = new Arena(new WebAssembly.Memory({ initial: 1 }), 1 << 20);
   assert.is(arena.alloc(0, 'nothing'), 0);
@@ -268,6 +274,7 @@ test('an arena hands out zeros where something was released before', () => {
   assert.ok(arena.u8(at, 3000).every((byte) => byte === 0));
 });
 
+// case: M6
 test('beyond 2^31 everything works as below', async () => {
   const file = llamaFile({ type: 'TQ2_0', headType: 'Q8_0', shape: { layers: 1 } }).bytes();
   const low = newArena();

@@ -36,6 +36,7 @@ const SCALES: [FileType, number, number, number][] = [
 
 const test = suite('values of weights');
 for (const [type, bytes, scaleAt, blocks] of SCALES) {
+  // case: G16
   test(`${type}: a scale that is NaN or infinite is refused with tensor, row and block; −0 and subnormals load`, async () => {
     const row = 6; // inside the second group of four
     for (const bits of [0x7e00, 0x7c00, 0xfc00, 0xffff]) {
@@ -79,6 +80,7 @@ for (const [type, size, bits] of [['F32', 4, 0x7fc00000], ['F16', 2, 0x7e00], ['
   });
 }
 
+// case: G17
 test('TQ2_0 and I2_S: code 3 is refused with its place; Q2_0 takes it as +2', async () => {
   const tq2 = fileOf('TQ2_0');
   tq2.bytes[7 * 66 + 10] |= 0x30;
@@ -99,6 +101,7 @@ test('I2_S: a scale that is NaN is refused; its place is behind all codes', asyn
 });
 
 for (const type of ['TQ1_0', 'Q2_0', 'Q1_0'] as const) {
+  // case: G17 N13
   test(`${type}: all 256 bytes at every place of a block have a meaning, and it is the reference's`, async () => {
     const [, blockBytes, scaleAt] = SCALES.find(([name]) => name === type) as [FileType, number, number, number];
     // an embedding of 256 rows: code byte j of row r is r + j, so that every place sees every byte

@@ -119,8 +119,21 @@ export class BertEncoder implements Embedder, Classifier {
     inputs: Iterable<ClassifyInput>,
     options: ClassifyOptions = {},
   ): AsyncGenerator<Classification, void> {
-    const { maxLength, signal, stretchMs, steps, threshold, leak, initial, earlyExit, rate, counts, onStep } = options;
-    for (const [name, value] of Object.entries({ steps, threshold, leak, initial, earlyExit, rate, counts, onStep })) {
+    const { maxLength, signal, stretchMs, steps, threshold, leak, initial, earlyExit, rate, counts } = options;
+    const { onStep, onSpikes } = options;
+    for (
+      const [name, value] of Object.entries({
+        steps,
+        threshold,
+        leak,
+        initial,
+        earlyExit,
+        rate,
+        counts,
+        onStep,
+        onSpikes,
+      })
+    ) {
       if (value === undefined || value === false) continue;
       throw new OptionError('OPTION', `${name} is for classifiers that spike; this is a bert model`);
     }

@@ -39,7 +39,7 @@ export async function bertInput(
   if (!tokenizer) {
     throw new TokenizerError(
       'TOKENIZER_MISSING',
-      'this model came without a vocabulary; pass its vocab.txt by the option tokenizer, or pass ids',
+      'this model contains no vocabulary; pass its vocab.txt by the option tokenizer, or pass ids',
       { mentions: ['tokenizer', 'ids'] },
     );
   }
@@ -55,7 +55,9 @@ export async function bertInput(
 
 function given(input: Partial<ClassifyIds> | null | undefined): BertInput {
   const { ids, typeIds, mask } = input ?? {};
-  if (!Array.isArray(ids)) throw new OptionError('OPTION', 'the input is no text, no pair of texts and no { ids }');
+  if (!Array.isArray(ids)) {
+    throw new OptionError('OPTION', 'the input is neither a text, nor a pair of texts, nor { ids }');
+  }
   for (const [name, list] of Object.entries({ typeIds: typeIds ?? ids, mask: mask ?? ids })) {
     if (Array.isArray(list) && list.length === ids.length) continue;
     throw new OptionError(
@@ -94,7 +96,7 @@ async function single(
 
 function checked({ vocab, segments, trainedContext }: BertDescription, input: BertInput): BertInput {
   const { ids, typeIds } = input;
-  if (ids.length === 0) throw new SessionError('TOKEN', 'there are no ids; a text is at least [CLS] [SEP]');
+  if (ids.length === 0) throw new SessionError('TOKEN', 'there are no ids; a text has at least [CLS] [SEP]');
   if (ids.length > trainedContext) {
     throw new SessionError(
       'CONTEXT_OVERFLOW',

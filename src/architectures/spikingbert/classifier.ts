@@ -8,6 +8,7 @@ import { classifySpikes } from './spikes.ts';
 import { type SpikingBert, spikingBertProgram, type SpikingBertRecipe } from './forward.ts';
 import { rateSpikingBert } from './rate.ts';
 import { SpikingBertRun } from './run.ts';
+import { StepSpikes } from './step-spikes.ts';
 import { spikingBertWeights } from './weights.ts';
 import { type Executor, solo } from '../../threads/executor.ts';
 import { checkOptions, LIST, wrongValue } from '../../options.ts';
@@ -113,20 +114,22 @@ export class SpikingBertClassifier implements Classifier {
     const { d, w } = this.#m;
     const { steps, visible } = job;
     const tokens = job.ids.length;
-    const { earlyExit, onStep, signal, stretchMs } = options;
+    const { earlyExit, onStep, onSpikes, signal, stretchMs } = options;
     const pace = new Pace(signal, stretchMs);
     const run = new SpikingBertRun(this.#m, job.ids, job.typeIds, job);
     try {
+      const shown = onSpikes && new StepSpikes(run);
       const every = earlyExit?.every ?? EXIT_EVERY;
       const exit = earlyExit && exitRule(earlyExit.margin);
       while (run.done < steps) {
         await pace.breathe();
         this.#alive();
         const from = run.done;
-        const most = Math.min(steps - from, exit ? every - (from % every) : steps);
+        const most = shown ? 1 : Math.min(steps - from, exit ? every - (from % every) : steps);
         const stretch = pace.next(most);
         await run.advance(from === 0 ? Math.min(most, Math.max(stretch, Math.ceil(FIRST_STRETCH / tokens))) : stretch);
         pace.done(run.done - from);
+        if (onSpikes) shown?.show(onSpikes);
         for (let t = from; onStep && t < run.done; t++) {
           const firingRates = neuronsOf(d).map((n, j) => run.stepSpikes[t * (6 * d.layers + 1) + j] / (n * tokens));
           onStep({ step: t + 1, steps, firingRates, logits: Array.from(run.logits(t + 1)) });
@@ -182,10 +185,10 @@ export class SpikingBertClassifier implements Classifier {
   #job(input: ClassifyInput, options: ClassifyOptions): Job {
     const { d } = this.#m;
     const { steps = d.steps, threshold = d.threshold, leak = d.leak, initial = d.initial } = options;
-    const { earlyExit, rate, onStep } = options;
+    const { earlyExit, rate, onStep, onSpikes } = options;
     if (earlyExit) checkOptions('earlyExit', earlyExit, EARLY_EXIT_RULES, ['margin']);
-    if (rate && (earlyExit || onStep || options.counts)) {
-      throw wrongValue('rate', rate, 'no steps to look at besides: leave earlyExit, onStep and counts out');
+    if (rate && (earlyExit || onStep || onSpikes || options.counts)) {
+      throw wrongValue('rate', rate, 'no steps to look at besides: leave earlyExit, onStep, onSpikes and counts out');
     }
     const { ids, typeIds, visible } = this.#ids(input, options.maxLength);
     return { ids, typeIds, visible, steps, threshold, leak, initial };
@@ -197,12 +200,12 @@ export class SpikingBertClassifier implements Classifier {
     if (texts) {
       const [first, second] = texts;
       if (texts.length > 2 || typeof first !== 'string' || (texts.length === 2 && typeof second !== 'string')) {
-        throw new OptionError('OPTION', 'the input is no text and no pair of texts; classifyAll takes many');
+        throw new OptionError('OPTION', 'the input is neither a text nor a pair of texts; classifyAll takes many');
       }
       if (!this.#tokenizer) {
         throw new TokenizerError(
           'TOKENIZER_MISSING',
-          'this model came without a vocabulary; pass its vocab.txt by the option tokenizer, or pass ids',
+          'this model contains no vocabulary; pass its vocab.txt by the option tokenizer, or pass ids',
           { mentions: ['tokenizer', 'ids'] },
         );
       }

@@ -111,7 +111,7 @@ export function describeSpikingBert(container: Container): SpikingBertDescriptio
   const width = whole('width', 1, MAX_WIDTH);
   const heads = whole('heads', 1, MAX_HEADS);
   if (width % heads !== 0) {
-    throw new DescriptionError('DESCRIPTION', `a width of ${width} is no multiple of ${heads} heads`);
+    throw new DescriptionError('DESCRIPTION', `a width of ${width} is not a multiple of ${heads} heads`);
   }
   const classifier = tensors.get('classification.weight');
   if (!classifier) {
@@ -121,7 +121,7 @@ export function describeSpikingBert(container: Container): SpikingBertDescriptio
       'classification.weight is missing: ' +
         (distilled
           ? 'this is a checkpoint of general distillation, which has no classifier yet; distil it for a task first'
-          : 'this is no checkpoint of the classification model'),
+          : 'this is not a checkpoint of the classification model'),
     );
   }
   const classes = classifier.shape[0] ?? 0;
@@ -270,7 +270,7 @@ function checkTensors(container: Container, d: SpikingBertDescription): void {
   if (tensors.has(`${feedback}.dense.weight`)) {
     throw new DescriptionError(
       'DESCRIPTION_MISMATCH',
-      `there are weights of "${feedback}", the configuration speaks of ${d.layers} layers`,
+      `there are weights of "${feedback}", the configuration has ${d.layers} layers`,
     );
   }
   const unexpected = [...tensors.keys()].filter((name) =>
@@ -282,7 +282,7 @@ function checkTensors(container: Container, d: SpikingBertDescription): void {
   throw new DescriptionError(
     'DESCRIPTION_TENSORS',
     [missing.length ? `missing: ${list(missing)}` : '', unexpected.length ? `unexpected: ${list(unexpected)}` : '']
-      .filter(Boolean).join('; ') + '; this is no spiking BERT of this configuration',
+      .filter(Boolean).join('; ') + '; this is not a spiking BERT of this configuration',
   );
 }
 

@@ -91,11 +91,27 @@ export class SpikingBertRun {
     }
   }
 
+  /** Layers of neurons, tokens, and the tokens that a row of `rawCounts` has places for. */
+  get size(): { readonly layers: number; readonly tokens: number; readonly tokens4: number } {
+    const { layers, size: { tokens, tokens4 } } = this.#state;
+    return { layers, tokens, tokens4 };
+  }
+
+  /** Neurons of a token in layer j. */
+  features(j: number): number {
+    return layerFeatures(this.#m.d, j);
+  }
+
+  /** How often each neuron of layer j has fired so far, as it is in memory: (features, tokens4). Valid until memory grows. */
+  rawCounts(j: number): Uint16Array {
+    return this.#m.arena.u16(this.#state.counts(j, 0), this.features(j) * this.#state.size.tokens4);
+  }
+
   /** How often each neuron of layer j has fired so far: (tokens, features). */
   counts(j: number): Uint16Array {
     const { tokens, tokens4 } = this.#state.size;
-    const features = layerFeatures(this.#m.d, j);
-    const from = this.#m.arena.u16(this.#state.counts(j, 0), features * tokens4);
+    const features = this.features(j);
+    const from = this.rawCounts(j);
     const counts = new Uint16Array(tokens * features);
     for (let f = 0; f < features; f++) {
       for (let t = 0; t < tokens; t++) counts[t * features + f] = from[f * tokens4 + t];

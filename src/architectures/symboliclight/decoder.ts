@@ -14,7 +14,7 @@ import type { Arena, Ptr } from '../../wasm/arena.ts';
 import type { Kernels } from '../../wasm/kernels.ts';
 import type { SymbolicLightDescription } from './description.ts';
 import { forward, symbolicLight, symbolicLightProgram } from './forward.ts';
-import { symbolicLightBuffers, SymbolicLightState, symbolicLightStateBytes } from './state.ts';
+import { neuronsOf, symbolicLightBuffers, SymbolicLightState, symbolicLightStateBytes } from './state.ts';
 import type { SymbolicLightWeights } from './weights.ts';
 
 export interface SymbolicLightOptions {
@@ -59,12 +59,13 @@ export function symbolicLightDecoder(
     slots,
     logits: m.b.logits,
     spikeCounts: m.b.spikeCounts,
+    neurons: neuronsOf(d),
     streamWidth: d.width,
     streamAt: (t) => m.own.c + t * strideOf(d.width) * 4,
     runs: (base, length) => new SymbolicLightState(d, base).runs(length),
     pass(step, afterBlock) {
       const segments = step.segments((base) => new SymbolicLightState(d, base));
-      forward(m, segments, step.ids, step.n, SOLO, step.blocks, afterBlock);
+      forward(m, segments, step.ids, step.n, SOLO, step, afterBlock);
     },
     save(base, slot) {
       const memory = new SymbolicLightState(d, base);

@@ -215,7 +215,7 @@ function checkTensors(container: Container, d: SymbolicLightDescription): void {
   throw new DescriptionError(
     'DESCRIPTION_TENSORS',
     [missing.length ? `missing: ${list(missing)}` : '', unexpected.length ? `unexpected: ${list(unexpected)}` : '']
-      .filter(Boolean).join('; ') + '; this is no checkpoint of SymbolicLight V1',
+      .filter(Boolean).join('; ') + '; this is not a checkpoint of SymbolicLight V1',
   );
 }
 

@@ -23,8 +23,9 @@ import { forcedSpikes, type ForceSpikes } from '../../forward/forced-spikes.ts';
 import { matmul, quantize, readRow, strideOf } from '../../forward/matmul.ts';
 import { accumulate } from '../../forward/spikes.ts';
 import type { MakeProgram } from '../../threads/worker.ts';
+import { layerOffsets } from '../../forward/spike-record.ts';
 import { type Segment, statesBy, Step } from '../../forward/step.ts';
-import { type SymbolicLightBuffers, SymbolicLightState, type ThreadBuffers } from './state.ts';
+import { neuronsOf, type SymbolicLightBuffers, SymbolicLightState, type ThreadBuffers } from './state.ts';
 import type { SymbolicLightBlock, SymbolicLightWeights } from './weights.ts';
 
 /** What every thread makes its model from; plain data that can be sent to a thread. */
@@ -52,6 +53,8 @@ export interface SymbolicLight {
   /** How many fired, per token of the batch: of the stream, and in the feed-forward. */
   readonly active: Int32Array;
   readonly hiddenActive: Int32Array;
+  /** Where each layer begins in a row of a record of spikes. */
+  readonly offsets: readonly number[];
   readonly force?: ForceSpikes;
 }
 
@@ -64,7 +67,8 @@ export function symbolicLight(
 ): SymbolicLight {
   const force = forcedSparsity === undefined ? undefined : forcedSpikes(memory, forcedSparsity);
   const active = new Int32Array(PREFILL_BATCH);
-  return { k, d, w, b, own: b.threads[index], active, hiddenActive: active.slice(), force };
+  const offsets = layerOffsets(neuronsOf(d));
+  return { k, d, w, b, own: b.threads[index], active, hiddenActive: active.slice(), offsets, force };
 }
 
 /** What a thread does in a step: a pass, heads, or both. */
@@ -72,7 +76,7 @@ export function symbolicLightProgram(m: SymbolicLight, words: Int32Array): Progr
   const step = new Step(words);
   const stateOf = statesBy((base) => new SymbolicLightState(m.d, base));
   return (thread) => {
-    if (step.n > 0) forward(m, step.segments(stateOf), step.ids, step.n, thread, step.blocks);
+    if (step.n > 0) forward(m, step.segments(stateOf), step.ids, step.n, thread, step);
     if (step.heads.length > 0) head(m, step.heads, thread);
   };
 }
@@ -80,7 +84,7 @@ export function symbolicLightProgram(m: SymbolicLight, words: Int32Array): Progr
 /**
  * Runs the first n of `ids`, segment by segment of a session each. Every thread keeps the continuous streams of the batch for itself,
  * in `own.c`, and normalises and lists them whole: that costs microseconds and saves barriers. They stay there for `head`.
- * @param blocks end behind this many; `head` then answers early
+ * @param how `blocks`: end after this many; `head` then answers early. `record`: where to write which neurons fire, 0 for nowhere
  * @param afterBlock called after each block; only for finding the block at fault, on one thread
  */
 export function forward(
@@ -89,12 +93,13 @@ export function forward(
   ids: ArrayLike<number>,
   n: number,
   thread: ThreadContext,
-  blocks: number,
+  { blocks, record }: Pick<Step, 'blocks' | 'record'>,
   afterBlock?: (block: number) => void,
 ): void {
   const { k, d, w, b, own } = m;
   const width = strideOf(d.width) * 4;
   const owner = thread.index === 0;
+  const note = owner ? record : 0;
 
   if (owner) {
     for (let t = 0; t < n; t++) {
@@ -111,7 +116,7 @@ export function forward(
   thread.barrier();
   k.copy_f32(b.c, own.c, n * (width / 4));
   eachToken(segments, owner ? b.spikeCounts : null, (t, pos, counts) => {
-    list(m, b.spikes + (t * width) / 32, t, pos, 0, counts);
+    keep(m, note, t, 0, list(m, b.spikes + (t * width) / 32, t, pos, 0, counts));
   });
 
   for (let i = 0; i < blocks; i++) {
@@ -148,6 +153,7 @@ export function forward(
     if (owner) {
       eachToken(segments, b.spikeCounts, (t, pos, counts) => {
         if (counts) counts[3 * i + 1] += fired(m, t, pos, 3 * i + 1);
+        keep(m, note, t, 3 * i + 1, own.spikes);
       });
     }
 
@@ -161,13 +167,14 @@ export function forward(
       m.force?.(own.spikes, d.hidden, turn(m, pos, 3 * i + 2));
       m.hiddenActive[t] = k.active_list(own.spikes, d.hidden, lists);
       if (counts) counts[3 * i + 2] += m.hiddenActive[t];
+      keep(m, note, t, 3 * i + 2, own.spikes);
       accumulate(k, block.down, lists, m.hiddenActive[t], b.projected + t * width, b, thread);
     });
     thread.barrier();
     addNormalised(m, block.ffnNorm, block.ffnNormBias, n);
     eachToken(segments, owner ? b.spikeCounts : null, (t, pos, counts) => {
       k.threshold_f32(own.c + t * width, d.width, d.threshold, own.spikes);
-      list(m, own.spikes, t, pos, 3 * i + 3, counts);
+      keep(m, note, t, 3 * i + 3, list(m, own.spikes, t, pos, 3 * i + 3, counts));
     });
     afterBlock?.(i);
   }
@@ -237,13 +244,21 @@ function fired(m: SymbolicLight, t: number, pos: number, layer: number): number 
   return force?.(own.spikes, d.width, turn(m, pos, layer)) ?? count;
 }
 
-/** Lists who fired among the spikes of token t. */
-function list(m: SymbolicLight, spikes: Ptr, t: number, pos: number, layer: number, counts: Float64Array | null): void {
+/** Lists who fired among the spikes of token t. @returns where their bits are */
+function list(m: SymbolicLight, spikes: Ptr, t: number, pos: number, layer: number, counts: Float64Array | null): Ptr {
   const { k, d, own, force } = m;
   const bits = force ? own.spikes : spikes;
   force?.(bits, d.width, turn(m, pos, layer));
   m.active[t] = k.active_list(bits, d.width, own.lists + t * strideOf(d.width) * 4);
   if (counts) counts[layer] += m.active[t];
+  return bits;
+}
+
+/** Writes the bits of a layer into the record of spikes, where there is one. */
+function keep({ k, offsets }: SymbolicLight, record: Ptr, t: number, layer: number, bits: Ptr): void {
+  if (record === 0) return;
+  const row = offsets[offsets.length - 1];
+  k.copy_f32(bits, record + t * row + offsets[layer], (offsets[layer + 1] - offsets[layer]) / 4);
 }
 
 /** c = LayerNorm(c + projected), all rows of the batch, for this thread. */

@@ -56,6 +56,11 @@ export interface SymbolicLightBuffers extends ColumnScratch {
   readonly threads: readonly ThreadBuffers[];
 }
 
+/** Neurons of each layer: the encoder, then mixer, feed-forward and output of each block. */
+export function neuronsOf({ layers, width, hidden }: SymbolicLightDescription): number[] {
+  return [width, ...Array.from({ length: layers }, () => [width, hidden, width]).flat()];
+}
+
 /** Positions after the anchors that a session keeps: the window, itself, and a batch that is being read. */
 export function ringOf(d: SymbolicLightDescription): number {
   return d.window + PREFILL_BATCH;

@@ -22,10 +22,10 @@ export class Config {
     try {
       value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
     } catch (cause) {
-      throw new DescriptionError('DESCRIPTION', `${name} is no JSON: ${String(cause)}`, { cause });
+      throw new DescriptionError('DESCRIPTION', `${name} is not JSON: ${String(cause)}`, { cause });
     }
     if (isObject(value)) return new Config(value, name);
-    throw new DescriptionError('DESCRIPTION', `${name} is no JSON object`);
+    throw new DescriptionError('DESCRIPTION', `${name} is not a JSON object`);
   }
 
   has(key: string): boolean {

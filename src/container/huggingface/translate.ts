@@ -191,6 +191,8 @@ function wrongType(source: ByteSource, { name, type }: TensorInfo): ModelFileErr
 function unknownTensor(source: ByteSource, { name }: TensorInfo, { classes }: HuggingFaceTable): DescriptionError {
   return new DescriptionError(
     'DESCRIPTION_TENSORS',
-    `${source.name}: tensor ${quote(name)} has no place in ${classes[0]}; the model is of another kind, or was changed`,
+    `${source.name}: tensor ${quote(name)} does not belong in ${
+      classes[0]
+    }; the model is of another kind, or was changed`,
   );
 }

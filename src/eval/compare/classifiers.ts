@@ -114,7 +114,7 @@ export async function pairedSamples(
       return { a: left, b: right, ...(parts && { text: whole.slice(0, MOST_TEXT) }) };
     });
     if (record.a.line !== sample.line || record.a.label !== sample.label) {
-      throw new DatasetError('EVAL_LOG', `record ${sample.index} is not of line ${sample.line}; begin a new log`);
+      throw new DatasetError('EVAL_LOG', `record ${sample.index} is not of line ${sample.line}; start a new log`);
     }
     records.push(record);
     if (record.a.predicted === record.b.predicted) agreed++;

@@ -93,7 +93,7 @@ export async function compare(a: Side, b: Side, options: TaskOptions): Promise<C
 export async function compare(a: Side, b: Side, options: TextOptions | TaskOptions): Promise<CompareResult> {
   const given = (name: string): boolean => (options as unknown as Record<string, unknown> | null)?.[name] !== undefined;
   if (given('text') === given('task')) {
-    throw new OptionError('OPTION', 'compare needs one of text and task: what is compared on');
+    throw new OptionError('OPTION', 'compare needs either a text or a task');
   }
   checkOptions('compare', options, given('text') ? TEXT_RULES : TASK_RULES, given('text') ? [] : ['samples']);
   const { signal } = options;
@@ -193,7 +193,7 @@ async function windowScorer(
     missing(`${OF_ROWS}, ${OF_TOKENS}`, 'the two have different vocabularies; bits per byte are compared instead');
     return null;
   }
-  missing('memory, spikes, energy', 'a server does not say what it takes');
+  missing('memory, spikes, energy', 'a server does not report it');
   missing('speed.prefillTps', 'of a server only the time to the first piece of text is known');
   if (a.kind === 'remote' && b.kind === 'remote') {
     missing(`${OF_ROWS}, ${OF_TOKENS}`, 'both are servers, whose vocabularies are not known');

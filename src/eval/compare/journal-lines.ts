@@ -53,7 +53,7 @@ export async function readJournal(
     }
     if (!whole) break;
     const value = parsed(text);
-    const wrong = new DatasetError('EVAL_LOG', `${name}: line ${number} is damaged; remove it or begin a new journal`);
+    const wrong = new DatasetError('EVAL_LOG', `${name}: line ${number} is damaged; remove it or start a new journal`);
     if (!value) throw wrong;
     if (number === 1) {
       checkRun(value, run, name);

@@ -111,7 +111,7 @@ function whyUnable(rule: GateRule, change: Change | null): string | null {
   const { metric, better, relative, maxWorsening, leastEffect, confidence } = rule;
   if (!change || !Number.isFinite(change.baseline)) return 'matches no figure of the baseline, so it could not fail';
   if (relative && change.baseline === 0) {
-    return 'cannot fail: its baseline is 0, of which there is no share; leave relative out';
+    return 'cannot fail: its baseline is 0, so a relative change is undefined; omit relative';
   }
   const worst = better === 'lower' ? Infinity : change.baseline - (LEAST.test(metric) ? -1 : 0);
   const worsening = relative ? worst / Math.abs(change.baseline) : worst;

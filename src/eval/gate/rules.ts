@@ -58,7 +58,9 @@ export function readGates(value: unknown, name: string): Gates {
   const [extra] = Object.keys(rest);
   if (extra !== undefined) throw fail(`${JSON.stringify(extra.slice(0, 60))} is not known; there are rules and golden`);
   if (!Array.isArray(rules) || !Array.isArray(golden)) throw fail('rules and golden have to be lists');
-  if (rules.length + golden.length === 0) throw fail('there is no rule and no golden item, so nothing could ever fail');
+  if (rules.length + golden.length === 0) {
+    throw fail('there is neither a rule nor a golden item, so the gate could never fail');
+  }
   if (rules.length + golden.length > MOST_RULES) {
     throw fail(`${rules.length + golden.length} rules and golden items, at most ${MOST_RULES}`);
   }

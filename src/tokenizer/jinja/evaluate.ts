@@ -119,7 +119,7 @@ export class Evaluator {
           ? of(node.no)
           : new Undefined('the inline if-expression evaluated to false and no else section was defined.');
       case 'reference':
-        return fail('a namespace field is no value here');
+        return fail('a namespace field is not a value here');
     }
   }
 

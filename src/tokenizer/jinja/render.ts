@@ -139,7 +139,7 @@ export class Renderer extends Evaluator {
       case 'scope': {
         const inner = this.#enter(node.frame, scope);
         if (node.autoescape && truth(this.evaluate(node.autoescape, inner))) {
-          fail('autoescape is not supported; chats are no HTML');
+          fail('autoescape is not supported; chats are not HTML');
         }
         return this.#run(node.body, inner, out);
       }

@@ -47,7 +47,7 @@ function template(step: Json, vocabulary: Vocabulary): Frame {
     const { id } = object(piece.SpecialToken, name, 'a special token of a template');
     const token = typeof id === 'string' && Object.hasOwn(tokens, id) ? tokens[id] as Json : undefined;
     if (!Array.isArray(token?.ids)) {
-      return refuse(name, `the post-processor adds ${shown(id)}, which is no special token of its`);
+      return refuse(name, `the post-processor adds ${shown(id)}, which is not one of its special tokens`);
     }
     return token.ids.map((one: unknown) => named([id, one], vocabulary));
   });
@@ -57,7 +57,7 @@ function template(step: Json, vocabulary: Vocabulary): Frame {
 function named(pair: unknown, { name, pieces }: Vocabulary): number {
   const [piece, id] = Array.isArray(pair) ? pair as unknown[] : [];
   if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id >= pieces.length) {
-    return refuse(name, `the post-processor adds ${shown(piece)} with the id ${shown(id)}, which is no piece`);
+    return refuse(name, `the post-processor adds ${shown(piece)} with the id ${shown(id)}, which is not a piece`);
   }
   return id;
 }

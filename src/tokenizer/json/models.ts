@@ -23,7 +23,7 @@ function typeOf(model: Json, name: string): string {
   if (has('merges')) return 'BPE';
   if (has('unk_token', 'continuing_subword_prefix', 'max_input_chars_per_word')) return 'WordPiece';
   if (has('unk_token')) return 'WordLevel';
-  return refuse(name, `the model has no type, and its fields are those of none of ${TYPES.join(', ')}`);
+  return refuse(name, `the model has no type, and its fields match none of ${TYPES.join(', ')}`);
 }
 
 /** @throws {TokenizerError} `TOKENIZER` for a model that is malformed or of an unknown kind */

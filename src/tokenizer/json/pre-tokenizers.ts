@@ -209,7 +209,7 @@ function metaspace(step: Json, name: string): Step {
   if (!['first', 'never', 'always'].includes(scheme) || (step.add_prefix_space === false && scheme !== 'never')) {
     refuse(
       name,
-      `prepend_scheme ${shown(scheme)} of a Metaspace is not first, never or always as add_prefix_space says`,
+      `prepend_scheme ${shown(scheme)} of a Metaspace is not first, never or always, as add_prefix_space demands`,
     );
   }
   const marks: Finder = (text) => {

@@ -51,7 +51,7 @@ export function readSteps<T>(
     const next = open.shift();
     if (next === null || next === undefined) continue;
     const its = object(next, name, `a step of the ${what}s`);
-    let type = String(its.type);
+    let type = typeof its.type === 'string' ? its.type : shown(its.type);
     const known = (): boolean => type === 'Sequence' || Object.hasOwn(makers, type);
     if (!known()) type = guesses.find(([, ...fields]) => fields.every((field) => field in its))?.[0] ?? type;
     if (!known()) {
@@ -106,7 +106,7 @@ export function finder(step: Json, name: string): Finder {
   const literal = pattern.String;
   const source = literal ?? pattern.Regex;
   if (typeof source !== 'string' || source.length > MAX_PATTERN_CHARS) {
-    refuse(name, `the pattern of ${label(step)} is no String or Regex of at most ${MAX_PATTERN_CHARS} characters`);
+    refuse(name, `the pattern of ${label(step)} is not a String or Regex of at most ${MAX_PATTERN_CHARS} characters`);
   }
   if (typeof literal === 'string' && literal !== '') {
     return (text) => {

@@ -5,7 +5,7 @@
 import { MAX_PIECE_BYTES, MAX_VOCAB, MAX_VOCAB_CHARS } from '../../limits.ts';
 import { CONTROL, NORMAL, refuse, UNUSED, USER_DEFINED, type Vocabulary } from '../vocabulary.ts';
 import type { Normal } from './normalizers.ts';
-import { flag, type Json, object, words } from './steps.ts';
+import { flag, type Json, object, shown, words } from './steps.ts';
 
 /** What the model of a tokenizer.json knows. */
 export interface ModelPieces {
@@ -45,8 +45,7 @@ export function modelPieces(listed: readonly (readonly [unknown, unknown])[], na
   if (listed.length > MAX_VOCAB) refuse(name, `${listed.length} pieces, at most ${MAX_VOCAB} are accepted`);
   for (const [piece, id] of listed) {
     if (typeof id !== 'number' || !Number.isInteger(id) || id < 0 || id >= MAX_VOCAB) {
-      const text = JSON.stringify(piece)?.slice(0, 40);
-      refuse(name, `the piece ${text} has the id ${String(id)}; ids are 0 to ${MAX_VOCAB - 1}`);
+      refuse(name, `the piece ${shown(piece)} has the id ${shown(id)}; ids are 0 to ${MAX_VOCAB - 1}`);
     }
     if (typeof piece !== 'string') refuse(name, `piece ${id} is not a string`);
     checkLength(piece, id, name);

@@ -129,7 +129,7 @@ export class SampleFeed implements Feed<LabelledBatch> {
 
   restore({ epoch, taken, generator, digest, phase = -1 }: DataState): void {
     if (digest !== this.#digest) {
-      throw new DistillError('CHECKPOINT', 'the run was begun with other data, --batch or --tokens; give it the same');
+      throw new DistillError('CHECKPOINT', 'the run was started with other data, --batch or --tokens; give the same');
     }
     this.#rng.restore(generator);
     this.#generator = generator;
@@ -139,7 +139,7 @@ export class SampleFeed implements Feed<LabelledBatch> {
     if (phase < 0) return;
     this.#shuffle(phase);
     if (!Number.isInteger(taken) || taken < 0 || taken > this.#order.length) {
-      throw new DistillError('CHECKPOINT', `the run stands at batch ${taken} of ${this.#order.length}`);
+      throw new DistillError('CHECKPOINT', `the run is at batch ${taken} of ${this.#order.length}`);
     }
     for (let i = 0; i < taken; i++) this.#rng.next();
   }

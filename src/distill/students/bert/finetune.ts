@@ -48,11 +48,11 @@ export async function finetune(options: FinetuneOptions): Promise<FinetuneResult
   const settings = finetuneSettings(options);
   const folder = diskFolder(dir);
   const from = await loadCheckpoint(folder, (text) => onEvent?.({ kind: 'note', text }));
-  if (resume && !from) throw new DistillError('CHECKPOINT', `${dir} holds no checkpoint to go on from`);
+  if (resume && !from) throw new DistillError('CHECKPOINT', `${dir} contains no checkpoint to resume from`);
   if (!resume && from) {
     throw new DistillError(
       'CHECKPOINT',
-      `${dir} holds a run of ${from.run.step} steps; resume it, or use another folder`,
+      `${dir} contains a run of ${from.run.step} steps; resume it, or use another folder`,
     );
   }
   const source = await resolveSource(options.base, { signal });

@@ -58,7 +58,7 @@ export async function readBert(
   const container = await openModelContainer(source, { signal });
   try {
     if (container.metadata.get('general.architecture') !== BERT) {
-      throw new OptionError('OPTION', `${source.name} is no dense BERT; the teacher of a spiking BERT has to be one`);
+      throw new OptionError('OPTION', `${source.name} is not a dense BERT; the teacher of a spiking BERT must be one`);
     }
     const d = describeBert(container);
     return await readWeights(modules, container.source ?? source, container, d, signal);

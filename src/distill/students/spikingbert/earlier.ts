@@ -27,7 +27,7 @@ export async function begin(
   if (found === null) return null;
   throw new DistillError(
     'CHECKPOINT',
-    `${folder.path} holds a run of ${found.run.step} steps; resume it, or use another folder`,
+    `${folder.path} contains a run of ${found.run.step} steps; resume it, or use another folder`,
   );
 }
 
@@ -39,9 +39,9 @@ export async function earlierRun({ init, onEvent }: DistillClassifierOptions): P
 }
 
 function ofKind(found: Checkpoint | null, { path }: RunFolder): Checkpoint {
-  if (found === null) throw new DistillError('CHECKPOINT', `${path} holds no checkpoint to go on from`);
+  if (found === null) throw new DistillError('CHECKPOINT', `${path} contains no checkpoint to resume from`);
   if (found.run.options.described === undefined) {
-    throw new DistillError('CHECKPOINT', `${path} holds a run of another kind of student`);
+    throw new DistillError('CHECKPOINT', `${path} contains a run of another kind of student`);
   }
   return found;
 }

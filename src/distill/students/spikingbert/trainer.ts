@@ -127,7 +127,7 @@ export function firstState(student: SpikingStudent, real: ReadonlyMap<string, Fl
     const { key, shape } = slot;
     if (key.endsWith('.scale')) continue;
     const values = real.get(key);
-    if (!values) throw new OptionError('OPTION', `the student's ${key} has no first value`);
+    if (!values) throw new OptionError('OPTION', `the student's ${key} has no initial value`);
     const scale = student.weights === 'none' ? null : scaleSlot(slots, slot);
     if (student.weights === 'none' || !scale) {
       tensors.set(key, { shape, data: values });

@@ -256,7 +256,7 @@ function cholesky(a: Float64Array, n: number): void {
       for (let p = 0; p < j; p++) sum -= a[i * n + p] * a[j * n + p];
       if (i !== j) a[i * n + j] = sum / a[j * n + j];
       else if (sum > 0) a[i * n + i] = Math.sqrt(sum);
-      else throw new DistillError('DISTILL', 'the rates of the student are no numbers; its teacher overflows');
+      else throw new DistillError('DISTILL', 'the rates of the student are not finite; its teacher overflows');
     }
   }
 }

@@ -205,7 +205,7 @@ export class Windows {
     if (!Number.isInteger(taken) || taken < 0 || taken > this.#order.length) {
       throw new DistillError(
         'CHECKPOINT',
-        `the run stands at window ${taken} of ${this.#order.length}`,
+        `the run is at window ${taken} of ${this.#order.length}`,
       );
     }
     this.#epoch = epoch;

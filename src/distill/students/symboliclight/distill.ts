@@ -271,7 +271,7 @@ async function begin(folder: RunFolder, options: DistillOptions): Promise<Checkp
   if (found === null) return null;
   throw new DistillError(
     'CHECKPOINT',
-    `${folder.path} holds a run of ${found.run.step} steps; resume it, or use another folder`,
+    `${folder.path} contains a run of ${found.run.step} steps; resume it, or use another folder`,
   );
 }
 
@@ -299,7 +299,7 @@ function checkpointIn(folder: RunFolder, { onEvent }: DistillOptions): Promise<C
 
 /** @throws {DistillError} `CHECKPOINT` where there is none, or one of another student than the options describe */
 function ofShape(found: Checkpoint | null, { path }: RunFolder, options: DistillOptions): Checkpoint {
-  if (found === null) throw new DistillError('CHECKPOINT', `${path} holds no checkpoint to go on from`);
+  if (found === null) throw new DistillError('CHECKPOINT', `${path} contains no checkpoint to resume from`);
   sameShape(found.run.options.student as Partial<StudentConfig> | undefined, options);
   return found;
 }
@@ -309,7 +309,7 @@ function sameShape(kept: Partial<StudentConfig> | undefined, { student }: Distil
   for (const [name, value] of Object.entries(student ?? {})) {
     const own = kept?.[name as keyof StudentConfig];
     if (kept === undefined || own === value) continue;
-    throw new DistillError('CHECKPOINT', `the student to go on with has ${name} ${own}, not ${String(value)}`);
+    throw new DistillError('CHECKPOINT', `the student to continue with has ${name} ${own}, not ${String(value)}`);
   }
 }
 

@@ -32,7 +32,7 @@ export async function train(parts: TrainParts): Promise<TrainResult> {
   if (held.length < settings.batch) {
     throw new OptionError(
       'OPTION',
-      `the text that is kept for measuring has ${held.length} windows of ${settings.seq}, at least one batch of ` +
+      `the held-out text has ${held.length} windows of ${settings.seq}, at least one batch of ` +
         `${settings.batch} is needed; use a longer text, a larger --holdout or --eval-data`,
     );
   }

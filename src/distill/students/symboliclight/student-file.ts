@@ -59,7 +59,7 @@ function shapeOf(d: SymbolicLightDescription, { tensors }: Container, path: stri
   if (d.kind !== 'symboliclight' || d.variant !== '0.8b' || !d.attention || !d.dynamicPrior) {
     throw new DistillError(
       'CHECKPOINT',
-      `${path} is no student of ternspike distill; name its file, or its run's folder`,
+      `${path} is not a student of ternspike distill; give its file, or its run's folder`,
     );
   }
   const blocks = tensors.get('blocks.0.ffn.up.weight')?.type ?? '';
