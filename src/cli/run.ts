@@ -68,7 +68,7 @@ export const run: Command = command(
       'ternspike run "Once upon a time" -n 160 --temp 0 --json',
       'echo "One day, Tom" | ternspike run --seed 1 --stop "The end"',
       'ternspike run "Is a cat an animal?" --choice yes --choice no',
-      'ternspike run "Today is " --regex "[0-9]{4}-[0-9]{2}-[0-9]{2}" --logprobs 3 --json',
+      'ternspike run "Today is " --regex "[0-9]{4}-[0-9]{2}" --logprobs 3 --json',
       'ternspike run "Lily had a dog." -n 40 --save-session lily.session',
       'ternspike run "Then" --load-session lily.session --overflow slide',
       'ternspike run -m chat.gguf --chat "Why is the sky blue?" --system "Be brief."',

@@ -106,7 +106,7 @@ test('what a folder lacks is named', async () => {
   await refuses(open(BYTES), 'DESCRIPTION', 'config.json');
   await refuses(open(join(folder, 'nothing')), 'IO', 'nothing');
   const broken = await filled('broken', { 'pytorch_model.bin': BYTES, 'config.json': '{"hidden_size": 40' });
-  await refuses(open(broken), 'DESCRIPTION', 'no JSON');
+  await refuses(open(broken), 'DESCRIPTION', 'not JSON');
   const large = await filled('large', { 'pytorch_model.bin': BYTES, 'config.json': ' '.repeat(2 << 20) });
   await refuses(open(large), 'IO', '1048576');
   const words = await filled('words', { 'pytorch_model.bin': BYTES, 'config.json': CONFIG, 'vocab.txt': 'a\nb\n' });
@@ -165,7 +165,7 @@ test('numbers of a configuration are held to their ranges', async () => {
   await bad({ num_hidden_layers: 3 }, 'DESCRIPTION_TENSORS', 'network_s13');
   await bad({ intermediate_size: 80 }, 'DESCRIPTION_MISMATCH', 'network_s5.dense.weight', '72 × 40', '80 × 40');
   await bad({ vocab_size: 61 }, 'DESCRIPTION_MISMATCH', 'word_embeddings', '60 × 40', '61 × 40');
-  await refuses(open(BYTES, { config: '[1, 2]' }), 'DESCRIPTION', 'no JSON object');
+  await refuses(open(BYTES, { config: '[1, 2]' }), 'DESCRIPTION', 'not a JSON object');
   await refuses(
     open(BYTES, { config: { a: Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [i, i])) } }),
     'DESCRIPTION',

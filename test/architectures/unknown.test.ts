@@ -27,7 +27,7 @@ test('a Hugging Face folder is refused by its model_type and architectures, and 
     [{ model_type: 'gpt2' }, 'model_type', 'gpt2', 'LlamaForCausalLM'],
     [{ architectures: ['GPT2LMHeadModel'] }, 'GPT2LMHeadModel', 'LlamaForCausalLM'],
     [{ hidden_size: 4 }, 'neither model_type nor architectures', 'llama'],
-    [undefined, 'no config.json', 'llama'],
+    [undefined, 'nor a config.json', 'llama'],
   ];
   for (const [config, ...words] of cases) {
     const error = await refuses(open(folder(config)), 'ARCHITECTURE', ...words);

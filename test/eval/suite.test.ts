@@ -64,7 +64,7 @@ suites('anything else is refused with its place', async () => {
   await bad({ comparisons: [GOOD.comparisons[0], GOOD.comparisons[0]] }, 'SUITE', 'two comparisons');
   await bad({ comparisons: [{ ...GOOD.comparisons[0], prompts: [] }] }, 'SUITE', 'prompts');
   await bad({ comparisons: [{ ...GOOD.comparisons[0], rounds: 1.5 }] }, 'SUITE', 'rounds', '1.5');
-  await bad({ gates: { rules: [] } }, 'GATE', 'no rule');
+  await bad({ gates: { rules: [] } }, 'GATE', 'neither a rule');
   await bad({ prices: { perHour: -1 } }, 'SUITE', 'prices.perHour');
   await refuses(Promise.resolve().then(() => readSuite([], 's')), 'SUITE', 'object');
   await refuses(Promise.resolve().then(() => readSuite({ models: {} }, 's')), 'SUITE', 'data is missing');

@@ -128,7 +128,7 @@ sharedTest(
     await refuses(model.classify(['a', null] as never), 'OPTION', 'null');
     await refuses(model.classify(['a', 'b', 'c'] as never), 'OPTION', 'array of 3');
     await refuses(model.classify([] as never), 'OPTION', 'array of 0');
-    for (const input of [null, undefined, 7, {}]) await refuses(model.encode(input as never), 'OPTION', 'no { ids }');
+    for (const input of [null, undefined, 7, {}]) await refuses(model.encode(input as never), 'OPTION', 'nor { ids }');
   },
 );
 
