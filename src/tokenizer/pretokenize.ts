@@ -195,34 +195,73 @@ export function preTokenizerNames(patterns: readonly string[], wholeWords: boole
 /** A function that cuts a text into words by the patterns. */
 export function splitter(patterns: readonly string[]): (text: string) => string[] {
   // JavaScript's \s has U+FEFF and lacks U+0085; the originals mean the Unicode property.
-  const compiled = (): RegExp[] =>
-    patterns.map((pattern) =>
-      new RegExp(pattern.replaceAll('\\s', '\\p{White_Space}').replaceAll('\\S', '\\P{White_Space}'), 'gu')
-    );
-  const regexes = compiled();
-  const cut = (text: string, by: readonly RegExp[]): string[] =>
-    by.reduce(
+  const regexes = patterns.map((pattern) =>
+    new RegExp(pattern.replaceAll('\\s', '\\p{White_Space}').replaceAll('\\S', '\\P{White_Space}'), 'gu')
+  );
+  const cut = (text: string): string[] =>
+    regexes.reduce(
       (words, regex) => words.length === 1 ? split(words[0], regex) : words.flatMap((word) => split(word, regex)),
       [text],
     );
   return (text) => {
     try {
-      return cut(text, regexes);
+      return cut(text);
     } catch (cause) {
       if (!(cause instanceof RangeError)) throw cause;
     }
+    // a host may give up on a run of millions, for want of memory; those of spaces say nothing more than thousands
     try {
-      // V8 was seen to give up once on a run that it matches at other times; a fresh pattern is tried before a text is refused
-      return cut(text, compiled());
+      const words = withShortRuns(text, cut);
+      if (words) return words;
     } catch (cause) {
       if (!(cause instanceof RangeError)) throw cause;
-      throw new TokenizerError(
-        'TEXT_TOO_LONG',
-        'a run of text without a break exceeds what this host can match; encode it in parts',
-        { cause },
-      );
     }
+    throw new TokenizerError(
+      'TEXT_TOO_LONG',
+      'a run of text without a break exceeds what this host can match; encode it in parts',
+    );
   };
+}
+
+/** Spaces that stay of a longer run. No pattern counts so many. */
+const SHORT_RUN = 1024;
+
+/**
+ * Cuts a text in which long runs of spaces are short, and makes them long again: no pattern counts spaces, so a run is cut at its ends
+ * alone, however long it is. Null where a run was cut within.
+ */
+export function withShortRuns(text: string, cut: (text: string) => string[]): string[] | null {
+  let short = '';
+  let from = 0;
+  /** Where the middle of a run is in the short text, and what it lacks. */
+  const runs: { readonly at: number; readonly lacks: number }[] = [];
+  for (let start = text.indexOf(' '); start >= 0;) {
+    let end = start + 1;
+    while (text.charCodeAt(end) === 0x20) end++;
+    if (end - start > SHORT_RUN) {
+      short += text.slice(from, start + SHORT_RUN);
+      runs.push({ at: short.length - SHORT_RUN / 2, lacks: end - start - SHORT_RUN });
+      from = end;
+    }
+    start = text.indexOf(' ', end);
+  }
+  short += text.slice(from);
+  let at = 0;
+  let next = 0;
+  const words: string[] = [];
+  for (const word of cut(short)) {
+    const end = at + word.length;
+    let whole = word;
+    while (next < runs.length && runs[next].at < end) {
+      if (word.length < SHORT_RUN - 2) return null;
+      const place = runs[next].at - at + (whole.length - word.length);
+      whole = whole.slice(0, place) + ' '.repeat(runs[next].lacks) + whole.slice(place);
+      next++;
+    }
+    words.push(whole);
+    at = end;
+  }
+  return words;
 }
 
 function split(text: string, regex: RegExp): string[] {

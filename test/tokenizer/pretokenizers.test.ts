@@ -8,6 +8,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { MetadataValue } from '../../src/container/tensor.ts';
 import { tokenizerFromMetadata } from '../../src/tokenizer/open.ts';
+import { preTokenizer, splitter, withShortRuns } from '../../src/tokenizer/pretokenize.ts';
 import { checkout } from '../house/checkout.ts';
 
 interface Answers {
@@ -30,6 +31,23 @@ test('there are answers for all of them', () => {
   assert.ok(Object.keys(ids).length >= 18, Object.keys(ids).join());
   assert.ok(strings.length >= 20);
   assert.is(new Set(Object.values(ids).map((list) => JSON.stringify(list))).size > 10, true, 'they do differ');
+});
+
+test('long runs of spaces are cut as short ones are, by every pattern', () => {
+  const run = ' '.repeat(3001);
+  const texts = [
+    run,
+    `a${run}b`,
+    `${run}\n${run}`,
+    `1${run}. ${run}${run}x\t${run}\r\n`,
+    `\n\n${run}é${' '.repeat(1024)}5`,
+  ];
+  for (const pre of Object.keys(ids)) {
+    const { way } = preTokenizer(pre, { pieces: 0 });
+    const cut = splitter(way.patterns);
+    for (const text of texts) assert.equal(withShortRuns(text, cut), cut(text), `${pre}: ${text.trim().slice(0, 9)}`);
+    assert.is(withShortRuns(run, (short) => [...short]), null, 'a pattern that takes spaces one by one is not trusted');
+  }
 });
 
 for (const [pre, expected] of Object.entries(ids)) {
