@@ -184,6 +184,7 @@ test('several models under names, keys from the environment, and where it may li
   assert.is(await ended, 130);
 });
 
+// case: S22
 test('wrong usage and refusals', async () => {
   const path = files.file('model.gguf', speakingModel());
   const run = (...args: string[]) => ternspike(['serve', ...args], { env: { TERNSPIKE_API_KEY: '' } });

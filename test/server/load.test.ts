@@ -74,7 +74,7 @@ async function settled(app: Server['app'], running: number): Promise<void> {
   assert.equal([found, waiting], [running, 0]);
 }
 
-// case: S14
+// case: S14 S20
 test('places are as many as sessions; more wait in their order, and no more than the queue takes', async () => {
   await serving(stories({ parallel: 2 }), { queue: 3 }, async ({ ask, app, json }) => {
     const controllers = Array.from({ length: 2 }, () => new AbortController());
@@ -96,6 +96,8 @@ test('places are as many as sessions; more wait in their order, and no more than
     assert.equal((await full.json() as Answer).error.code, 'queue_full');
     const health = await ask('/health');
     assert.is(health.status, 200);
+    const figures = await (await ask('/metrics')).text();
+    assert.ok(figures.length > 100 && !figures.includes('One day'), 'figures, and nothing that was asked');
     controllers[0].abort();
     await Promise.all(waiting);
     assert.equal(order, [0, 1, 2]);
