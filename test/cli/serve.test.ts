@@ -84,11 +84,14 @@ async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
   assert.unreachable('nothing came of it in time');
 }
 
-test('the bundled model is there as default, streams, and SIGTERM ends the server when answers are over', async () => {
+test('the bundled models are there as default and sentiment; answers stream, and SIGTERM ends the server when answers are over', async () => {
   const { url, child, ended, log } = await serve();
   assert.match(url, /^http:\/\/127\.0\.0\.1:\d+$/);
   const { data } = await (await fetch(`${url}/v1/models`)).json() as Answer;
-  assert.equal(data.map(({ id }: Answer) => id), ['default']);
+  assert.equal(data.map(({ id }: Answer) => id), ['default', 'sentiment']);
+  const judged = await (await post(`${url}/v1/classify`, { model: 'sentiment', input: 'a gorgeous, witty movie' }))
+    .json() as Answer;
+  assert.is(judged.data[0].label, 'positive');
   const asked = { prompt: 'Once upon a time', seed: 1, max_tokens: 60, logit_bias: { 1: -100 } };
   const whole = await (await post(`${url}/v1/completions`, asked)).json() as Answer;
   const stream = await post(`${url}/v1/completions`, { ...asked, stream: true });

@@ -243,7 +243,7 @@ jaxTest(test, 'bad configurations, options, batches and states are refused', asy
   const less = new Map([...tensors].filter(([key]) => key !== 'adam.m.blocks.0.ffn.up.weight'));
   await refused(trainer.load({ step: at, tensors: less }), 'TRAINER', 'adam.m.blocks.0.ffn.up.weight', 'missing');
   const [one, two] = [trainer.step([batches[0]], 1e-3, HARD), trainer.step([batches[0]], 1e-3, HARD)];
-  await refused(two, 'TRAINER', 'at work');
+  await refused(two, 'TRAINER', 'is busy');
   await one;
 });
 

