@@ -82,9 +82,7 @@ function page(rows, found) {
       lines.push('', `## ${row.section}`, '', '| | what happens | what we do | held by |', '|---|---|---|---|');
       continue;
     }
-    const held = (found.get(row.id) ?? []).map(({ place, name }) =>
-      `[${place.slice(place.indexOf('/') + 1)}](../${place})${name ? `: ${escaped(name)}` : ''}`
-    );
+    const held = (found.get(row.id) ?? []).map(({ place, name }) => `\`${place}\`${name ? `: ${escaped(name)}` : ''}`);
     lines.push(
       `| ${row.id} | ${escaped(row.happens)} | ${escaped(row.answer)} | ${
         held.join('; ') || (row.reason === 'server' ? SERVER : `no test: ${row.reason}`)
