@@ -9,7 +9,6 @@ const COMMANDS = {
   'ai-sdk': ['AI SDK', ['test/ai-sdk/all.mjs']],
   bundlers: ['package and bundlers', ['test/bundlers/all.mjs']],
   clients: ['clients of the server', ['test/clients/all.mjs']],
-  'ai-sdk': ['the AI SDK', ['test/ai-sdk/all.mjs']],
   fuzz: ['changed files', ['build/test/fuzz/main.js', '--seed', '1', '--minutes', '0.5']],
   lives: ['lives', ['--expose-gc', 'build/test/lives.js', '--rounds', '30']],
   locks: ['lock files', ['test/locks.mjs']],
