@@ -55,7 +55,7 @@ function checkConstants(path, end) {
   }
 }
 
-/** Lines are short, because an uncaught error prints one of them; stacks are read by the source maps, which name files of src/. */
+/** Lines are short, because an uncaught error prints one of them: esbuild joins small files to one line, so the limit is well below it; stacks are read by the source maps, which name files of src/. */
 const SHARED = {
   outdir: 'dist',
   bundle: true,
@@ -67,7 +67,7 @@ const SHARED = {
   minifySyntax: true,
   minifyWhitespace: true,
   minifyIdentifiers: true,
-  lineLimit: 400,
+  lineLimit: 120,
   sourcemap: 'linked',
   sourcesContent: false,
   legalComments: 'none',
@@ -227,6 +227,7 @@ async function page() {
   const shared = {
     ...SHARED,
     outdir: out,
+    lineLimit: undefined, // browsers show no lines of scripts
     platform: 'browser',
     sourcemap: false,
     plugins: [WITHOUT_SCRIPTS, KERNELS_AS_FILES],
