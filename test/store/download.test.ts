@@ -204,8 +204,8 @@ downloads(
       const starts = hub.requests.flatMap((line) => /bytes=(\d+)-/.exec(line)?.[1] ?? []).map(Number);
       assert.is(starts.length, 4);
       // Bun may drop all that it had received when a connection breaks off; what was stored is never asked for again
-      const least = 'bun' in process.versions ? 0 : 50_000;
-      assert.ok(starts.every((start, i) => i === 0 || start >= starts[i - 1]) && starts[3] >= least, starts.join());
+      const more = 'bun' in process.versions ? 0 : 10_001;
+      assert.ok(starts.every((start, i) => i === 0 || start >= starts[i - 1] + more), starts.join());
     }),
 );
 
